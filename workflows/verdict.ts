@@ -1,0 +1,46 @@
+import type { Digest } from './digest.ts';
+import type { Outcome, Reason } from './reason.ts';
+
+/** A signer that satisfied an authority, in words a person recognises. */
+export interface Signer {
+  /** `<policy>/<authority>` that this signer satisfied. */
+  readonly authority: string;
+  /** For a key: `key sha256:<hex of the SPKI>`. */
+  readonly identity: string;
+  /** Digest of the signed artefact that proved it: a bundle blob or a simple signing payload. */
+  readonly evidence: Digest;
+}
+
+/** The decision about one name and digest. It travels only inside a signed envelope. */
+export interface Verdict {
+  /** Short id that people copy from a refused pull; see `decisionId`. */
+  readonly decisionId: string;
+  /** The name as it was asked for, without its digest, in one spelling. */
+  readonly name: string;
+  readonly digest: Digest;
+  readonly outcome: Outcome;
+  /** Never empty; the decisive one first. */
+  readonly reasons: readonly [Reason, ...Reason[]];
+  /** Hex of the content hash over the policy directory that was applied. */
+  readonly policyRevision: string;
+  readonly signers: readonly Signer[];
+  /** RFC 3339 times, UTC. A verdict is good from `decidedAt` until `expiresAt`. */
+  readonly decidedAt: string;
+  readonly expiresAt: string;
+}
+
+/** A DSSE envelope (secure-systems-lab/dsse, envelope.md): payload and signatures in base64. */
+export interface Envelope {
+  readonly payloadType: string;
+  readonly payload: string;
+  readonly signatures: readonly { readonly keyid: string; readonly sig: string }[];
+}
+
+/**
+ * What a verification answers. Nodes read the envelope alone, after its signature holds; `verdict` repeats its content
+ * in the clear for whoever looks at the workflow's result.
+ */
+export interface SignedVerdict {
+  readonly verdict: Verdict;
+  readonly envelope: Envelope;
+}
