@@ -1,7 +1,7 @@
 import type { Descriptor } from './descriptor.ts';
 import type { Digest } from './digest.ts';
 import type { ReasonCode } from './reason.ts';
-import type { Envelope, Signer, Verdict } from './verdict.ts';
+import type { Envelope, SignedVerdict, Signer, Verdict } from './verdict.ts';
 
 /**
  * The port: what the workflows need from the outside. `activities/` implements it; a problem that is an answer comes
@@ -16,8 +16,12 @@ export interface Activities {
   checkKey(request: KeyRequest): Promise<KeyCheck>;
   /** Judges the fetched signatures by one authority's key. Throws the REGISTRY_ codes (bytes that left the cache are fetched again), POLICY_CHANGED. */
   verifySignature(request: VerificationRequest): Promise<AuthorityOutcome>;
-  /** Signs a verdict: DSSE over a SLSA Verification Summary. Throws KEY_UNREADABLE. */
-  signVerdict(verdict: Verdict): Promise<Envelope>;
+  /**
+   * Signs a verdict: DSSE over a SLSA Verification Summary, with the times of the worker's own clock. An allow is proven
+   * once more from the evidence before it is signed, so that nobody who can schedule activities can make one up.
+   * Throws KEY_UNREADABLE, CLAIM_UNPROVEN and what {@link verifySignature} throws.
+   */
+  signVerdict(request: VerdictRequest): Promise<SignedVerdict>;
   /** The signed statement of which policy revision this worker applies. Throws KEY_UNREADABLE. */
   describePolicy(): Promise<Envelope>;
   /** What a name points to now: for people at a terminal; containerd brings its own descriptor. Throws the REGISTRY_ codes. */
@@ -99,3 +103,12 @@ export type AuthorityOutcome =
       /** One line for each signature that was judged, in order. */
       readonly rejected: readonly { readonly blob: Digest; readonly code: ReasonCode; readonly sentence: string }[];
     };
+
+/** What the workflow concluded; the worker adds when, and until when. */
+export type VerdictClaim = Omit<Verdict, 'decidedAt' | 'expiresAt'>;
+
+export interface VerdictRequest {
+  readonly claim: VerdictClaim;
+  /** The signatures that the signers of the claim rest on. */
+  readonly evidence: readonly SignatureReference[];
+}

@@ -34,6 +34,7 @@ export const REASON_OUTCOME = {
   WORKER_UNAVAILABLE: 'inconclusive',
   STILL_VERIFYING: 'inconclusive',
   WORKFLOW_FAILED: 'inconclusive',
+  CLAIM_UNPROVEN: 'inconclusive',
   VERDICT_UNSIGNED: 'inconclusive',
   VERDICT_FORGED: 'inconclusive',
   VERDICT_MISMATCH: 'inconclusive',

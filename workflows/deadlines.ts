@@ -1,0 +1,51 @@
+import type { Outcome } from './reason.ts';
+
+/**
+ * Every deadline of one pull, in ms, outermost last: each layer has to print its own reason before the next one
+ * gives up on it. The outermost is containerd's `per_verifier_timeout`, 10 s unless the operator changed it.
+ */
+
+/** One attempt of a check on the fast path; also below 80 % of {@link WORKFLOW_TASK_MS}, where a heartbeat would cost events. */
+export const FAST_ATTEMPT_MS = 2_000;
+
+/** What an activity leaves for itself to say why an attempt failed, before Temporal cuts it off without a reason. */
+export const ATTEMPT_RESERVE_MS = 200;
+
+/** All attempts of one check on the fast path; after that it is retried durably, where people can watch it. */
+export const FAST_BUDGET_MS = 4_000;
+
+/** One attempt of a check on the durable path. */
+export const DURABLE_ATTEMPT_MS = 10_000;
+
+/** How long a check is retried durably before the verification ends as inconclusive. */
+export const DURABLE_BUDGET_MS = 600_000;
+
+/** When a worker dies in the middle of a fast check, another one takes over after this. */
+export const WORKFLOW_TASK_MS = 3_000;
+
+/** A bound for garbage only: {@link DURABLE_BUDGET_MS} for two checks in a row and room to answer. */
+export const WORKFLOW_EXECUTION_MS = 1_500_000;
+
+/** The shim waits this long for a verdict, then asks once what the verification is waiting for. */
+export const SHIM_WAIT_MS = 8_000;
+
+/** The shim answers at the latest after this. */
+export const SHIM_DEADLINE_MS = 8_700;
+
+/**
+ * How long a verdict is good for. A deny is short because people sign after pushing; an inconclusive one is only for
+ * those who were waiting when it was reached.
+ */
+export const VERDICT_TTL_MS: Readonly<Record<Outcome, number>> = { allow: 900_000, deny: 10_000, inconclusive: 1_000 };
+
+/** How often a worker restates which policy revision it applies. */
+export const POLICY_HEAD_INTERVAL_MS = 8_000;
+
+/** How often a node asks for that statement; with the interval above, a policy change arrives within 15 s. */
+export const POLICY_HEAD_POLL_MS = 5_000;
+
+/** How old that statement may be: a server that holds it back can delay a policy change no longer than this. */
+export const POLICY_HEAD_TTL_MS = 60_000;
+
+/** How far the clocks of worker and node may be apart. */
+export const CLOCK_SKEW_MS = 5_000;

@@ -1,0 +1,48 @@
+import {
+  continueAsNew,
+  defineQuery,
+  proxyLocalActivities,
+  setCurrentDetails,
+  setHandler,
+  setWorkflowOptions,
+  sleep,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { Activities } from './activities.ts';
+import { codeSpan } from './checklist.ts';
+import { FAST_ATTEMPT_MS, POLICY_HEAD_INTERVAL_MS } from './deadlines.ts';
+import type { Envelope } from './verdict.ts';
+
+/** The newest signed policy head; `null` before the first one. */
+export const policyHeadQuery = defineQuery<Envelope | null>('policyHead');
+
+/** One for each task queue, started by whichever node comes first. */
+export function policyHeadId(taskQueue: string): string {
+  return `policy/${taskQueue}`;
+}
+
+const { describePolicy } = proxyLocalActivities<Activities>({
+  startToCloseTimeout: FAST_ATTEMPT_MS,
+  retry: { maximumAttempts: 1 },
+});
+
+setWorkflowOptions({ versioningBehavior: 'AUTO_UPGRADE', failureExceptionTypes: [] }, statePolicy);
+
+/**
+ * Runs for ever: a worker restates every few seconds which policy revision it applies, and nodes read the statement
+ * by query. A restatement that fails leaves the last one standing until it expires.
+ */
+export async function statePolicy(): Promise<never> {
+  let head: Envelope | null = null;
+  setHandler(policyHeadQuery, () => head);
+  while (!workflowInfo().continueAsNewSuggested) {
+    try {
+      head = await describePolicy.executeWithOptions({ summary: 'policy revision' }, []);
+      setCurrentDetails('The policy revision is restated by a worker every few seconds.');
+    } catch (error) {
+      setCurrentDetails(`The policy revision could not be stated: ${codeSpan(String(error))}`);
+    }
+    await sleep(POLICY_HEAD_INTERVAL_MS);
+  }
+  return continueAsNew<typeof statePolicy>();
+}
