@@ -1,0 +1,77 @@
+import { createServer, type Server } from 'node:http';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { Outcome, ReasonCode } from '../workflows/reason.ts';
+
+/** Who asked: containerd through the launcher, or a gRPC caller. */
+export type Front = 'launcher' | 'grpc';
+
+/** The metrics of a node; names and labels are an interface (shim/README.md). */
+export interface Metrics {
+  /** A decision was asked for; call the answer when it is there. */
+  begin(front: Front): (outcome: Outcome, reason: ReasonCode) => void;
+  render(): Promise<{ readonly contentType: string; readonly body: string }>;
+}
+
+/** `policyAge` is the age in ms of the newest policy statement. */
+export function createMetrics(policyAge: () => number | undefined): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const decisions = new Counter({
+    name: 'portcullis_decisions_total',
+    help: 'Decisions by front (launcher, grpc), outcome (allow, deny, inconclusive) and decisive reason code.',
+    labelNames: ['front', 'outcome', 'reason'],
+    registers: [registry],
+  });
+  const duration = new Histogram({
+    name: 'portcullis_decision_duration_seconds',
+    help: 'Time from question to decision.',
+    labelNames: ['front', 'outcome'],
+    buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    registers: [registry],
+  });
+  const running = new Gauge({
+    name: 'portcullis_decisions_in_flight',
+    help: 'Decisions being made now.',
+    registers: [registry],
+  });
+  new Gauge({
+    name: 'portcullis_policy_age_seconds',
+    help: 'Age of the newest signed policy statement; -1 before the first.',
+    registers: [registry],
+    collect() {
+      const age = policyAge();
+      this.set(age === undefined ? -1 : age / 1_000);
+    },
+  });
+  return {
+    begin(front) {
+      const started = performance.now();
+      running.inc();
+      return (outcome, reason) => {
+        running.dec();
+        decisions.inc({ front, outcome, reason });
+        duration.observe({ front, outcome }, (performance.now() - started) / 1_000);
+      };
+    },
+    render: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
+  };
+}
+
+/** Serves `/metrics` on `host:port`, the usual place for a scraper. */
+export async function serveMetrics(host: string, port: number, metrics: Metrics): Promise<Server> {
+  const server = createServer((request, response) => {
+    if (request.method !== 'GET' || request.url !== '/metrics') {
+      response.writeHead(404).end('GET /metrics\n');
+      return;
+    }
+    metrics.render().then(
+      ({ contentType, body }) => response.writeHead(200, { 'content-type': contentType }).end(body),
+      () => response.writeHead(500).end(),
+    );
+  });
+  await new Promise<void>((listening, failed) => {
+    server.once('error', failed);
+    server.listen(port, host, () => listening());
+  });
+  return server;
+}

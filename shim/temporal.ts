@@ -1,0 +1,195 @@
+import {
+  Client,
+  Connection,
+  defaultGrpcRetryOptions,
+  isGrpcServiceError,
+  makeGrpcRetryInterceptor,
+  WithStartWorkflowOperation,
+  WorkflowFailedError,
+  type WorkflowHandle,
+  WorkflowUpdateFailedError,
+  WorkflowUpdateRPCTimeoutOrCancelledError,
+} from '@temporalio/client';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import type { Check } from '../workflows/checklist.ts';
+import { WORKFLOW_EXECUTION_MS, WORKFLOW_TASK_MS } from '../workflows/deadlines.ts';
+import type { ReasonCode } from '../workflows/reason.ts';
+import type { VerificationInput } from '../workflows/verify-image.ts';
+import { describeStart } from './workflow-description.ts';
+
+/** Temporal could not be asked, or did not answer. `code` is one of the inconclusive codes. */
+export class BackendProblem extends Error {
+  override readonly name = 'BackendProblem';
+  readonly code: ReasonCode;
+
+  constructor(code: ReasonCode, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+  }
+}
+
+/** What the run of a verification shows from outside. */
+export interface RunState {
+  readonly workflowId: string;
+  readonly runId: string;
+  /** `RUNNING`, `COMPLETED`, `FAILED`, ... */
+  readonly status: string;
+  readonly startedAt: Date;
+  readonly checks: readonly Check[];
+  /** The run's result as it was carried: not verified. */
+  readonly result: unknown;
+}
+
+/** The backend as a node sees it. Answers are untrusted: whoever uses one checks its signature. All deadlines are Unix time in ms. */
+export interface Backend {
+  /** Starts or joins the verification and waits for its answer. */
+  verify(request: { workflowId: string; input: VerificationInput; node: string }, deadline: number): Promise<unknown>;
+  /** What a verification has found so far. */
+  checks(workflowId: string, deadline: number): Promise<readonly Check[]>;
+  /** Whether the server knows the workflow; works without any worker. */
+  exists(workflowId: string, deadline: number): Promise<boolean>;
+  /** The newest signed policy head. */
+  policyHead(deadline: number): Promise<unknown>;
+  /** What a name points to now. */
+  resolve(name: string, deadline: number): Promise<unknown>;
+  /** The runs of one decision, newest first. */
+  find(decisionId: string, deadline: number): Promise<readonly RunState[]>;
+  close(): Promise<void>;
+}
+
+/** Back-off of calls to an unreachable server: the SDK's own sleeps up to 5 s and looks at no deadline. */
+const RETRY_FIRST_MS = 50;
+const RETRY_MAX_MS = 400;
+
+/**
+ * Connects lazily to the server that the environment names (`TEMPORAL_ADDRESS` and the other variables and the
+ * configuration file of the Temporal CLI).
+ */
+export function connectBackend(taskQueue: string): Backend {
+  const config = loadClientConnectConfig();
+  const retry = makeGrpcRetryInterceptor({
+    ...defaultGrpcRetryOptions({ maxAttempts: Number.MAX_SAFE_INTEGER }),
+    delayFunction: (attempt) => Math.min(RETRY_FIRST_MS * 2 ** attempt, RETRY_MAX_MS),
+  });
+  const connection = Connection.lazy({ ...config.connectionOptions, interceptors: [retry] });
+  const client = new Client({ connection, ...(config.namespace === undefined ? {} : { namespace: config.namespace }) });
+  const address = config.connectionOptions.address ?? 'localhost:7233';
+
+  /** gRPC's own deadline overshoots when the server is unreachable, so a timer has the last word. */
+  async function within<T>(deadline: number, call: () => Promise<T>): Promise<T> {
+    const aborted = new AbortController();
+    const late = Promise.withResolvers<never>();
+    const timer = setTimeout(
+      () => {
+        late.reject(new BackendProblem('TEMPORAL_UNREACHABLE', `no answer from Temporal at ${address} in time`));
+        aborted.abort();
+      },
+      Math.max(0, deadline - Date.now()),
+    );
+    const answer = connection.withAbortSignal(aborted.signal, () => connection.withDeadline(deadline, call));
+    answer.catch(() => {}); // whoever loses the race below has nobody left to tell
+    try {
+      return await Promise.race([answer, late.promise]);
+    } catch (error) {
+      throw toProblem(error, address);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  return {
+    verify: ({ workflowId, input, node }, deadline) =>
+      within(deadline, () =>
+        client.workflow.executeUpdateWithStart('verdict', {
+          updateId: 'verdict',
+          startWorkflowOperation: new WithStartWorkflowOperation('verifyImage', {
+            workflowId,
+            taskQueue,
+            args: [input],
+            workflowIdConflictPolicy: 'USE_EXISTING',
+            workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+            workflowTaskTimeout: WORKFLOW_TASK_MS,
+            workflowExecutionTimeout: WORKFLOW_EXECUTION_MS,
+            ...describeStart(input, node),
+          }),
+        }),
+      ),
+    checks: (workflowId, deadline) =>
+      within(deadline, () => client.workflow.getHandle(workflowId).query<readonly Check[]>('checks')),
+    exists: (workflowId, deadline) =>
+      within(deadline, async () => (await client.workflow.getHandle(workflowId).describe()).workflowId === workflowId),
+    policyHead: (deadline) => within(deadline, () => queryPolicyHead(client, taskQueue)),
+    resolve: (name, deadline) =>
+      within(deadline, () =>
+        client.workflow.execute('resolveName', {
+          workflowId: `resolve/${name}/${new Date().toISOString()}`,
+          taskQueue,
+          args: [{ name }],
+          workflowTaskTimeout: WORKFLOW_TASK_MS,
+          workflowExecutionTimeout: Math.max(1, deadline - Date.now()),
+          staticSummary: name,
+        }),
+      ),
+    find: (decisionId, deadline) => within(deadline, () => findRuns(client, decisionId)),
+    close: () => connection.close(),
+  };
+}
+
+/** The statement's workflow runs for ever; the first node of a fleet starts it. */
+async function queryPolicyHead(client: Client, taskQueue: string): Promise<unknown> {
+  const workflowId = `policy/${taskQueue}`;
+  const handle = client.workflow.getHandle(workflowId);
+  try {
+    return await handle.query('policyHead');
+  } catch (error) {
+    if (!(error instanceof Error && error.name === 'WorkflowNotFoundError')) throw error;
+  }
+  const started = await client.workflow.start('statePolicy', {
+    workflowId,
+    taskQueue,
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    workflowTaskTimeout: WORKFLOW_TASK_MS,
+    staticSummary: 'the policy revision that workers apply',
+  });
+  return await started.query('policyHead');
+}
+
+async function findRuns(client: Client, decisionId: string): Promise<readonly RunState[]> {
+  const runs: RunState[] = [];
+  for await (const run of client.workflow.list({ query: `DecisionId = '${decisionId}'`, pageSize: 20 })) {
+    const handle = client.workflow.getHandle(run.workflowId, run.runId);
+    const checks = await handle.query<readonly Check[]>('checks').catch(() => []);
+    const result = run.status.name === 'COMPLETED' ? await resultOf(handle) : undefined;
+    runs.push({
+      workflowId: run.workflowId,
+      runId: run.runId,
+      status: run.status.name,
+      startedAt: run.startTime,
+      checks,
+      result,
+    });
+    if (runs.length === 20) break;
+  }
+  return runs.toSorted((a, b) => b.startedAt.getTime() - a.startedAt.getTime());
+}
+
+async function resultOf(handle: WorkflowHandle): Promise<unknown> {
+  return await handle.result();
+}
+
+function toProblem(error: unknown, address: string): BackendProblem {
+  if (error instanceof BackendProblem) return error;
+  const text = error instanceof Error ? error.message : String(error);
+  if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) {
+    return new BackendProblem('STILL_VERIFYING', `no verdict from Temporal at ${address} in time`, error);
+  }
+  if (error instanceof WorkflowUpdateFailedError || error instanceof WorkflowFailedError) {
+    const reason = error.cause instanceof Error ? error.cause.message : text;
+    return new BackendProblem('WORKFLOW_FAILED', `the verification failed: ${reason}`, error);
+  }
+  if (text.includes('no poller seen') || text.includes('worker may be down')) {
+    return new BackendProblem('WORKER_UNAVAILABLE', 'no portcullis worker answers', error);
+  }
+  const detail = isGrpcServiceError(error) ? error.details : text;
+  return new BackendProblem('TEMPORAL_UNREACHABLE', `Temporal at ${address}: ${detail}`, error);
+}
