@@ -3,11 +3,12 @@ import type { Server } from 'node:http';
 import { dirname } from 'node:path';
 import { decide } from './decide.ts';
 import { type Decision, decisionIdOf, outcomeOf, type PullRequest, reasonsOf, type Watcher } from './decision.ts';
-import { serveVerifier } from './grpc-server.ts';
+import { serveVerifier, type VerifierServer } from './grpc-server.ts';
 import { serveLauncher } from './launcher-server.ts';
 import type { Log } from './log.ts';
 import { createMetrics, type Front, type Metrics, serveMetrics } from './metrics.ts';
 import { watchPolicy } from './policy-watch.ts';
+import { claimSocket } from './socket.ts';
 import { connectBackend } from './temporal.ts';
 import { loadVerdictKeys, type VerdictKeys } from './verdict-keys.ts';
 
@@ -34,6 +35,7 @@ export interface Daemon {
 /** Starts the node's daemon. Comes up without Temporal: pulls are refused with the reason until it is there. */
 export async function startDaemon(options: DaemonOptions, log: Log): Promise<Daemon> {
   let keys: VerdictKeys = await loadVerdictKeys(options.verdictKeys);
+  let verifier: VerifierServer | undefined;
   const backend = connectBackend(options.taskQueue);
   const policy = watchPolicy(
     backend,
@@ -51,9 +53,9 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Dae
     (asked: PullRequest | Decision, how: { deadline?: number; watch?: Watcher } = {}) =>
       recorded(front, metrics, log, () => ('by' in asked ? Promise.resolve(asked) : decide(gate, asked, how)));
 
-  await prepareDirectory(options.launcherSocket);
-  await prepareDirectory(options.grpcSocket);
-  const verifier = await serveVerifier(options.grpcSocket, { decide: decideFor('grpc'), resolve: backend.resolve });
+  await claimSocket(options.launcherSocket);
+  await claimSocket(options.grpcSocket);
+  verifier = await serveVerifier(options.grpcSocket, { decide: decideFor('grpc'), resolve: backend.resolve });
   verifier.setServing(policy.age() !== undefined);
   const launcher = await serveLauncher(options.launcherSocket, decideFor('launcher'));
   const scraped: Server | undefined =
@@ -83,17 +85,6 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Dae
       log.info('stopped');
     },
   };
-}
-
-/** The launcher refuses a socket in a directory that others may write to. */
-async function prepareDirectory(socketPath: string): Promise<void> {
-  const directory = dirname(socketPath);
-  await mkdir(directory, { recursive: true, mode: 0o755 });
-  if (((await stat(directory)).mode & 0o022) !== 0) {
-    throw new Error(
-      `socket directory: expected ${directory} to be writable by its owner only; chmod go-w ${directory}`,
-    );
-  }
 }
 
 /** Every decision ends in one log line and the metrics, whatever way it was reached. */

@@ -20,6 +20,7 @@ import {
   type WireVerdict,
   type WireVerifyRequest,
 } from './proto/schema.ts';
+import { listenPrivately } from './socket.ts';
 import { BackendProblem } from './temporal.ts';
 import { parseVerifyRequest, toServiceError, toWireCheck, toWireVerdict } from './wire.ts';
 
@@ -57,11 +58,14 @@ export async function serveVerifier(socketPath: string, handlers: VerifierHandle
   });
   health.addToServer(server);
   new ReflectionService({ ...schema, 'grpc.health.v1.Health': healthService }).addToServer(server);
-  await new Promise<void>((bound, failed) => {
-    server.bindAsync(`unix:${socketPath}`, ServerCredentials.createInsecure(), (error) =>
-      error === null ? bound() : failed(error),
-    );
-  });
+  await listenPrivately(
+    () =>
+      new Promise<void>((bound, failed) => {
+        server.bindAsync(`unix:${socketPath}`, ServerCredentials.createInsecure(), (error) =>
+          error === null ? bound() : failed(error),
+        );
+      }),
+  );
   return {
     setServing(serving) {
       for (const name of ['', 'portcullis.v1.Verifier']) health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');

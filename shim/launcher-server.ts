@@ -1,9 +1,9 @@
-import { chmod, rm } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { type Decision, type PullRequest, refuseRequest } from './decision.ts';
 import { toJudgement } from './judgement.ts';
 import { parseLauncherArguments } from './launcher-arguments.ts';
 import { encodeAllow, encodeRefusal, readLauncherRequest } from './launcher-protocol.ts';
+import { listenPrivately } from './socket.ts';
 
 export interface LauncherServer {
   /** Refuses new pulls, lets the running ones end for at most `graceMs`. */
@@ -45,17 +45,13 @@ export async function serveLauncher(
     }
   }
 
-  await rm(socketPath, { force: true });
-  const mask = process.umask(0o177); // from its first moment on, nobody else may connect
-  try {
-    await new Promise<void>((listening, failed) => {
-      server.once('error', failed);
-      server.listen(socketPath, () => listening());
-    });
-  } finally {
-    process.umask(mask);
-  }
-  await chmod(socketPath, 0o600);
+  await listenPrivately(
+    () =>
+      new Promise<void>((listening, failed) => {
+        server.once('error', failed);
+        server.listen(socketPath, () => listening());
+      }),
+  );
 
   return {
     async stop(graceMs) {

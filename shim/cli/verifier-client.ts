@@ -1,0 +1,87 @@
+import { Client, credentials, type ServiceError } from '@grpc/grpc-js';
+import {
+  RESOLVE_METHOD,
+  statusMessage,
+  verdictMessage,
+  WATCH_METHOD,
+  type WireCheck,
+  type WireDescriptor,
+  type WireProgress,
+  type WireVerdict,
+} from '../proto/schema.ts';
+
+/** The shim's gRPC service, as a command line uses it. */
+export interface VerifierClient {
+  /** Verifies, telling each step; answers the verdict whatever it is. Rejects when none came. */
+  watch(name: string, digest: string, show: (checks: readonly WireCheck[]) => void): Promise<WireVerdict>;
+  resolve(name: string): Promise<WireDescriptor>;
+  close(): void;
+}
+
+/** Longer than the shim's own deadline, so that its reason comes first. */
+const DEADLINE_MS = 15_000;
+
+export function connectVerifier(socketPath: string): VerifierClient {
+  const client = new Client(`unix:${socketPath}`, credentials.createInsecure());
+  const deadline = () => ({ deadline: Date.now() + DEADLINE_MS });
+  return {
+    watch: (name, digest, show) =>
+      new Promise((resolve, reject) => {
+        let verdict: WireVerdict | undefined;
+        const request = { name, descriptor: { mediaType: '', digest, size: 0 } };
+        const stream = client.makeServerStreamRequest(
+          WATCH_METHOD.path,
+          WATCH_METHOD.requestSerialize,
+          WATCH_METHOD.responseDeserialize,
+          request,
+          deadline(),
+        );
+        stream.on('data', (progress: WireProgress) => {
+          show(progress.checks);
+          if (progress.verdict !== null) verdict = progress.verdict;
+        });
+        stream.on('error', (error: ServiceError) => {
+          const refused = verdictOf(error);
+          if (refused === undefined) reject(toError(error, socketPath));
+          else resolve(refused);
+        });
+        // An allow needs both: the verdict, and the status OK that ends the stream.
+        stream.on('end', () => {
+          if (verdict?.outcome === 'ALLOW') resolve(verdict);
+        });
+      }),
+    resolve: (name) =>
+      new Promise((resolve, reject) => {
+        client.makeUnaryRequest(
+          RESOLVE_METHOD.path,
+          RESOLVE_METHOD.requestSerialize,
+          (bytes) => RESOLVE_METHOD.responseDeserialize(bytes) as WireDescriptor, // what verifier.proto says
+          { name },
+          deadline(),
+          (error, found) => {
+            if (error !== null || found === undefined) reject(toError(error, socketPath));
+            else resolve(found);
+          },
+        );
+      }),
+    close: () => client.close(),
+  };
+}
+
+/** The verdict in the typed detail of a refusal's status. */
+function verdictOf(error: ServiceError): WireVerdict | undefined {
+  const [bytes] = error.metadata.get('grpc-status-details-bin');
+  if (!Buffer.isBuffer(bytes)) return undefined;
+  const detail = statusMessage.decode(bytes).details.find((one) => one.type_url === verdictMessage.typeUrl);
+  return detail === undefined ? undefined : verdictMessage.decode(detail.value);
+}
+
+function toError(error: ServiceError | null, socketPath: string): Error {
+  if (error === null) return new Error(`the shim at ${socketPath} answered nothing`);
+  const absent =
+    error.details.includes('ENOENT') ||
+    error.details.includes('ECONNREFUSED') ||
+    error.details.includes('No connection');
+  if (absent) return new Error(`no portcullis shim answers at ${socketPath}; is it running ("portcullis shim")?`);
+  return new Error(error.details);
+}

@@ -1,0 +1,61 @@
+import { parseArgs } from 'node:util';
+import { parseName } from '../../workflows/name.ts';
+import type { WireVerdict } from '../proto/schema.ts';
+import { DEFAULT_GRPC_SOCKET } from './options.ts';
+import { createStaircase } from './staircase.ts';
+import { connectVerifier } from './verifier-client.ts';
+
+const HELP = `Decides about one image as a pull on this node would, and shows each step.
+
+Usage: portcullis verify IMAGE [OPTIONS]
+
+  IMAGE                NAME[:TAG] or NAME@sha256:...; a tag is looked up by a worker first
+  --grpc-socket PATH   the shim's gRPC socket  (default ${DEFAULT_GRPC_SOCKET})
+  --output text|json   json prints the verdict alone  (default text)
+
+Example: portcullis verify docker.io/library/alpine:3.22`;
+
+/** Denied is an answer; inconclusive is the lack of one. */
+const EXIT_CODE: Readonly<Record<WireVerdict['outcome'], number>> = {
+  ALLOW: 0,
+  DENY: 1,
+  INCONCLUSIVE: 3,
+  OUTCOME_UNSPECIFIED: 3,
+};
+
+export const verifyCommand = {
+  help: HELP,
+  async run(args: readonly string[]): Promise<number> {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        'grpc-socket': { type: 'string', default: DEFAULT_GRPC_SOCKET },
+        output: { type: 'string', default: 'text' },
+      },
+    });
+    const [image] = positionals;
+    if (image === undefined || positionals.length > 1 || !['text', 'json'].includes(values.output)) {
+      console.error('portcullis verify: expected one IMAGE; see "portcullis verify --help"');
+      return 2;
+    }
+    const verdict = await verify(image, values['grpc-socket'], values.output === 'text');
+    if (values.output === 'json') console.log(JSON.stringify(verdict, undefined, 2));
+    return EXIT_CODE[verdict.outcome];
+  },
+};
+
+async function verify(image: string, socketPath: string, tell: boolean): Promise<WireVerdict> {
+  const write = (text: string) => void (tell && process.stdout.write(text));
+  const staircase = createStaircase(write, process.stdout.isTTY === true);
+  const client = connectVerifier(socketPath);
+  try {
+    const digest = parseName(image)?.digest ?? (await client.resolve(image)).digest;
+    write(`${image}\n${digest}\n`);
+    const verdict = await client.watch(image, digest, staircase.show);
+    staircase.end(verdict);
+    return verdict;
+  } finally {
+    client.close();
+  }
+}
