@@ -9,6 +9,33 @@ export const MAX_BUNDLE_BYTES = 10 * 1024 * 1024;
 /** A token or error body of a registry. */
 export const MAX_AUTH_BYTES = 64 * 1024;
 
+/** A docker `config.json`: real ones hold a handful of registries. */
+export const MAX_DOCKER_CONFIG_BYTES = 1024 * 1024;
+
+/** Redirects followed for one registry request (curl's and browsers' limits are higher; registries need one or two). */
+export const MAX_REDIRECTS = 5;
+
+/** One registry request, in ms, however much time its caller has: a hung connection must not use up all of it. */
+export const MAX_REGISTRY_REQUEST_MS = 30_000;
+
+/** A credential helper, in ms: it may ask a cloud's API, and containerd's whole patience is about 10 s. */
+export const MAX_CREDENTIAL_HELPER_MS = 5_000;
+
+/** The longest a `Retry-After` is believed, in ms: a registry must not park a verification for a day. */
+export const MAX_RETRY_AFTER_MS = 10 * 60 * 1000;
+
+/** How long a registry token is reused, in ms, whatever lifetime it was given. */
+export const MAX_TOKEN_MS = 60 * 60 * 1000;
+
+/** Authorizations held by one worker: one for each repository that was asked lately. */
+export const MAX_AUTHORIZATIONS = 1000;
+
+/** Evidence held in memory by one worker: some thousand signatures. */
+export const MAX_CACHED_EVIDENCE_BYTES = 64 * 1024 * 1024;
+
+/** Artefacts of one digest that are read at the same time: enough to hide latency, too few to look like an attack. */
+export const MAX_PARALLEL_READS = 6;
+
 /** Signatures looked at for one digest; more is a flood, and the first ones found are judged. */
 export const MAX_SIGNATURES = 50;
 

@@ -1,6 +1,4 @@
-import { mkdir, stat } from 'node:fs/promises';
 import type { Server } from 'node:http';
-import { dirname } from 'node:path';
 import { decide } from './decide.ts';
 import { type Decision, decisionIdOf, outcomeOf, type PullRequest, reasonsOf, type Watcher } from './decision.ts';
 import { serveVerifier, type VerifierServer } from './grpc-server.ts';

@@ -1,0 +1,56 @@
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { runWorker } from '../worker.ts';
+
+const DEFAULT_BUNDLE = fileURLToPath(new URL('../../dist/workflows.js', import.meta.url));
+
+const HELP = `Carries out verifications: fetches signatures, checks them by policy, signs verdicts.
+
+Usage: portcullis worker --policy DIR --verdict-key FILE [OPTIONS]
+
+  --policy DIR            directory of policy documents; changes are picked up by themselves (required)
+  --verdict-key FILE      private key that signs the verdicts, from "portcullis keys init" (required)
+  --task-queue NAME       (default portcullis)
+  --plain-http HOST:PORT  speak plain HTTP to this registry; may be given more than once (loopback needs none)
+  --metrics HOST:PORT     where Prometheus scrapes /metrics; "off" for nowhere (default 127.0.0.1:9464)
+  --workflow-bundle FILE  (default dist/workflows.js, made by "npm run build")
+
+Temporal is found as the Temporal CLI finds it: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_TLS_* or its
+configuration file. Registry credentials are those of docker: DOCKER_CONFIG or ~/.docker/config.json.
+
+SIGTERM and SIGINT stop taking work and let the running checks end.`;
+
+export const workerCommand = {
+  help: HELP,
+  async run(args: readonly string[]): Promise<number> {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        policy: { type: 'string' },
+        'verdict-key': { type: 'string' },
+        'task-queue': { type: 'string', default: 'portcullis' },
+        'plain-http': { type: 'string', multiple: true, default: [] },
+        metrics: { type: 'string', default: '127.0.0.1:9464' },
+        'workflow-bundle': { type: 'string', default: DEFAULT_BUNDLE },
+      },
+    });
+    if (values.policy === undefined || values['verdict-key'] === undefined) {
+      console.error('portcullis worker: --policy and --verdict-key are needed; see "portcullis worker --help"');
+      return 2;
+    }
+    const stop = new AbortController();
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());
+    await runWorker(
+      {
+        policy: values.policy,
+        verdictKey: values['verdict-key'],
+        taskQueue: values['task-queue'],
+        plainHttp: values['plain-http'],
+        metrics: values.metrics === 'off' ? undefined : values.metrics,
+        workflowBundle: values['workflow-bundle'],
+      },
+      stop.signal,
+    );
+    return 0;
+  },
+};

@@ -1,0 +1,16 @@
+import { POLICY_HEAD_TTL_MS } from '../workflows/deadlines.ts';
+import { POLICY_HEAD_PAYLOAD_TYPE, type PolicyHead } from '../workflows/policy-head.ts';
+import type { Envelope } from '../workflows/verdict.ts';
+import { appliedRevision } from './applied-policy.ts';
+import type { Dependencies } from './dependencies.ts';
+
+/** States, signed and dated, which policy revision this worker applies. Throws KEY_UNREADABLE. */
+export async function describePolicy(dependencies: Dependencies): Promise<Envelope> {
+  const now = Date.now();
+  const head: PolicyHead = {
+    policyRevision: appliedRevision(dependencies),
+    statedAt: new Date(now).toISOString(),
+    expiresAt: new Date(now + POLICY_HEAD_TTL_MS).toISOString(),
+  };
+  return await dependencies.verdictKey.sign(POLICY_HEAD_PAYLOAD_TYPE, new TextEncoder().encode(JSON.stringify(head)));
+}

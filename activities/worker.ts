@@ -1,0 +1,98 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { DURABLE_ATTEMPT_MS } from '../workflows/deadlines.ts';
+import { createActivities } from './activities.ts';
+import { formatProblem } from './policy/policy-problem.ts';
+import { createPolicyStore } from './policy/store.ts';
+import { createRegistry } from './registry/registry.ts';
+import { loadVerdictKey } from './verdict-key.ts';
+
+export interface WorkerOptions {
+  /** Directory of policy documents. */
+  readonly policy: string;
+  /** PEM file of the verdict signing key. */
+  readonly verdictKey: string;
+  readonly taskQueue: string;
+  /** Registries that are spoken to by plain HTTP besides the loopback ones, as `host[:port]`. */
+  readonly plainHttp: readonly string[];
+  /** The workflow bundle, made by `npm run build` with the same SDK. */
+  readonly workflowBundle: string;
+  /** `host:port` where Prometheus scrapes /metrics; `undefined` serves none. */
+  readonly metrics: string | undefined;
+}
+
+/** A fast check holds its workflow task: as many verifications as this run at once in one worker (the SDK's default is 40). */
+const VERIFICATIONS_AT_ONCE = 200;
+const CHECKS_AT_ONCE = 400;
+
+/** Between two attempts to reach Temporal at start, in ms: a worker may be up before its server. */
+const RECONNECT_MS = 1_000;
+
+/**
+ * Runs a worker until `signal` fires. Comes up with an invalid policy, and then answers every verification with the
+ * first problem; comes up before Temporal, and waits for it.
+ */
+export async function runWorker(options: WorkerOptions, signal: AbortSignal): Promise<void> {
+  const log = (level: string, message: string, fields: object) =>
+    process.stderr.write(`${JSON.stringify({ time: new Date().toISOString(), level, message, ...fields })}\n`);
+  Runtime.install({
+    shutdownSignals: [],
+    logger: new DefaultLogger('INFO', ({ level, message, meta }) => log(level.toLowerCase(), message, meta ?? {})),
+    telemetryOptions:
+      options.metrics === undefined ? {} : { metrics: { prometheus: { bindAddress: options.metrics } } },
+  });
+  const verdictKey = await loadVerdictKey(options.verdictKey);
+  const policy = await createPolicyStore(options.policy, {
+    onReload: (load) => {
+      if (load.ok) log('info', 'policy', { policyRevision: load.set.revision, policies: load.set.policies.length });
+      else
+        for (const problem of load.problems) log('error', 'policy is not valid', { problem: formatProblem(problem) });
+    },
+  });
+  const dependencies = { policy, registry: createRegistry({ plainHttp: options.plainHttp }), verdictKey };
+  const connection = await connect(signal, (error) =>
+    log('warn', 'Temporal is not there yet', { error: String(error) }),
+  );
+  if (connection === undefined) return policy.stop();
+  try {
+    const worker = await Worker.create({
+      connection: connection.native,
+      namespace: connection.namespace,
+      taskQueue: options.taskQueue,
+      workflowBundle: { codePath: options.workflowBundle },
+      activities: createActivities(dependencies),
+      maxConcurrentWorkflowTaskExecutions: VERIFICATIONS_AT_ONCE,
+      maxConcurrentLocalActivityExecutions: CHECKS_AT_ONCE,
+      workflowTaskPollerBehavior: { type: 'autoscaling', minimum: 4, initial: 10, maximum: 50 },
+      stickyQueueScheduleToStartTimeout: '1s',
+      shutdownGraceTime: DURABLE_ATTEMPT_MS,
+      maxCachedWorkflows: 500,
+    });
+    signal.addEventListener('abort', () => worker.shutdown(), { once: true });
+    log('info', 'ready', { taskQueue: options.taskQueue, verdictKey: verdictKey.keyId });
+    await worker.run();
+  } finally {
+    policy.stop();
+    await connection.native.close();
+  }
+}
+
+async function connect(
+  signal: AbortSignal,
+  waiting: (error: unknown) => void,
+): Promise<{ readonly native: NativeConnection; readonly namespace: string } | undefined> {
+  const config = loadClientConnectConfig();
+  while (!signal.aborted) {
+    try {
+      return {
+        native: await NativeConnection.connect(config.connectionOptions),
+        namespace: config.namespace ?? 'default',
+      };
+    } catch (error) {
+      waiting(error);
+      await delay(RECONNECT_MS, undefined, { signal }).catch(() => {});
+    }
+  }
+  return undefined;
+}
