@@ -1,0 +1,43 @@
+import { type Digest, parseDigest } from '../../workflows/digest.ts';
+import { isRecord, parseJsonObject } from './json.ts';
+
+/** The parts of an image manifest (image-spec v1.1 `manifest.md`) that say whether it carries a signature. */
+export interface Artefact {
+  /** `artifactType`, or else the config's media type. */
+  readonly types: readonly string[];
+  readonly subject: string | undefined;
+  readonly layers: readonly Layer[];
+}
+
+export interface Layer {
+  readonly mediaType: string;
+  /** `undefined` when it is missing or no sha256. */
+  readonly digest: Digest | undefined;
+  readonly size: number;
+  readonly annotations: Readonly<Record<string, unknown>>;
+}
+
+/** Parses a manifest; `index` for a list of manifests, `undefined` for anything else. */
+export function parseArtefact(bytes: Uint8Array): Artefact | 'index' | undefined {
+  const manifest = parseJsonObject(bytes);
+  if (manifest === undefined) return undefined;
+  const { artifactType, config, subject, layers, manifests } = manifest;
+  if (!Array.isArray(layers)) return Array.isArray(manifests) ? 'index' : undefined;
+  const types = [artifactType, isRecord(config) ? config['mediaType'] : undefined];
+  return {
+    types: types.filter((type) => typeof type === 'string'),
+    subject: isRecord(subject) && typeof subject['digest'] === 'string' ? subject['digest'] : undefined,
+    layers: layers.map(parseLayer),
+  };
+}
+
+function parseLayer(layer: unknown): Layer {
+  const fields = isRecord(layer) ? layer : {};
+  const { mediaType, digest, size, annotations } = fields;
+  return {
+    mediaType: typeof mediaType === 'string' ? mediaType : '',
+    digest: typeof digest === 'string' ? parseDigest(digest) : undefined,
+    size: typeof size === 'number' ? size : 0,
+    annotations: isRecord(annotations) ? annotations : {},
+  };
+}

@@ -1,0 +1,22 @@
+import type { Authorizer } from './authorizer.ts';
+import type { RegistryEndpoint } from './endpoints.ts';
+import type { Repository } from './repository.ts';
+import { discard, type HttpRequest, type HttpResponse, send } from './transport.ts';
+
+/** Sends a request to an endpoint, with what the endpoint wants to see of us. Throws the REGISTRY_ codes. */
+export type Ask = (request: Omit<HttpRequest, 'authorization'>, signal: AbortSignal) => Promise<HttpResponse>;
+
+/** Asks as whom the endpoint wants to see: answers its challenge once, and knows the answer from then on. */
+export function askAt(authorizer: Authorizer, endpoint: RegistryEndpoint, name: Repository): Ask {
+  const realm = { origin: endpoint.url, scope: `repository:${name.repository}:pull` };
+  return async (request, signal) => {
+    if (request.url.origin !== endpoint.url.origin) return send(request, signal);
+    const known = await authorizer.known(realm, signal);
+    const first = await send({ ...request, authorization: known }, signal);
+    if (first.response.status !== 401 || first.url.origin !== endpoint.url.origin) return first;
+    await discard(first.response);
+    const challenge = first.response.headers.get('www-authenticate');
+    const authorization = await authorizer.answer(realm, challenge, known, signal);
+    return authorization === undefined ? first : send({ ...request, authorization }, signal);
+  };
+}

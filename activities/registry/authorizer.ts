@@ -1,0 +1,134 @@
+import { EvidenceError } from '../evidence-error.ts';
+import { MAX_AUTHORIZATIONS, MAX_REGISTRY_REQUEST_MS, MAX_TOKEN_MS } from '../limits.ts';
+import { type Challenge, parseChallenges } from './challenge.ts';
+import { basicAuthorization, type CredentialSource } from './credential.ts';
+import { misbehaved, transportFailure } from './failure.ts';
+import { fetchToken } from './token.ts';
+
+/** What an authorization is good for: one origin, one scope (`repository:demo/app:pull`). */
+export interface Realm {
+  readonly origin: URL;
+  readonly scope: string;
+}
+
+interface Authorization {
+  /** Value of the header; `undefined` when there is nothing to prove who we are with. */
+  readonly header: string | undefined;
+  readonly lifetimeMs: number;
+}
+
+interface Held {
+  readonly authorization: Promise<Authorization>;
+  expiresAt: number;
+}
+
+/** Answers the challenges of registries, and remembers the answers by origin and scope until they expire. */
+export class Authorizer {
+  readonly #credentials: CredentialSource;
+  readonly #now: () => number;
+  readonly #held = new Map<string, Held>();
+
+  constructor(credentials: CredentialSource, now: () => number = Date.now) {
+    this.#credentials = credentials;
+    this.#now = now;
+  }
+
+  /** The header to send right away, when an earlier challenge was answered. Throws what {@link answer} throws. */
+  async known(realm: Realm, signal: AbortSignal): Promise<string | undefined> {
+    const held = this.#held.get(keyOf(realm));
+    if (held === undefined || held.expiresAt <= this.#now()) return undefined;
+    return (await within(realm, held.authorization, signal)).header;
+  }
+
+  /**
+   * Answers the `WWW-Authenticate` of a 401 that followed `rejected` (the header that was sent, if any). Simultaneous
+   * callers share one token. Throws the REGISTRY_ codes.
+   */
+  async answer(
+    realm: Realm,
+    challenge: string | null,
+    rejected: string | undefined,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const known = await this.known(realm, signal);
+    if (known !== undefined && known !== rejected) return known;
+    const key = keyOf(realm);
+    const authorization = this.#authorize(realm, challenge);
+    const held: Held = { authorization, expiresAt: this.#now() + MAX_REGISTRY_REQUEST_MS };
+    this.#held.delete(key);
+    this.#held.set(key, held);
+    for (const oldest of this.#held.keys()) {
+      if (this.#held.size <= MAX_AUTHORIZATIONS) break;
+      this.#held.delete(oldest);
+    }
+    authorization.then(
+      ({ header, lifetimeMs }) => {
+        held.expiresAt = header === undefined ? 0 : this.#now() + lifetimeMs;
+      },
+      () => {
+        // The next caller asks again.
+        held.expiresAt = 0;
+      },
+    );
+    return (await within(realm, authorization, signal)).header;
+  }
+
+  /** Has a time limit of its own: those who share the answer may have more time than the one who asked first. */
+  async #authorize(realm: Realm, header: string | null): Promise<Authorization> {
+    const signal = AbortSignal.timeout(MAX_REGISTRY_REQUEST_MS);
+    const challenge = chooseChallenge(realm, header);
+    const credential = await this.#credentials(realm.origin.host, signal);
+    if (challenge.scheme === 'basic') {
+      const header =
+        credential.kind === 'password' ? basicAuthorization(credential.username, credential.password) : undefined;
+      return { header, lifetimeMs: MAX_TOKEN_MS };
+    }
+    if (credential.kind === 'registry-token') return { header: `Bearer ${credential.token}`, lifetimeMs: MAX_TOKEN_MS };
+    const question = { realm: tokenRealm(realm, challenge.realm), service: challenge.service, scope: realm.scope };
+    const token = await fetchToken(question, credential, signal);
+    return { header: `Bearer ${token.value}`, lifetimeMs: token.lifetimeMs };
+  }
+}
+
+function keyOf(realm: Realm): string {
+  return `${realm.origin.origin} ${realm.scope}`;
+}
+
+function chooseChallenge(realm: Realm, header: string | null): Challenge {
+  const challenges = header === null ? [] : (parseChallenges(header) ?? []);
+  const chosen = challenges.find(({ scheme }) => scheme === 'bearer') ?? challenges[0];
+  if (chosen === undefined) {
+    throw new EvidenceError(
+      'REGISTRY_UNAUTHORIZED',
+      `${realm.origin.host}: got 401 and expected a Basic or Bearer challenge with it, found none that can be read`,
+      { retryable: false },
+    );
+  }
+  return chosen;
+}
+
+/** Secrets go to an https realm, or over plain HTTP when the registry itself is spoken to that way. */
+function tokenRealm(realm: Realm, text: string): URL {
+  const what = `token realm of ${realm.origin.host}`;
+  if (!URL.canParse(text)) throw misbehaved(what, 'expected a URL, got something else', false);
+  const url = new URL(text);
+  const isPrivate = url.protocol === 'https:' || (url.protocol === 'http:' && realm.origin.protocol === 'http:');
+  if (!isPrivate || url.username !== '' || url.password !== '') {
+    throw misbehaved(what, `expected an https URL without credentials, got ${url.protocol} on ${url.host}`, false);
+  }
+  return url;
+}
+
+/** Waits for a shared answer no longer than this caller may. */
+async function within<T>(realm: Realm, shared: Promise<T>, signal: AbortSignal): Promise<T> {
+  const what = `authorization of ${realm.origin.host}`;
+  if (signal.aborted) throw transportFailure(what, signal.reason, signal);
+  const gaveUp = Promise.withResolvers<never>();
+  const giveUp = () => gaveUp.reject(transportFailure(what, signal.reason, signal));
+  signal.addEventListener('abort', giveUp, { once: true });
+  try {
+    return await Promise.race([shared, gaveUp.promise]);
+  } finally {
+    signal.removeEventListener('abort', giveUp);
+  }
+}

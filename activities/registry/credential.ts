@@ -1,0 +1,19 @@
+/** How to prove who we are to one registry. Never part of an error message. */
+export type Credential =
+  | { readonly kind: 'anonymous' }
+  | { readonly kind: 'password'; readonly username: string; readonly password: string }
+  /** An OAuth2 refresh token, exchanged for an access token. */
+  | { readonly kind: 'identity-token'; readonly token: string }
+  /** A bearer token that is ready to be sent. */
+  | { readonly kind: 'registry-token'; readonly token: string };
+
+/** Finds the credential for a host (`registry-1.docker.io`, `127.0.0.1:5000`). Throws REGISTRY_UNAUTHORIZED. */
+export type CredentialSource = (host: string, signal: AbortSignal) => Promise<Credential>;
+
+/** No credentials for anybody. */
+export const anonymous: CredentialSource = async () => ({ kind: 'anonymous' });
+
+/** Basic credentials (RFC 7617) as the value of `Authorization`. */
+export function basicAuthorization(username: string, password: string): string {
+  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+}

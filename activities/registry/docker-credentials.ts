@@ -1,0 +1,55 @@
+import { open } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { EvidenceError } from '../evidence-error.ts';
+import { MAX_DOCKER_CONFIG_BYTES } from '../limits.ts';
+import type { CredentialSource } from './credential.ts';
+import { askHelper } from './credential-helper.ts';
+import { type DockerConfig, parseDockerConfig, placeOf } from './docker-config.ts';
+
+/** The docker configuration of this process: `$DOCKER_CONFIG/config.json`, else `~/.docker/config.json`. */
+export function dockerConfigPath(): string {
+  const folder = process.env['DOCKER_CONFIG'];
+  return join(folder === undefined || folder === '' ? join(homedir(), '.docker') : folder, 'config.json');
+}
+
+/**
+ * Credentials as docker keeps them. The file is read for each question, so that a new login counts at once; without
+ * a file everything is anonymous. Throws REGISTRY_UNAUTHORIZED for a file that can't be read.
+ */
+export function dockerCredentials(path: string = dockerConfigPath()): CredentialSource {
+  return async (host, signal) => {
+    const config = await readConfig(path);
+    if (config === undefined) return { kind: 'anonymous' };
+    const place = placeOf(config, host);
+    if (place.helper === undefined) return place.credential;
+    const answer = await askHelper(place.helper, place.server, signal);
+    return answer.kind === 'anonymous' ? place.credential : answer;
+  };
+}
+
+async function readConfig(path: string): Promise<DockerConfig | undefined> {
+  const text = await readBoundedFile(path);
+  if (text === undefined) return undefined;
+  const config = parseDockerConfig(text);
+  if (typeof config === 'string') throw unusable(path, config);
+  return config;
+}
+
+async function readBoundedFile(path: string): Promise<string | undefined> {
+  try {
+    await using file = await open(path, 'r');
+    const { size } = await file.stat();
+    if (size > MAX_DOCKER_CONFIG_BYTES) throw unusable(path, `expected at most ${MAX_DOCKER_CONFIG_BYTES} bytes`);
+    return await file.readFile('utf8');
+  } catch (error) {
+    if (error instanceof EvidenceError) throw error;
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw unusable(path, `could not be read (${code})`);
+  }
+}
+
+function unusable(path: string, found: string): EvidenceError {
+  return new EvidenceError('REGISTRY_UNAUTHORIZED', `docker configuration ${path}: ${found}`, { retryable: false });
+}

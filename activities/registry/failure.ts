@@ -1,0 +1,54 @@
+import { STATUS_CODES } from 'node:http';
+import { EvidenceError } from '../evidence-error.ts';
+import { parseRetryAfter } from './retry-after.ts';
+
+/** What an HTTP answer outside the expected ones means (retryable set: go-containerregistry v0.20 `remote/options.go`). */
+export function unexpectedStatus(what: string, expected: string, response: Response): EvidenceError {
+  const { status } = response;
+  // The phrase is ours: the server's own could say anything.
+  const message = `${what}: expected ${expected}, got ${status} (${STATUS_CODES[status] ?? 'unknown status'})`;
+  const retryAfterMs = parseRetryAfter(response.headers.get('retry-after'), Date.now());
+  const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
+  if (status === 401 || status === 403) {
+    return new EvidenceError('REGISTRY_UNAUTHORIZED', `${message}; check the worker's registry credentials`, {
+      retryable: false,
+    });
+  }
+  if (status === 429) return new EvidenceError('REGISTRY_THROTTLED', message, { retryable: true, ...wait });
+  if (status === 408 || status === 499 || status >= 500) {
+    return new EvidenceError('REGISTRY_ERROR', message, { retryable: true, ...wait });
+  }
+  return new EvidenceError('REGISTRY_ERROR', message, { retryable: false });
+}
+
+/** What an exception of `fetch` or of a body stream means. An aborted signal is always the time limit. */
+export function transportFailure(what: string, error: unknown, signal: AbortSignal): EvidenceError {
+  if (error instanceof EvidenceError) return error;
+  const code = systemCode(error);
+  if (signal.aborted || /TIMEOUT|ETIMEDOUT/.test(code)) {
+    return new EvidenceError('REGISTRY_TIMEOUT', `${what}: no complete answer within the time limit`, {
+      retryable: true,
+      cause: error,
+    });
+  }
+  if (/^HPE_|^UND_ERR_HEADERS_OVERFLOW|^UND_ERR_RES|^Z_|^ERR_BROTLI|^ERR__/.test(code)) {
+    return misbehaved(what, `the answer is not valid HTTP (${code})`, true, error);
+  }
+  return new EvidenceError('REGISTRY_UNREACHABLE', `${what}: the connection failed (${code}); check host and network`, {
+    retryable: true,
+    cause: error,
+  });
+}
+
+/** The registry broke the protocol: nothing it says in this exchange can be used. */
+export function misbehaved(what: string, found: string, retryable: boolean, cause?: unknown): EvidenceError {
+  return new EvidenceError('REGISTRY_MISBEHAVED', `${what}: ${found}`, { retryable, cause });
+}
+
+/** The system's error code, looked for down the chain of causes; messages are left out, they quote URLs. */
+function systemCode(error: unknown): string {
+  for (let cause = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth++) {
+    if ('code' in cause && typeof cause.code === 'string' && /^[A-Z][A-Z0-9_]*$/.test(cause.code)) return cause.code;
+  }
+  return 'no further detail';
+}

@@ -1,0 +1,28 @@
+export const OCI_INDEX = 'application/vnd.oci.image.index.v1+json';
+export const OCI_MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
+
+/** Every manifest form that containerd and cosign write (OCI image spec v1.1; Docker image manifest v2, schema 2). */
+export const MANIFEST_ACCEPT = [
+  OCI_INDEX,
+  OCI_MANIFEST,
+  'application/vnd.docker.distribution.manifest.list.v2+json',
+  'application/vnd.docker.distribution.manifest.v2+json',
+].join(', ');
+
+/** The payload layer of a cosign 2 signature. */
+export const SIMPLE_SIGNING = 'application/vnd.dev.cosign.simplesigning.v1+json';
+
+/** The config of a cosign 2 signature that was attached as a referrer (`--registry-referrers-mode=oci-1-1`). */
+export const COSIGN_SIGNATURE_ARTEFACT = 'application/vnd.dev.cosign.artifact.sig.v1+json';
+
+const BUNDLE = /^application\/vnd\.dev\.sigstore\.bundle(?:\.v0\.\d{1,3})?\+json$/;
+
+/** The media type of a `Content-Type` value: lower case, without parameters. */
+export function essence(contentType: string): string {
+  return (contentType.split(';')[0] ?? '').trim().toLowerCase();
+}
+
+/** Tells a Sigstore bundle, in the old spelling (`...bundle+json;version=0.N`) and in the new one (`...bundle.v0.N+json`). */
+export function isBundleType(mediaType: string): boolean {
+  return BUNDLE.test(essence(mediaType));
+}

@@ -1,0 +1,35 @@
+import { type Digest, parseDigest } from '../../workflows/digest.ts';
+import { isRecord, parseJsonObject } from './json.ts';
+
+/** One descriptor of a list of referrers. */
+export interface ReferrerEntry {
+  readonly digest: Digest;
+  /** A hint for the order of reading: registries lie about it, and nothing is left out because of it. */
+  readonly artifactType: string;
+}
+
+export interface ReferrerList {
+  readonly entries: readonly ReferrerEntry[];
+  /** Descriptors without a digest that we can read. */
+  readonly unreadable: number;
+}
+
+/**
+ * Parses a list of referrers: an OCI image index (image-spec v1.1 `image-index.md`). `undefined` when it is none.
+ * `null` is how Go programs write an empty list.
+ */
+export function parseReferrerList(bytes: Uint8Array): ReferrerList | undefined {
+  const index = parseJsonObject(bytes);
+  if (index === undefined || !('manifests' in index)) return undefined;
+  const manifests = index['manifests'] ?? [];
+  if (!Array.isArray(manifests)) return undefined;
+  const entries: ReferrerEntry[] = [];
+  for (const manifest of manifests) {
+    if (!isRecord(manifest) || typeof manifest['digest'] !== 'string') continue;
+    const digest = parseDigest(manifest['digest']);
+    if (digest === undefined) continue;
+    const { artifactType } = manifest;
+    entries.push({ digest, artifactType: typeof artifactType === 'string' ? artifactType : '' });
+  }
+  return { entries, unreadable: manifests.length - entries.length };
+}

@@ -1,0 +1,173 @@
+import type { Digest } from '../../workflows/digest.ts';
+import { parseDigest } from '../../workflows/digest.ts';
+import { EvidenceError } from '../evidence-error.ts';
+import { MAX_BUNDLE_BYTES, MAX_CACHED_EVIDENCE_BYTES, MAX_MANIFEST_BYTES, MAX_REGISTRY_REQUEST_MS } from '../limits.ts';
+import { type Ask, askAt } from './ask.ts';
+import { Authorizer } from './authorizer.ts';
+import { readBounded } from './bounded-body.ts';
+import { EvidenceCache } from './cache.ts';
+import { digestOf } from './content-digest.ts';
+import type { CredentialSource } from './credential.ts';
+import type { RegistryEndpoint, RegistryEndpoints } from './endpoints.ts';
+import { misbehaved, unexpectedStatus } from './failure.ts';
+import { MANIFEST_ACCEPT } from './media-types.ts';
+import { type Listing, listReferrersAt } from './referrers.ts';
+import type { Repository } from './repository.ts';
+import { discard, type HttpRequest } from './transport.ts';
+
+export interface Manifest {
+  readonly digest: Digest;
+  readonly bytes: Uint8Array;
+}
+
+/** What a HEAD said: not proven by anything. */
+export interface ManifestHead {
+  readonly digest: Digest | undefined;
+}
+
+/**
+ * Reads from registries (distribution-spec v1.1), and only reads. `undefined` means absent, on the origin's own 404;
+ * everything that could not be found out is thrown with a REGISTRY_ code, content beyond its limit as
+ * EVIDENCE_TOO_LARGE. Bytes asked for by digest have that digest.
+ */
+export interface Registry {
+  getManifest(name: Repository, reference: string, signal: AbortSignal): Promise<Manifest | undefined>;
+  headManifest(name: Repository, tag: string, signal: AbortSignal): Promise<ManifestHead | undefined>;
+  getBlob(name: Repository, digest: Digest, signal: AbortSignal): Promise<Uint8Array | undefined>;
+  /** `undefined` when the registry has no referrers API. */
+  listReferrers(name: Repository, digest: Digest, signal: AbortSignal): Promise<Listing | undefined>;
+}
+
+export interface RegistryOptions {
+  readonly endpoints: RegistryEndpoints;
+  readonly credentials: CredentialSource;
+  readonly cache?: EvidenceCache;
+  /** One request, in ms. */
+  readonly requestTimeoutMs?: number;
+}
+
+/** A registry reader over HTTP; one for a whole worker, since it holds the tokens and the evidence cache. */
+export function createRegistry(options: RegistryOptions): Registry {
+  const authorizer = new Authorizer(options.credentials);
+  const cache = options.cache ?? new EvidenceCache(MAX_CACHED_EVIDENCE_BYTES);
+  const timeoutMs = options.requestTimeoutMs ?? MAX_REGISTRY_REQUEST_MS;
+  const limited = (signal: AbortSignal) => AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+  const places = (name: Repository) => options.endpoints(name.registry);
+  const askOf = (endpoint: RegistryEndpoint, name: Repository) => askAt(authorizer, endpoint, name);
+
+  return {
+    async getManifest(name, reference, signal) {
+      const digest = parseDigest(reference);
+      const held = digest === undefined ? undefined : cache.get(digest);
+      if (digest !== undefined && held !== undefined) return { digest, bytes: held };
+      const what = `GET manifest ${shortReference(reference)} of ${name.registry}/${name.repository}`;
+      const found = await firstFound(what, places(name), async (endpoint) => {
+        const url = pathUnder(endpoint, `${name.repository}/manifests/${reference}`);
+        const request = { what, method: 'GET', url, accept: MANIFEST_ACCEPT, redirects: 'all' } as const;
+        return getContent(askOf(endpoint, name), request, { digest, maxBytes: MAX_MANIFEST_BYTES }, limited(signal));
+      });
+      if (found === undefined) return undefined;
+      const manifest = { digest: digestOf(found), bytes: found };
+      cache.put(manifest.digest, found);
+      return manifest;
+    },
+
+    async headManifest(name, tag, signal) {
+      const what = `HEAD manifest ${shortReference(tag)} of ${name.registry}/${name.repository}`;
+      return firstFound(what, places(name), async (endpoint) => {
+        const url = pathUnder(endpoint, `${name.repository}/manifests/${tag}`);
+        const request = { what, method: 'HEAD', url, accept: MANIFEST_ACCEPT, redirects: 'all' } as const;
+        const { response } = await askOf(endpoint, name)(request, limited(signal));
+        await discard(response);
+        if (response.status === 404) return undefined;
+        // Registries without HEAD: the caller reads the manifest itself.
+        if (response.status === 405 || response.status === 501) return { digest: undefined };
+        if (response.status !== 200) throw unexpectedStatus(what, '200 or 404', response);
+        return { digest: parseDigest(response.headers.get('docker-content-digest') ?? '') };
+      });
+    },
+
+    async getBlob(name, digest, signal) {
+      const held = cache.get(digest);
+      if (held !== undefined) return held;
+      const what = `GET blob ${shortReference(digest)} of ${name.registry}/${name.repository}`;
+      const found = await firstFound(what, places(name), async (endpoint) => {
+        const url = pathUnder(endpoint, `${name.repository}/blobs/${digest}`);
+        const request = { what, method: 'GET', url, redirects: 'all' } as const;
+        return getContent(askOf(endpoint, name), request, { digest, maxBytes: MAX_BUNDLE_BYTES }, limited(signal));
+      });
+      if (found !== undefined) cache.put(digest, found);
+      return found;
+    },
+
+    async listReferrers(name, digest, signal) {
+      const what = `GET referrers of ${name.registry}/${name.repository}`;
+      return firstFound(what, places(name), async (endpoint) => {
+        const url = pathUnder(endpoint, `${name.repository}/referrers/${digest}`);
+        const listing = await listReferrersAt(askOf(endpoint, name), what, url, () => limited(signal));
+        // Mirrors often lack the signatures of what they mirror: only the origin may say "none".
+        return listing !== undefined && (endpoint.origin || listing.entries.length > 0) ? listing : undefined;
+      });
+    },
+  };
+}
+
+/** Asks the places in order; what one lacks or fails at, another may have. Absent only when the origin says so. */
+async function firstFound<T>(
+  what: string,
+  places: readonly RegistryEndpoint[],
+  ask: (endpoint: RegistryEndpoint) => Promise<T | undefined>,
+): Promise<T | undefined> {
+  let isAbsent = false;
+  let failure: unknown = misbehaved(
+    what,
+    'expected the registry itself among its endpoints, found mirrors only',
+    false,
+  );
+  for (const endpoint of places) {
+    try {
+      const found = await ask(endpoint);
+      if (found !== undefined) return found;
+      isAbsent ||= endpoint.origin;
+    } catch (error) {
+      failure = error;
+    }
+  }
+  if (isAbsent) return undefined;
+  throw failure;
+}
+
+async function getContent(
+  ask: Ask,
+  request: Omit<HttpRequest, 'authorization'>,
+  expected: { readonly digest: Digest | undefined; readonly maxBytes: number },
+  signal: AbortSignal,
+): Promise<Uint8Array | undefined> {
+  const { what } = request;
+  const { response } = await ask(request, signal);
+  if (response.status !== 200) await discard(response);
+  if (response.status === 404) return undefined;
+  if (response.status !== 200) throw unexpectedStatus(what, '200 or 404', response);
+  const content = await readBounded(what, response, expected.maxBytes, signal);
+  if (content === 'too-large') {
+    throw new EvidenceError('EVIDENCE_TOO_LARGE', `${what}: expected at most ${expected.maxBytes} bytes, got more`, {
+      retryable: false,
+    });
+  }
+  const digest = digestOf(content);
+  if (expected.digest !== undefined && digest !== expected.digest) {
+    throw misbehaved(what, `expected ${expected.digest}, got ${content.byteLength} bytes that hash to ${digest}`, true);
+  }
+  return content;
+}
+
+function pathUnder(endpoint: RegistryEndpoint, path: string): URL {
+  const url = new URL(endpoint.url);
+  url.pathname = `${url.pathname.replace(/\/$/, '')}/v2/${path}`;
+  return url;
+}
+
+/** Enough of a digest to be recognised; a tag is short by itself. */
+function shortReference(reference: string): string {
+  return parseDigest(reference) === undefined ? reference : reference.slice(0, 'sha256:'.length + 12);
+}

@@ -1,0 +1,5 @@
+/** A repository: `docker.io` and `library/alpine`. An `ImageName` is one. */
+export interface Repository {
+  readonly registry: string;
+  readonly repository: string;
+}

@@ -1,0 +1,82 @@
+import { MAX_REDIRECTS } from '../limits.ts';
+import { misbehaved, transportFailure } from './failure.ts';
+
+/** One HTTP request; `what` opens every error message about it and holds neither query nor secret. */
+export interface HttpRequest {
+  readonly what: string;
+  readonly method: 'GET' | 'HEAD' | 'POST';
+  readonly url: URL;
+  readonly accept?: string;
+  readonly authorization?: string | undefined;
+  readonly form?: URLSearchParams;
+  /** Which redirects are followed; the answer of the others is handed back as it is. */
+  readonly redirects: 'all' | 'all-but-see-other' | 'none';
+}
+
+export interface HttpResponse {
+  readonly response: Response;
+  /** Where the answer came from, after redirects. */
+  readonly url: URL;
+}
+
+/**
+ * Sends a request and follows its redirects. Credentials stay with the origin that they were meant for; a step from
+ * https to http, and more than {@link MAX_REDIRECTS} steps, are refused. Throws the REGISTRY_ codes.
+ */
+export async function send(request: HttpRequest, signal: AbortSignal): Promise<HttpResponse> {
+  let { url, authorization } = request;
+  for (let step = 0; step <= MAX_REDIRECTS; step++) {
+    const response = await exchange({ ...request, url, authorization }, signal);
+    if (!isFollowed(request, response.status)) return { response, url };
+    await discard(response);
+    const target = redirectTarget(request, url, response.headers.get('location'));
+    if (target.origin !== url.origin) authorization = undefined;
+    url = target;
+  }
+  throw misbehaved(request.what, `expected an answer, got more than ${MAX_REDIRECTS} redirects`, false);
+}
+
+async function exchange(request: HttpRequest, signal: AbortSignal): Promise<Response> {
+  const headers = new Headers({ 'accept-encoding': 'identity', 'user-agent': 'portcullis' });
+  if (request.accept !== undefined) headers.set('accept', request.accept);
+  if (request.authorization !== undefined) headers.set('authorization', request.authorization);
+  try {
+    signal.throwIfAborted();
+    return await fetch(request.url, {
+      method: request.method,
+      headers,
+      redirect: 'manual',
+      signal,
+      ...(request.form === undefined ? {} : { body: request.form }),
+    });
+  } catch (error) {
+    throw transportFailure(request.what, error, signal);
+  }
+}
+
+function isFollowed(request: HttpRequest, status: number): boolean {
+  if (request.redirects === 'none') return false;
+  if (status === 303) return request.redirects === 'all';
+  return status === 301 || status === 302 || status === 307 || status === 308;
+}
+
+function redirectTarget(request: HttpRequest, from: URL, location: string | null): URL {
+  if (location === null || !URL.canParse(location, from.href)) {
+    throw misbehaved(request.what, 'expected a redirect to a URL, got one to nowhere', false);
+  }
+  const target = new URL(location, from);
+  const isWeb = target.protocol === 'https:' || (target.protocol === 'http:' && from.protocol === 'http:');
+  if (!isWeb) {
+    throw misbehaved(request.what, `expected a redirect to https, got ${target.protocol} on ${target.host}`, false);
+  }
+  if (target.username !== '' || target.password !== '') {
+    throw misbehaved(request.what, `expected a redirect without credentials, got some for ${target.host}`, false);
+  }
+  return target;
+}
+
+/** Gives the connection back without reading the body. */
+export async function discard(response: Response): Promise<void> {
+  // A body that failed already has nothing left to give back.
+  await response.body?.cancel().catch(() => undefined);
+}
