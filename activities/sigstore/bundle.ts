@@ -1,0 +1,126 @@
+import { type BundleWithDsseEnvelope, bundleFromJSON, isBundleWithDsseEnvelope } from '@sigstore/bundle';
+import { MAX_BUNDLE_BYTES, MAX_TIMESTAMPS, MAX_TLOG_ENTRIES } from '../limits.ts';
+import { decodeBase64 } from './base64.ts';
+import { type Refusal, refuse, type Step } from './judgement.ts';
+import { quote } from './quote.ts';
+import { isRecord, parseStrictJson } from './strict-json.ts';
+
+const MEDIA_TYPES: ReadonlySet<unknown> = new Set([
+  'application/vnd.dev.sigstore.bundle+json;version=0.1',
+  'application/vnd.dev.sigstore.bundle+json;version=0.2',
+  'application/vnd.dev.sigstore.bundle+json;version=0.3',
+  'application/vnd.dev.sigstore.bundle.v0.3+json',
+]);
+
+/** What names the signer (protobuf-specs `VerificationMaterial`); a bundle has exactly one. */
+const MATERIALS = ['publicKey', 'certificate', 'x509CertificateChain'] as const;
+
+/** What was signed (protobuf-specs `Bundle`); a bundle has exactly one. */
+const CONTENTS = ['dsseEnvelope', 'messageSignature'] as const;
+
+export type Material = (typeof MATERIALS)[number];
+
+export interface EnvelopeBundle {
+  readonly bundle: BundleWithDsseEnvelope;
+  readonly material: Material;
+}
+
+/**
+ * Reads a Sigstore bundle that signs a DSSE envelope. Bounded and strict before `@sigstore/bundle` sees it, which takes
+ * the first of two contents, skips what is not base64, and reads any version number. A bundle over a blob
+ * (`messageSignature`) is EVIDENCE_UNSUPPORTED: cosign@3 signs images in envelopes only. Nothing here is believed yet.
+ */
+export function readBundle(bytes: Uint8Array): Step<EnvelopeBundle> {
+  if (bytes.length > MAX_BUNDLE_BYTES) {
+    return failed(
+      refuse('EVIDENCE_TOO_LARGE', `the bundle has ${bytes.length} bytes, at most ${MAX_BUNDLE_BYTES} are read`),
+    );
+  }
+  const json = parseStrictJson(bytes);
+  if (!json.ok) return failed(malformed(json.problem));
+  if (!isRecord(json.value)) return failed(malformed('expected a JSON object'));
+  const material = checkMaterial(json.value);
+  if (!material.ok) return material;
+  const problem = checkContent(json.value);
+  if (problem !== undefined) return failed(problem);
+  try {
+    const bundle = bundleFromJSON(json.value);
+    if (isBundleWithDsseEnvelope(bundle)) return { ok: true, value: { bundle, material: material.value } };
+    return failed(malformed('expected a DSSE envelope'));
+  } catch (error) {
+    return failed(malformed(`@sigstore/bundle refused it: ${quote(describe(error))}`));
+  }
+}
+
+function checkMaterial(bundle: Readonly<Record<string, unknown>>): Step<Material> {
+  const mediaType = bundle['mediaType'];
+  if (typeof mediaType !== 'string') return failed(malformed('expected a mediaType, found none'));
+  if (!MEDIA_TYPES.has(mediaType)) {
+    const sentence = `the bundle is of media type ${quote(mediaType)}, versions 0.1 to 0.3 are read`;
+    return failed(refuse('EVIDENCE_UNSUPPORTED', sentence));
+  }
+  const material = bundle['verificationMaterial'];
+  if (!isRecord(material)) return failed(malformed('expected verificationMaterial, found none'));
+  const [kind, ...others] = MATERIALS.filter((name) => isPresent(material[name]));
+  if (kind === undefined || others.length > 0) {
+    return failed(
+      malformed(`expected exactly one of ${MATERIALS.join(', ')}, found ${kind === undefined ? 0 : others.length + 1}`),
+    );
+  }
+  const times = material['timestampVerificationData'];
+  const tooMany =
+    over(MAX_TLOG_ENTRIES, 'log entries', material['tlogEntries']) ??
+    over(MAX_TIMESTAMPS, 'timestamps', isRecord(times) ? times['rfc3161Timestamps'] : undefined);
+  return tooMany === undefined ? { ok: true, value: kind } : failed(tooMany);
+}
+
+function checkContent(bundle: Readonly<Record<string, unknown>>): Refusal | undefined {
+  const [kind, ...others] = CONTENTS.filter((name) => isPresent(bundle[name]));
+  if (kind === undefined || others.length > 0) {
+    return malformed(`expected exactly one of ${CONTENTS.join(', ')}, found ${kind === undefined ? 0 : 2}`);
+  }
+  if (kind === 'messageSignature') {
+    const sentence =
+      'the bundle signs a blob (messageSignature), an image is signed in a DSSE envelope: sign it with "cosign sign"';
+    return refuse('EVIDENCE_UNSUPPORTED', sentence);
+  }
+  const envelope = bundle['dsseEnvelope'];
+  if (!isRecord(envelope)) return malformed('expected dsseEnvelope to be an object');
+  if (typeof envelope['payloadType'] !== 'string') return malformed('expected a payloadType, found none');
+  if (!isBase64(envelope['payload'])) return malformed('expected the payload in canonical base64');
+  const signatures = envelope['signatures'];
+  const count = Array.isArray(signatures) ? signatures.length : 0;
+  if (!Array.isArray(signatures) || count !== 1) return malformed(`expected exactly one signature, found ${count}`);
+  const signature: unknown = signatures[0];
+  if (!isRecord(signature) || !isBase64(signature['sig']))
+    return malformed('expected the signature in canonical base64');
+  return undefined;
+}
+
+/** In protobuf's JSON null stands for an absent field. */
+function isPresent(value: unknown): boolean {
+  return value !== undefined && value !== null;
+}
+
+function isBase64(value: unknown): boolean {
+  return typeof value === 'string' && value.length > 0 && decodeBase64(value) !== undefined;
+}
+
+function over(limit: number, what: string, list: unknown): Refusal | undefined {
+  if (!Array.isArray(list) || list.length <= limit) return undefined;
+  return refuse('EVIDENCE_TOO_LARGE', `the bundle has ${list.length} ${what}, at most ${limit} are read`);
+}
+
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return 'no reason given';
+  const fields = 'fields' in error && Array.isArray(error.fields) ? `: ${error.fields.join(', ')}` : '';
+  return `${error.message}${fields}`;
+}
+
+function malformed(problem: string): Refusal {
+  return refuse('EVIDENCE_MALFORMED', `the bundle can't be read: ${problem}`);
+}
+
+function failed<T>(refusal: Refusal): Step<T> {
+  return { ok: false, refusal };
+}

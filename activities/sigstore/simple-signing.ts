@@ -1,0 +1,103 @@
+import { parseDigest } from '../../workflows/digest.ts';
+import { parseName, repositoryOf } from '../../workflows/name.ts';
+import { MAX_BUNDLE_BYTES } from '../limits.ts';
+import { decodeBase64 } from './base64.ts';
+import { type ExpectedImage, type Refusal, refuse, type SignatureJudgement, type Step } from './judgement.ts';
+import type { VerificationKey } from './key.ts';
+import { quote } from './quote.ts';
+import { holds } from './raw-signature.ts';
+import { hasExactly, isRecord, parseStrictJson } from './strict-json.ts';
+
+const PAYLOAD_TYPE = 'cosign container image signature';
+
+/** RSA 8192 makes 1,368 characters. */
+const MAX_SIGNATURE_LENGTH = 4096;
+
+/**
+ * Judges a cosign@2 signature: the payload, and beside it the signature over its bytes in base64. The signature is
+ * checked first; then the payload is read as strictly as containers/image@5 does (`signature/internal/sigstore_payload.go`:
+ * exact fields, its one type, no field twice), which also goes for the digest and, unlike cosign, the repository.
+ */
+export function judgeSimpleSigning(
+  payload: Uint8Array,
+  signature: string,
+  key: VerificationKey,
+  expected: ExpectedImage,
+): SignatureJudgement {
+  if (payload.length > MAX_BUNDLE_BYTES) {
+    return refuse(
+      'EVIDENCE_TOO_LARGE',
+      `the signed payload has ${payload.length} bytes, at most ${MAX_BUNDLE_BYTES} are read`,
+    );
+  }
+  if (signature.length > MAX_SIGNATURE_LENGTH) {
+    return refuse(
+      'EVIDENCE_TOO_LARGE',
+      `the signature has ${signature.length} characters, at most ${MAX_SIGNATURE_LENGTH} are read`,
+    );
+  }
+  const raw = decodeBase64(signature);
+  if (raw === undefined || raw.length === 0) {
+    return refuse('EVIDENCE_MALFORMED', `expected a signature in canonical base64, found ${quote(signature)}`);
+  }
+  if (!holds(raw, payload, key)) return refuse('SIGNATURE_INVALID', brokenSentence(key));
+  const claim = readClaim(payload);
+  return claim.ok ? judgeClaim(claim.value, expected) : claim.refusal;
+}
+
+function brokenSentence(key: VerificationKey): string {
+  const sentence = `the signature does not hold under the key sha256:${key.keyId}: another key made it, or it was changed`;
+  if (key.algorithm !== 'Ed25519') return sentence;
+  return `${sentence}, or it is Ed25519ph as cosign makes them, which can't be verified: sign with an ECDSA or RSA key`;
+}
+
+interface Claim {
+  readonly digest: string;
+  readonly reference: string;
+}
+
+function readClaim(payload: Uint8Array): Step<Claim> {
+  const json = parseStrictJson(payload);
+  if (!json.ok) return malformed(json.problem);
+  if (!hasExactly(json.value, ['critical', 'optional'])) return malformed('expected the fields critical and optional');
+  const { critical, optional } = json.value as { critical?: unknown; optional?: unknown };
+  if (optional !== null && !isRecord(optional)) return malformed('expected optional to be an object or null');
+  if (!hasExactly(critical, ['identity', 'image', 'type'])) {
+    return malformed('expected the fields identity, image and type in critical');
+  }
+  const type = critical['type'];
+  if (type !== PAYLOAD_TYPE) {
+    const found = typeof type === 'string' ? quote(type) : 'none';
+    return failed(refuse('EVIDENCE_UNSUPPORTED', `expected the payload type "${PAYLOAD_TYPE}", found ${found}`));
+  }
+  const digest = onlyField(critical['image'], 'docker-manifest-digest');
+  const reference = onlyField(critical['identity'], 'docker-reference');
+  if (digest === undefined) return malformed('expected docker-manifest-digest in critical.image');
+  if (reference === undefined) return malformed('expected docker-reference in critical.identity');
+  return { ok: true, value: { digest, reference } };
+}
+
+function onlyField(value: unknown, field: string): string | undefined {
+  if (!hasExactly(value, [field])) return undefined;
+  const text = value[field];
+  return typeof text === 'string' ? text : undefined;
+}
+
+function judgeClaim({ digest, reference }: Claim, expected: ExpectedImage): SignatureJudgement {
+  if (parseDigest(digest) !== expected.digest) {
+    const sentence = `the signature is about another image: expected ${expected.digest}, it names ${quote(digest)}`;
+    return refuse('SUBJECT_MISMATCH', sentence);
+  }
+  const name = parseName(reference);
+  if (name !== undefined && repositoryOf(name) === expected.repository) return { valid: true };
+  const sentence = `the signature is for another repository: expected ${expected.repository}, it names ${quote(reference)}`;
+  return refuse('REPOSITORY_MISMATCH', sentence);
+}
+
+function malformed<T>(problem: string): Step<T> {
+  return failed(refuse('EVIDENCE_MALFORMED', `the signed payload can't be read: ${problem}`));
+}
+
+function failed<T>(refusal: Refusal): Step<T> {
+  return { ok: false, refusal };
+}
