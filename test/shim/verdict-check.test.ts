@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { checkVerdict, type VerdictCheck } from '../../shim/verdict-check.ts';
+import type { Verdict } from '../../workflows/verdict.ts';
+import { STATEMENT_PAYLOAD_TYPE, toStatement } from '../../workflows/verification-summary.ts';
+import { anAllow, createTestVerdictKey, digestOf } from '../support/verdicts.ts';
+
+const key = createTestVerdictKey();
+const keys = new Map([[key.keyId, key.publicKey]]);
+const genuine = anAllow();
+const expected = { name: genuine.name, digest: genuine.digest, policyRevision: genuine.policyRevision };
+const check = (answer: unknown): VerdictCheck => checkVerdict(answer, expected, keys, Date.now());
+
+function assertRefused(answer: unknown, code: string): void {
+  const checked = check(answer);
+  assert.equal(checked.kind, 'refused');
+  assert.equal(checked.kind === 'refused' && checked.reason.code, code);
+}
+
+describe('checkVerdict', () => {
+  it('passes a genuine verdict, and reads it from the signed payload', () => {
+    const checked = check(key.verdict(genuine));
+    assert.deepEqual(checked, { kind: 'good', verdict: genuine });
+  });
+
+  it('passes one that is signed by an Ed25519 key', () => {
+    const other = createTestVerdictKey('ed25519');
+    const checked = checkVerdict(
+      other.verdict(genuine),
+      expected,
+      new Map([[other.keyId, other.publicKey]]),
+      Date.now(),
+    );
+    assert.equal(checked.kind, 'good');
+  });
+
+  it('passes a deny as a deny', () => {
+    const deny = anAllow({ outcome: 'deny', reasons: [{ code: 'UNSIGNED', sentence: 'no signature' }], signers: [] });
+    assert.deepEqual(check(key.verdict(deny)), { kind: 'good', verdict: deny });
+  });
+
+  it('believes nothing beside the envelope', () => {
+    const deny = anAllow({ outcome: 'deny', reasons: [{ code: 'UNSIGNED', sentence: 'no signature' }], signers: [] });
+    const checked = check({ verdict: genuine, envelope: key.verdict(deny).envelope });
+    assert.equal(checked.kind === 'good' && checked.verdict.outcome, 'deny');
+  });
+
+  it('calls a genuine verdict past its time stale', () => {
+    const old = anAllow({ expiresAt: new Date(Date.now() - 1).toISOString() });
+    assert.equal(check(key.verdict(old)).kind, 'stale');
+  });
+
+  const bentVerdicts: readonly [string, Partial<Verdict>][] = [
+    ['another digest', { digest: digestOf('cd') }],
+    ['another tag', { name: '127.0.0.1:5000/demo/app:v2' }],
+    ['another repository', { name: '127.0.0.1:5000/demo/other:v1' }],
+    ['another policy', { policyRevision: 'd'.repeat(64) }],
+    ['the future', { decidedAt: new Date(Date.now() + 60_000).toISOString() }],
+  ];
+  for (const [what, bend] of bentVerdicts) {
+    it(`refuses a signed verdict about ${what}`, () => assertRefused(key.verdict(anAllow(bend)), 'VERDICT_MISMATCH'));
+  }
+
+  it('refuses a verdict signed by another key', () => {
+    assertRefused(createTestVerdictKey().verdict(genuine), 'VERDICT_FORGED');
+  });
+
+  it('refuses another key that claims to be ours', () => {
+    const forged = createTestVerdictKey().verdict(genuine);
+    const signatures = forged.envelope.signatures.map((signature) => ({ ...signature, keyid: key.keyId }));
+    assertRefused({ ...forged, envelope: { ...forged.envelope, signatures } }, 'VERDICT_FORGED');
+  });
+
+  it('refuses a statement that was signed as something else', () => {
+    const envelope = key.envelope('application/json', toStatement(genuine));
+    assertRefused({ verdict: genuine, envelope }, 'VERDICT_FORGED');
+    assertRefused(
+      { verdict: genuine, envelope: { ...envelope, payloadType: STATEMENT_PAYLOAD_TYPE } },
+      'VERDICT_FORGED',
+    );
+  });
+
+  it('refuses a changed payload', () => {
+    const signed = key.verdict(
+      anAllow({ outcome: 'deny', reasons: [{ code: 'UNSIGNED', sentence: 'no' }], signers: [] }),
+    );
+    const payload = Buffer.from(JSON.stringify(toStatement(genuine))).toString('base64');
+    assertRefused({ ...signed, envelope: { ...signed.envelope, payload } }, 'VERDICT_FORGED');
+  });
+
+  const unsigned: readonly [string, unknown][] = [
+    ['nothing', undefined],
+    ['null', null],
+    ['a text', 'allow'],
+    ['true', true],
+    ['an empty object', {}],
+    ['a verdict without an envelope', { verdict: genuine }],
+    ['an envelope without signatures', { envelope: { ...key.verdict(genuine).envelope, signatures: [] } }],
+    ['an envelope of numbers', { envelope: { payloadType: 1, payload: 2, signatures: 3 } }],
+    ['signatures that are none', { envelope: { ...key.verdict(genuine).envelope, signatures: [null, 1, {}] } }],
+  ];
+  for (const [what, answer] of unsigned) {
+    it(`refuses ${what} as unsigned`, () => assertRefused(answer, 'VERDICT_UNSIGNED'));
+  }
+
+  const otherStatements: readonly [string, unknown][] = [
+    ['no JSON', 'allow'],
+    ['an array', []],
+    ['another predicate', { ...toStatement(genuine), predicateType: 'https://slsa.dev/provenance/v1' }],
+    ['two subjects', { ...toStatement(genuine), subject: [{}, {}] }],
+    ['no subject', { ...toStatement(genuine), subject: [] }],
+  ];
+  for (const [what, content] of otherStatements) {
+    it(`refuses a signed statement that is ${what}`, () => {
+      assertRefused({ envelope: key.envelope(STATEMENT_PAYLOAD_TYPE, content) }, 'VERDICT_MISMATCH');
+    });
+  }
+
+  it('refuses a payload larger than any verdict before it looks at it', () => {
+    const large = key.verdict(anAllow({ reasons: [{ code: 'SIGNATURE_VERIFIED', sentence: 'x'.repeat(300_000) }] }));
+    assertRefused(large, 'VERDICT_FORGED');
+  });
+
+  it('refuses when any byte of the envelope is changed', () => {
+    const { envelope } = key.verdict(genuine);
+    const bytes = Buffer.from(envelope.payload, 'base64');
+    fc.assert(
+      fc.property(fc.nat(bytes.length - 1), fc.integer({ min: 1, max: 255 }), (at, change) => {
+        const bent = Buffer.from(bytes);
+        bent[at] = (bent[at] ?? 0) ^ change;
+        assert.equal(check({ envelope: { ...envelope, payload: bent.toString('base64') } }).kind, 'refused');
+      }),
+    );
+  });
+
+  it('never throws and never passes for an arbitrary answer', () => {
+    fc.assert(fc.property(fc.anything(), (answer) => assert.equal(check(answer).kind, 'refused')));
+    fc.assert(fc.property(fc.anything(), (envelope) => assert.equal(check({ envelope }).kind, 'refused')));
+  });
+});

@@ -1,0 +1,59 @@
+import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { type Digest, parseDigest } from '../../workflows/digest.ts';
+import { preAuthEncoding } from '../../workflows/dsse.ts';
+import type { Envelope, SignedVerdict, Verdict } from '../../workflows/verdict.ts';
+import { STATEMENT_PAYLOAD_TYPE, toStatement } from '../../workflows/verification-summary.ts';
+
+/** A digest whose every byte is `byte` (two hex digits). */
+export function digestOf(byte: string): Digest {
+  const digest = parseDigest(`sha256:${byte.repeat(32)}`);
+  if (digest === undefined) throw new Error(`${byte} is no byte`);
+  return digest;
+}
+
+/** An allow that is good now; `changes` bends it. */
+export function anAllow(changes: Partial<Verdict> = {}): Verdict {
+  return {
+    decisionId: '0123456789abc',
+    name: '127.0.0.1:5000/demo/app:v1',
+    digest: digestOf('ab'),
+    outcome: 'allow',
+    reasons: [{ code: 'SIGNATURE_VERIFIED', sentence: 'signed by key sha256:12' }],
+    policyRevision: 'c'.repeat(64),
+    signers: [{ authority: 'demo/key', identity: `key sha256:${'12'.repeat(32)}`, evidence: digestOf('ee') }],
+    decidedAt: new Date(Date.now() - 1_000).toISOString(),
+    expiresAt: new Date(Date.now() + 60_000).toISOString(),
+    ...changes,
+  };
+}
+
+export interface TestVerdictKey {
+  readonly keyId: string;
+  readonly publicKey: KeyObject;
+  envelope(payloadType: string, content: unknown): Envelope;
+  verdict(verdict: Verdict): SignedVerdict;
+}
+
+/** A verdict key of a test's own. */
+export function createTestVerdictKey(kind: 'ec' | 'ed25519' = 'ec'): TestVerdictKey {
+  const { privateKey, publicKey } =
+    kind === 'ec' ? generateKeyPairSync('ec', { namedCurve: 'P-256' }) : generateKeyPairSync('ed25519');
+  const keyId = createHash('sha256')
+    .update(publicKey.export({ type: 'spki', format: 'der' }))
+    .digest('hex');
+  const envelope = (payloadType: string, content: unknown): Envelope => {
+    const payload = new TextEncoder().encode(typeof content === 'string' ? content : JSON.stringify(content));
+    const sig = sign(kind === 'ec' ? 'sha256' : null, preAuthEncoding(payloadType, payload), privateKey);
+    return {
+      payloadType,
+      payload: Buffer.from(payload).toString('base64'),
+      signatures: [{ keyid: keyId, sig: sig.toString('base64') }],
+    };
+  };
+  return {
+    keyId,
+    publicKey,
+    envelope,
+    verdict: (verdict) => ({ verdict, envelope: envelope(STATEMENT_PAYLOAD_TYPE, toStatement(verdict)) }),
+  };
+}
