@@ -1,10 +1,9 @@
 import type { SignatureSet, SignaturesRequest } from '../workflows/activities.ts';
 import { attemptSignal } from './attempt.ts';
 import type { Dependencies } from './dependencies.ts';
-import { imageName } from './image-name.ts';
 import { findSignatures } from './registry/signatures.ts';
 
 /** Every place signatures can live for this digest. The bytes stay in the worker's cache. Throws the REGISTRY_ codes. */
 export async function fetchSignatures({ registry }: Dependencies, request: SignaturesRequest): Promise<SignatureSet> {
-  return await findSignatures(registry, { name: imageName(request.name), digest: request.digest }, attemptSignal());
+  return await findSignatures(registry, request, attemptSignal());
 }

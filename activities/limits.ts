@@ -52,3 +52,15 @@ export const MAX_TIMESTAMPS = 32;
 /** One policy file, and files in one policy directory. */
 export const MAX_POLICY_BYTES = 1024 * 1024;
 export const MAX_POLICY_FILES = 1000;
+
+/** Documents in one policy file and policies in one directory; each pull walks through all of them. */
+export const MAX_POLICIES = 1000;
+
+/** Globs of one policy. */
+export const MAX_GLOBS = 200;
+
+/** Authorities of one policy: each one is a check of its own in every verification. */
+export const MAX_AUTHORITIES = 20;
+
+/** Levels of nesting in a policy: real ones have six. */
+export const MAX_POLICY_DEPTH = 32;

@@ -1,8 +1,9 @@
-import type { VerdictClaim, VerdictRequest } from '../workflows/activities.ts';
+import type { MatchingPolicy, SignatureReference, VerdictClaim, VerdictRequest } from '../workflows/activities.ts';
 import { VERDICT_TTL_MS } from '../workflows/deadlines.ts';
+import { selectPolicies } from '../workflows/policy/selection.ts';
 import type { SignedVerdict } from '../workflows/verdict.ts';
 import { STATEMENT_PAYLOAD_TYPE, toStatement } from '../workflows/verification-summary.ts';
-import { matchingPolicies, policySet } from './applied-policy.ts';
+import { findAuthority, policySet } from './applied-policy.ts';
 import type { Dependencies } from './dependencies.ts';
 import { EvidenceError } from './evidence-error.ts';
 import { judgeReference } from './verify-signature.ts';
@@ -27,16 +28,28 @@ export async function signVerdict(dependencies: Dependencies, request: VerdictRe
 
 /** Every matching policy has an authority whose key signed one of the given signatures, or the claim is not signed. */
 async function prove(dependencies: Dependencies, { claim, evidence }: VerdictRequest): Promise<void> {
-  const policies = matchingPolicies(policySet(dependencies, claim.policyRevision), claim.name);
-  if (policies.length === 0) throw unproven(claim, 'no policy matches');
-  for (const policy of policies) {
-    const keys = policy.authorities.map((authority) => authority.key);
-    let proven = false;
-    for (const reference of evidence) {
-      for (const key of keys) proven ||= (await judgeReference(dependencies, claim, reference, key)).valid;
+  const { matching } = selectPolicies(policySet(dependencies, claim.policyRevision).policies, claim.name);
+  if (matching.length === 0) throw unproven(claim, 'no policy matches');
+  for (const policy of matching) {
+    if (!(await isSatisfied(dependencies, claim, policy, evidence))) {
+      throw unproven(claim, `no authority of policy ${policy.name} signed it`);
     }
-    if (!proven) throw unproven(claim, `no authority of policy ${policy.name} signed it`);
   }
+}
+
+async function isSatisfied(
+  dependencies: Dependencies,
+  claim: VerdictClaim,
+  policy: MatchingPolicy,
+  evidence: readonly SignatureReference[],
+): Promise<boolean> {
+  for (const reference of policy.authorities) {
+    const { key } = findAuthority(dependencies, { ...reference, policyRevision: claim.policyRevision });
+    for (const signature of evidence) {
+      if ((await judgeReference(dependencies, claim, signature, key)).valid) return true;
+    }
+  }
+  return false;
 }
 
 function unproven(claim: VerdictClaim, why: string): EvidenceError {

@@ -50,7 +50,6 @@ export async function judgeReference(
   reference: SignatureReference,
   key: VerificationKey,
 ): Promise<SignatureJudgement> {
-  const name = imageName(image.name);
-  const signature = await readSignature(registry, name, reference, attemptSignal());
-  return judge(signature, key, { digest: image.digest, repository: repositoryOf(name) });
+  const signature = await readSignature(registry, image.name, reference, attemptSignal());
+  return judge(signature, key, { digest: image.digest, repository: repositoryOf(imageName(image.name)) });
 }

@@ -5,6 +5,8 @@ import { DURABLE_ATTEMPT_MS } from '../workflows/deadlines.ts';
 import { createActivities } from './activities.ts';
 import { formatProblem } from './policy/policy-problem.ts';
 import { createPolicyStore } from './policy/store.ts';
+import { dockerCredentials } from './registry/docker-credentials.ts';
+import { originOnly } from './registry/endpoints.ts';
 import { createRegistry } from './registry/registry.ts';
 import { loadVerdictKey } from './verdict-key.ts';
 
@@ -50,7 +52,11 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
         for (const problem of load.problems) log('error', 'policy is not valid', { problem: formatProblem(problem) });
     },
   });
-  const dependencies = { policy, registry: createRegistry({ plainHttp: options.plainHttp }), verdictKey };
+  const dependencies = {
+    policy,
+    registry: createRegistry({ endpoints: originOnly(options.plainHttp), credentials: dockerCredentials() }),
+    verdictKey,
+  };
   const connection = await connect(signal, (error) =>
     log('warn', 'Temporal is not there yet', { error: String(error) }),
   );

@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { decide } from '../../shim/decide.ts';
+import { type Decision, outcomeOf, reasonsOf } from '../../shim/decision.ts';
+import { toJudgement } from '../../shim/judgement.ts';
+import { watchPolicy } from '../../shim/policy-watch.ts';
+import { type Backend, BackendProblem } from '../../shim/temporal.ts';
+import { decisionId } from '../../workflows/verification-id.ts';
+import { aPolicyHead, createTestBackend } from '../support/backend.ts';
+import { anAllow, createTestVerdictKey } from '../support/verdicts.ts';
+
+const key = createTestVerdictKey();
+const keys = new Map([[key.keyId, key.publicKey]]);
+const genuine = anAllow();
+const request = { name: genuine.name, digest: genuine.digest };
+const late = (): Promise<never> => Promise.reject(new BackendProblem('STILL_VERIFYING', 'no verdict in time'));
+
+async function decideWith(answers: Partial<Backend>, budgetMs = 2_000): Promise<Decision> {
+  const backend = createTestBackend({ policyHead: async () => aPolicyHead(key, genuine.policyRevision), ...answers });
+  const policy = watchPolicy(
+    backend,
+    () => keys,
+    () => {},
+  );
+  try {
+    return await decide({ backend, policy, keys: () => keys, node: 'test' }, request, {
+      deadline: Date.now() + budgetMs,
+    });
+  } finally {
+    policy.stop();
+  }
+}
+
+function assertCodes(decision: Decision, ...codes: readonly string[]): void {
+  assert.deepEqual(
+    reasonsOf(decision).map((reason) => reason.code),
+    codes,
+  );
+  assert.equal(toJudgement(decision).ok, false);
+}
+
+describe('decide', () => {
+  it('allows on a genuine verdict', async () => {
+    const decision = await decideWith({ verify: async () => key.verdict(genuine) });
+    assert.equal(outcomeOf(decision), 'allow');
+    assert.equal(toJudgement(decision).ok, true);
+  });
+
+  it('asks for this name, digest and policy, under the id that belongs to them', async () => {
+    const asked: unknown[] = [];
+    await decideWith({
+      verify: async ({ workflowId, input }) => {
+        asked.push(input);
+        assert.match(
+          workflowId,
+          /^verify\/127\.0\.0\.1:5000\/demo\/app:v1@sha256:(ab){32}\/c{12}\/\d{4}-\d\d-\d\dT\d\d:\d\d$/,
+        );
+        assert.equal(input.decisionId, decisionId(workflowId));
+        return key.verdict(genuine);
+      },
+    });
+    assert.equal(asked.length, 1);
+    assert.partialDeepStrictEqual(asked, [{ ...request, policyRevision: genuine.policyRevision }]);
+  });
+
+  it('refuses with the reasons of a denying verdict', async () => {
+    const deny = anAllow({ outcome: 'deny', reasons: [{ code: 'UNSIGNED', sentence: 'no signature' }], signers: [] });
+    const decision = await decideWith({ verify: async () => key.verdict(deny) });
+    assert.equal(outcomeOf(decision), 'deny');
+    assertCodes(decision, 'UNSIGNED');
+  });
+
+  it('asks afresh when the shared answer is past its time', async () => {
+    const old = anAllow({
+      outcome: 'deny',
+      reasons: [{ code: 'UNSIGNED', sentence: 'no' }],
+      signers: [],
+      expiresAt: genuine.decidedAt,
+    });
+    const ids: string[] = [];
+    const decision = await decideWith({
+      verify: async ({ workflowId }) => {
+        ids.push(workflowId);
+        return ids.length === 1 ? key.verdict(old) : key.verdict(genuine);
+      },
+    });
+    assert.equal(outcomeOf(decision), 'allow');
+    assert.match(ids[1] ?? '', /T\d\d:\d\d:\d0$/);
+  });
+
+  it('refuses when every answer is an expired allow', async () => {
+    const old = anAllow({ expiresAt: genuine.decidedAt });
+    assertCodes(await decideWith({ verify: async () => key.verdict(old) }), 'VERDICT_EXPIRED');
+  });
+
+  it('refuses an answer that is unsigned, forged or about something else', async () => {
+    assertCodes(await decideWith({ verify: async () => ({ verdict: genuine }) }), 'VERDICT_UNSIGNED');
+    assertCodes(await decideWith({ verify: async () => createTestVerdictKey().verdict(genuine) }), 'VERDICT_FORGED');
+    const replayed = anAllow({ name: '127.0.0.1:5000/demo/app:other' });
+    assertCodes(await decideWith({ verify: async () => key.verdict(replayed) }), 'VERDICT_MISMATCH');
+  });
+
+  it('says that Temporal is unreachable when nothing of it answers', async () => {
+    const policyHead = () => Promise.reject(new BackendProblem('TEMPORAL_UNREACHABLE', 'refused'));
+    assertCodes(await decideWith({ policyHead }, 800), 'TEMPORAL_UNREACHABLE');
+  });
+
+  it('says that no worker answers when the server knows the run and nobody works on it', async () => {
+    assertCodes(await decideWith({ verify: late, exists: async () => true }), 'WORKER_UNAVAILABLE');
+  });
+
+  it('says what a late verification waits for, and where', async () => {
+    const checks = async () => [
+      { title: 'policy', state: 'passed', detail: 'demo' } as const,
+      { title: 'signatures', state: 'retrying', detail: 'got 503', code: 'REGISTRY_ERROR' } as const,
+    ];
+    const decision = await decideWith({ verify: late, exists: async () => true, checks });
+    assertCodes(decision, 'REGISTRY_ERROR', 'STILL_VERIFYING');
+    assert.match(
+      toJudgement(decision).reason,
+      /^REGISTRY_ERROR: got 503; STILL_VERIFYING: .*verify\/127\.0\.0\.1:5000\/demo\/app:v1@sha256:/,
+    );
+  });
+
+  it('says that the workflow failed, and asks nobody else', async () => {
+    const verify = () =>
+      Promise.reject(new BackendProblem('WORKFLOW_FAILED', 'the verification failed: KEY_UNREADABLE'));
+    assertCodes(await decideWith({ verify }), 'WORKFLOW_FAILED');
+  });
+
+  it('does not ask by a policy head that is unsigned, forged, expired or from the future', async () => {
+    const heads: readonly unknown[] = [
+      null,
+      { policyRevision: genuine.policyRevision },
+      aPolicyHead(createTestVerdictKey(), genuine.policyRevision),
+      aPolicyHead(key, genuine.policyRevision, { stated: -120_000, expires: -60_000 }),
+      aPolicyHead(key, genuine.policyRevision, { stated: 60_000, expires: 120_000 }),
+      aPolicyHead(key, 'not a revision'),
+    ];
+    for (const head of heads) {
+      const verify = () => assert.fail('asked by an unbelievable policy head');
+      assertCodes(await decideWith({ policyHead: async () => head, verify }, 700), 'POLICY_UNKNOWN');
+    }
+  });
+
+  it('never goes back to an older policy head, even when the newer one has ended', async () => {
+    const answers = [
+      aPolicyHead(key, 'd'.repeat(64), { stated: 0, expires: 200 }),
+      aPolicyHead(key, genuine.policyRevision, { stated: -30_000, expires: 30_000 }),
+    ];
+    const revisions: string[] = [];
+    const backend = createTestBackend({ policyHead: async () => answers.shift() ?? answers.at(-1) ?? null });
+    const policy = watchPolicy(
+      backend,
+      () => keys,
+      (head) => void revisions.push(head.policyRevision),
+    );
+    const first = await policy.current(Date.now() + 1_000);
+    await new Promise((resolve) => setTimeout(resolve, 250));
+    const second = await policy.current(Date.now() + 600);
+    policy.stop();
+    assert.deepEqual(first, { ok: true, policyRevision: 'd'.repeat(64) });
+    assert.equal(second.ok, false);
+    assert.deepEqual(revisions, ['d'.repeat(64)]);
+  });
+});
