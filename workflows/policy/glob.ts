@@ -1,12 +1,7 @@
 import { type ImageName, parseName } from '../name.ts';
 
 /** A pattern over image names, as a ClusterImagePolicy writes it. Made only by {@link parseGlob}. */
-export interface Glob {
-  /** As it was written. */
-  readonly text: string;
-  /** One literal character each, `*` (anything but `/`) or `**` (anything). */
-  readonly steps: readonly string[];
-}
+export type Glob = string & { readonly __glob: unique symbol };
 
 /** Longer than any image name; keeps one match below a quarter of a million steps. */
 export const MAX_GLOB_LENGTH = 512;
@@ -20,8 +15,13 @@ const DOCKER_HUB_SPELLINGS = ['docker.io', 'index.docker.io'] as const;
  * Docker Hub. Answers `undefined` for other characters, nothing at all, or more than {@link MAX_GLOB_LENGTH}.
  */
 export function parseGlob(text: string): Glob | undefined {
-  if (text.length > MAX_GLOB_LENGTH || !ALLOWED.test(text)) return undefined;
-  return { text, steps: expand(text).match(/\*\*|./g) ?? [] };
+  // The cast is the proof: a Glob exists only behind this test.
+  return text.length <= MAX_GLOB_LENGTH && ALLOWED.test(text) ? (text as Glob) : undefined;
+}
+
+/** One literal character each, `*` or `**`. */
+function stepsOf(glob: Glob): readonly string[] {
+  return expand(glob).match(/\*\*|./g) ?? [];
 }
 
 function expand(text: string): string {
@@ -38,7 +38,8 @@ function expand(text: string): string {
 export function globMatches(glob: Glob, name: string): boolean {
   const parsed = parseName(name);
   if (parsed === undefined) return false;
-  return spellings(name, parsed).some((spelling) => walk(glob.steps, spelling));
+  const steps = stepsOf(glob);
+  return spellings(name, parsed).some((spelling) => walk(steps, spelling));
 }
 
 function spellings(given: string, name: ImageName): readonly string[] {

@@ -1,0 +1,96 @@
+import { isMap, isScalar, isSeq } from 'yaml';
+import { offsetOf, type Report } from './document.ts';
+import { quote } from './policy-problem.ts';
+
+/** One value of a document and where it stands. */
+export interface Field {
+  /** For example `spec.images[0].glob`; empty for the document. */
+  readonly path: string;
+  readonly node: unknown;
+  /** Of the value, or of its key where the value is empty. */
+  readonly offset: number;
+  readonly report: Report;
+}
+
+/** What becomes of each field that a mapping may have: `read`, or why it is refused and what to do instead. */
+export type FieldTable = Readonly<Record<string, 'read' | { readonly refused: string }>>;
+
+/** Reports what is wrong with a field. */
+export function reject(field: Field, message: string): undefined {
+  field.report(field.offset, field.path, message);
+  return undefined;
+}
+
+/**
+ * Reads a mapping, field by field. Every field must be in the table: one that is refused or unknown is a problem, so
+ * that nothing a policy says is left out silently. Answers `undefined` (and reports) for anything but a mapping.
+ */
+export function readMapping(field: Field, table: FieldTable): ReadonlyMap<string, Field> | undefined {
+  if (!isMap(field.node))
+    return reject(field, `expected a mapping, found ${kindOf(field.node)}; indent its fields below`);
+  const fields = new Map<string, Field>();
+  for (const { key, value } of field.node.items) {
+    const name = isScalar(key) ? String(key.value) : '';
+    const path = field.path === '' ? name : `${field.path}.${name}`;
+    const offset = isEmptyValue(value) ? offsetOf(key) : offsetOf(value);
+    const entry: Field = { path: path.slice(0, 120), node: value, offset, report: field.report };
+    // Own properties only: `__proto__` and `constructor` are names like any other.
+    const rule = Object.hasOwn(table, name) ? table[name] : undefined;
+    if (rule === 'read') fields.set(name, entry);
+    else if (rule === undefined) {
+      const known = Object.keys(table).filter((one) => table[one] === 'read');
+      reject(
+        { ...entry, offset: offsetOf(key) },
+        `expected ${known.join(', ')}, found the unknown field ${quote(name)}; remove it`,
+      );
+    } else reject({ ...entry, offset: offsetOf(key) }, `expected no such field, found ${quote(name)}: ${rule.refused}`);
+  }
+  return fields;
+}
+
+/** A field that has to be there; reports its absence at the mapping that should hold it. */
+export function required(
+  parent: Field,
+  fields: ReadonlyMap<string, Field>,
+  name: string,
+  fix: string,
+): Field | undefined {
+  const field = fields.get(name);
+  if (field !== undefined) return field;
+  const path = parent.path === '' ? name : `${parent.path}.${name}`;
+  return reject({ ...parent, path }, `expected a value, found no such field; ${fix}`);
+}
+
+/** Reads a list with at least one and at most `most` items. */
+export function readList(field: Field, most: number): readonly Field[] | undefined {
+  if (!isSeq(field.node))
+    return reject(field, `expected a list, found ${kindOf(field.node)}; begin each item with "- "`);
+  const items: readonly unknown[] = field.node.items;
+  if (items.length === 0) return reject(field, 'expected at least one item, found none; add one');
+  if (items.length > most) return reject(field, `expected at most ${most} items, found ${items.length}; split it`);
+  return items.map((node, i) => {
+    const offset = isEmptyValue(node) ? field.offset : offsetOf(node);
+    return { path: `${field.path}[${i}]`, node, offset, report: field.report };
+  });
+}
+
+/** Reads a string; a number or a boolean is not one, and neither is nothing. */
+export function readText(field: Field): string | undefined {
+  const value: unknown = isScalar(field.node) ? field.node.value : undefined;
+  if (typeof value === 'string' && value !== '') return value;
+  return reject(
+    field,
+    `expected a string, found ${value === '' ? 'an empty one' : kindOf(field.node)}; write it in quotes`,
+  );
+}
+
+function isEmptyValue(node: unknown): boolean {
+  return node === null || (isScalar(node) && (node.value === null || node.range === undefined));
+}
+
+function kindOf(node: unknown): string {
+  if (isMap(node)) return 'a mapping';
+  if (isSeq(node)) return 'a list';
+  const value: unknown = isScalar(node) ? node.value : null;
+  return value === null || value === undefined ? 'nothing' : `a ${typeof value}`;
+}

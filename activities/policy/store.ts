@@ -1,0 +1,99 @@
+import { loadPolicyDirectory } from './load.ts';
+import { formatProblem, type PolicyProblem } from './policy-problem.ts';
+import type { PolicyLoad, PolicySet } from './policy-set.ts';
+
+/** A version of the directory that can't be used. */
+export interface RejectedPolicies {
+  readonly revision: string;
+  readonly problems: readonly PolicyProblem[];
+}
+
+/** What the worker judges by now. `rejected` is what the directory holds instead, when that can't be used. */
+export type PolicyState =
+  | { readonly ok: true; readonly set: PolicySet; readonly rejected?: RejectedPolicies }
+  | ({ readonly ok: false } & RejectedPolicies);
+
+/** The policies of a directory that may change at any time. */
+export interface PolicyStore {
+  /** The newest state; the set in it never changes. */
+  current(): PolicyState;
+  /** Looks at the directory now and answers the state after that. */
+  reload(): Promise<PolicyState>;
+  /** Stops looking; the last state stays. */
+  stop(): Promise<void>;
+}
+
+export interface PolicyStoreOptions {
+  /** Told about every change, after it took effect. Must not throw. */
+  readonly onReload?: (state: PolicyState) => void;
+  /** Ms between two looks at the directory. */
+  readonly pollMs?: number;
+}
+
+/** With the interval at which the revision is restated, a change reaches the nodes within 15 s. */
+const POLL_MS = 2_000;
+
+/**
+ * Loads the directory and then looks at its content again and again: notifications of the file system miss what
+ * happens behind the links of a Kubernetes mount. A set is replaced as a whole; a directory with problems keeps the
+ * last good set, and before there is one every question is answered with the problems.
+ */
+export async function createPolicyStore(directory: string, options: PolicyStoreOptions = {}): Promise<PolicyStore> {
+  let state = stateAfter(undefined, await loadPolicyDirectory(directory));
+  let running: Promise<PolicyState> | undefined;
+  let stopped = false;
+  let timer: NodeJS.Timeout | undefined;
+
+  async function look(): Promise<PolicyState> {
+    const before = state;
+    const next = stateAfter(before, await loadPolicyDirectory(directory));
+    if (stopped || fingerprint(next) === fingerprint(before)) return state;
+    state = next;
+    options.onReload?.(state);
+    return state;
+  }
+
+  /** One look at a time, and each caller gets one that began after it asked. */
+  async function reload(): Promise<PolicyState> {
+    const turn = (running ?? Promise.resolve()).then(look, look);
+    running = turn;
+    return turn;
+  }
+
+  function schedule(): void {
+    timer = setTimeout(poll, options.pollMs ?? POLL_MS).unref();
+  }
+
+  async function poll(): Promise<void> {
+    try {
+      await reload();
+    } finally {
+      if (!stopped) schedule();
+    }
+  }
+
+  schedule();
+  return {
+    current: () => state,
+    reload,
+    async stop() {
+      stopped = true;
+      clearTimeout(timer);
+      await running;
+    },
+  };
+}
+
+function stateAfter(before: PolicyState | undefined, load: PolicyLoad): PolicyState {
+  if (load.ok) return { ok: true, set: load.set };
+  const { revision, problems } = load;
+  if (before?.ok === true) return { ok: true, set: before.set, rejected: { revision, problems } };
+  return { ok: false, revision, problems };
+}
+
+/** Problems count as content: a file that can't be read has no bytes to compare. */
+function fingerprint(state: PolicyState): string {
+  const rejected = state.ok ? state.rejected : state;
+  const problems = rejected === undefined ? [] : [rejected.revision, ...rejected.problems.map(formatProblem)];
+  return [state.ok ? state.set.revision : '', ...problems].join('\n');
+}
