@@ -8,7 +8,8 @@ import { readBounded } from './bounded-body.ts';
 import { EvidenceCache } from './cache.ts';
 import { digestOf } from './content-digest.ts';
 import type { CredentialSource } from './credential.ts';
-import type { RegistryEndpoint, RegistryEndpoints } from './endpoints.ts';
+import { dockerCredentials } from './docker-credentials.ts';
+import { originOnly, type RegistryEndpoint, type RegistryEndpoints } from './endpoints.ts';
 import { misbehaved, unexpectedStatus } from './failure.ts';
 import { MANIFEST_ACCEPT } from './media-types.ts';
 import { type Listing, listReferrersAt } from './referrers.ts';
@@ -39,8 +40,12 @@ export interface Registry {
 }
 
 export interface RegistryOptions {
-  readonly endpoints: RegistryEndpoints;
-  readonly credentials: CredentialSource;
+  /** Registries (`host` or `host:port`) that are spoken to over plain HTTP; loopback ones are anyway. */
+  readonly plainHttp?: readonly string[];
+  /** Where a registry's content is; without it, at the registry itself. */
+  readonly endpoints?: RegistryEndpoints;
+  /** Without it, docker's. */
+  readonly credentials?: CredentialSource;
   readonly cache?: EvidenceCache;
   /** One request, in ms. */
   readonly requestTimeoutMs?: number;
@@ -48,11 +53,12 @@ export interface RegistryOptions {
 
 /** A registry reader over HTTP; one for a whole worker, since it holds the tokens and the evidence cache. */
 export function createRegistry(options: RegistryOptions): Registry {
-  const authorizer = new Authorizer(options.credentials);
+  const authorizer = new Authorizer(options.credentials ?? dockerCredentials());
   const cache = options.cache ?? new EvidenceCache(MAX_CACHED_EVIDENCE_BYTES);
+  const endpoints = options.endpoints ?? originOnly(options.plainHttp);
   const timeoutMs = options.requestTimeoutMs ?? MAX_REGISTRY_REQUEST_MS;
   const limited = (signal: AbortSignal) => AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
-  const places = (name: Repository) => options.endpoints(name.registry);
+  const places = (name: Repository) => endpoints(name.registry);
   const askOf = (endpoint: RegistryEndpoint, name: Repository) => askAt(authorizer, endpoint, name);
 
   return {
