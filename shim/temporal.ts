@@ -2,8 +2,8 @@ import {
   Client,
   Connection,
   defaultGrpcRetryOptions,
-  isGrpcServiceError,
   makeGrpcRetryInterceptor,
+  ServiceError,
   WithStartWorkflowOperation,
   WorkflowFailedError,
   type WorkflowHandle,
@@ -55,6 +55,16 @@ export interface Backend {
   /** The runs of one decision, newest first. */
   find(decisionId: string, deadline: number): Promise<readonly RunState[]>;
   close(): Promise<void>;
+}
+
+const NO_WORKER = 'no portcullis worker answers on the task queue; is one running?';
+
+/** What is kept of a question's time to find out whether Temporal or a worker is missing. */
+const LAST_QUESTION_MS = 500;
+
+/** One for each task queue, started by whichever node comes first. */
+function policyHeadId(taskQueue: string): string {
+  return `policy/${taskQueue}`;
 }
 
 /** Back-off of calls to an unreachable server: the SDK's own sleeps up to 5 s and looks at no deadline. */
@@ -118,7 +128,17 @@ export function connectBackend(taskQueue: string): Backend {
       within(deadline, () => client.workflow.getHandle(workflowId).query<readonly Check[]>('checks')),
     exists: (workflowId, deadline) =>
       within(deadline, async () => (await client.workflow.getHandle(workflowId).describe()).workflowId === workflowId),
-    policyHead: (deadline) => within(deadline, () => queryPolicyHead(client, taskQueue)),
+    async policyHead(deadline) {
+      const reserve = Math.min(LAST_QUESTION_MS, (deadline - Date.now()) / 2);
+      try {
+        return await within(deadline - reserve, () => queryPolicyHead(client, policyHeadId(taskQueue), taskQueue));
+      } catch (error) {
+        const known = await within(deadline, () => client.workflow.getHandle(policyHeadId(taskQueue)).describe()).catch(
+          () => undefined,
+        );
+        throw known === undefined ? error : new BackendProblem('WORKER_UNAVAILABLE', NO_WORKER, error);
+      }
+    },
     resolve: (name, deadline) =>
       within(deadline, () =>
         client.workflow.execute('resolveName', {
@@ -136,8 +156,7 @@ export function connectBackend(taskQueue: string): Backend {
 }
 
 /** The statement's workflow runs for ever; the first node of a fleet starts it. */
-async function queryPolicyHead(client: Client, taskQueue: string): Promise<unknown> {
-  const workflowId = `policy/${taskQueue}`;
+async function queryPolicyHead(client: Client, workflowId: string, taskQueue: string): Promise<unknown> {
   const handle = client.workflow.getHandle(workflowId);
   try {
     return await handle.query('policyHead');
@@ -179,17 +198,18 @@ async function resultOf(handle: WorkflowHandle): Promise<unknown> {
 
 function toProblem(error: unknown, address: string): BackendProblem {
   if (error instanceof BackendProblem) return error;
-  const text = error instanceof Error ? error.message : String(error);
   if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) {
     return new BackendProblem('STILL_VERIFYING', `no verdict from Temporal at ${address} in time`, error);
   }
   if (error instanceof WorkflowUpdateFailedError || error instanceof WorkflowFailedError) {
-    const reason = error.cause instanceof Error ? error.cause.message : text;
+    const reason = error.cause instanceof Error ? error.cause.message : error.message;
     return new BackendProblem('WORKFLOW_FAILED', `the verification failed: ${reason}`, error);
   }
-  if (text.includes('no poller seen') || text.includes('worker may be down')) {
-    return new BackendProblem('WORKER_UNAVAILABLE', 'no portcullis worker answers', error);
+  // The client wraps what gRPC said in an error whose own message names only the call.
+  const cause = error instanceof ServiceError && error.cause !== undefined ? error.cause : error;
+  const text = cause instanceof Error ? cause.message : String(cause);
+  if (/no poller seen|worker may be down/.test(text)) {
+    return new BackendProblem('WORKER_UNAVAILABLE', NO_WORKER, error);
   }
-  const detail = isGrpcServiceError(error) ? error.details : text;
-  return new BackendProblem('TEMPORAL_UNREACHABLE', `Temporal at ${address}: ${detail}`, error);
+  return new BackendProblem('TEMPORAL_UNREACHABLE', `Temporal at ${address}: ${text}`, error);
 }

@@ -9,7 +9,7 @@ const { resolveDescriptor } = proxyLocalActivities<Activities>({
   retry: { initialInterval: 100, backoffCoefficient: 2, maximumAttempts: 2 },
 });
 
-setWorkflowOptions({ versioningBehavior: 'PINNED', failureExceptionTypes: [Error] }, resolveName);
+setWorkflowOptions({ failureExceptionTypes: [Error] }, resolveName);
 
 /**
  * Tells a person at a terminal what a name points to now. The workers hold the registry credentials, so they look;

@@ -16,17 +16,12 @@ import type { Envelope } from './verdict.ts';
 /** The newest signed policy head; `null` before the first one. */
 export const policyHeadQuery = defineQuery<Envelope | null>('policyHead');
 
-/** One for each task queue, started by whichever node comes first. */
-export function policyHeadId(taskQueue: string): string {
-  return `policy/${taskQueue}`;
-}
-
 const { describePolicy } = proxyLocalActivities<Activities>({
   startToCloseTimeout: FAST_ATTEMPT_MS,
   retry: { maximumAttempts: 1 },
 });
 
-setWorkflowOptions({ versioningBehavior: 'AUTO_UPGRADE', failureExceptionTypes: [] }, statePolicy);
+setWorkflowOptions({ failureExceptionTypes: [] }, statePolicy);
 
 /**
  * Runs for ever: a worker restates every few seconds which policy revision it applies, and nodes read the statement

@@ -33,7 +33,7 @@ export const VERDICT_UPDATE_ID = 'verdict';
 /** The checklist so far: what the verification has found and what it waits for. */
 export const checksQuery = defineQuery<readonly Check[]>('checks');
 
-setWorkflowOptions({ versioningBehavior: 'PINNED', failureExceptionTypes: [Error] }, verifyImage);
+setWorkflowOptions({ failureExceptionTypes: [Error] }, verifyImage);
 
 /**
  * Decides about one image. The work goes on whether or not anybody waits: a caller whose time ran out finds the
