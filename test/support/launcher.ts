@@ -72,7 +72,7 @@ function command(binary: string, options: LauncherOptions): [string, string[]] {
   const closed = `${options.stdin === 'closed' ? ' <&-' : ''}${options.stdout === 'closed' ? ' >&-' : ''}`;
   if (plain.length === words.length && closed === '') return [binary, plain];
   const quoted = words.map((word) => `$'${[...Buffer.from(word)].map((byte) => `\\x${hex(byte)}`).join('')}'`);
-  return ['bash', ['-c', `exec "$0" ${quoted.join(' ')}${closed}`, binary]];
+  return ['bash', ['--norc', '-c', `exec "$0" ${quoted.join(' ')}${closed}`, binary]];
 }
 
 function hex(byte: number): string {
