@@ -18,19 +18,13 @@ const MATERIALS = ['publicKey', 'certificate', 'x509CertificateChain'] as const;
 /** What was signed (protobuf-specs `Bundle`); a bundle has exactly one. */
 const CONTENTS = ['dsseEnvelope', 'messageSignature'] as const;
 
-export type Material = (typeof MATERIALS)[number];
-
-export interface EnvelopeBundle {
-  readonly bundle: BundleWithDsseEnvelope;
-  readonly material: Material;
-}
-
 /**
- * Reads a Sigstore bundle that signs a DSSE envelope. Bounded and strict before `@sigstore/bundle` sees it, which takes
+ * Reads a Sigstore bundle in which a key signed a DSSE envelope. Bounded and strict before `@sigstore/bundle` sees it, which takes
  * the first of two contents, skips what is not base64, and reads any version number. A bundle over a blob
- * (`messageSignature`) is EVIDENCE_UNSUPPORTED: cosign@3 signs images in envelopes only. Nothing here is believed yet.
+ * (`messageSignature`) is EVIDENCE_UNSUPPORTED: cosign@3 signs images in envelopes only; one with a certificate is WRONG_KEY.
+ * Nothing in it is believed yet.
  */
-export function readBundle(bytes: Uint8Array): Step<EnvelopeBundle> {
+export function readBundle(bytes: Uint8Array): Step<BundleWithDsseEnvelope> {
   if (bytes.length > MAX_BUNDLE_BYTES) {
     return failed(
       refuse('EVIDENCE_TOO_LARGE', `the bundle has ${bytes.length} bytes, at most ${MAX_BUNDLE_BYTES} are read`),
@@ -39,39 +33,43 @@ export function readBundle(bytes: Uint8Array): Step<EnvelopeBundle> {
   const json = parseStrictJson(bytes);
   if (!json.ok) return failed(malformed(json.problem));
   if (!isRecord(json.value)) return failed(malformed('expected a JSON object'));
-  const material = checkMaterial(json.value);
-  if (!material.ok) return material;
-  const problem = checkContent(json.value);
+  const problem = checkMaterial(json.value) ?? checkContent(json.value);
   if (problem !== undefined) return failed(problem);
   try {
     const bundle = bundleFromJSON(json.value);
-    if (isBundleWithDsseEnvelope(bundle)) return { ok: true, value: { bundle, material: material.value } };
+    if (isBundleWithDsseEnvelope(bundle)) return { ok: true, value: bundle };
     return failed(malformed('expected a DSSE envelope'));
   } catch (error) {
     return failed(malformed(`@sigstore/bundle refused it: ${quote(describe(error))}`));
   }
 }
 
-function checkMaterial(bundle: Readonly<Record<string, unknown>>): Step<Material> {
+function checkMaterial(bundle: Readonly<Record<string, unknown>>): Refusal | undefined {
   const mediaType = bundle['mediaType'];
-  if (typeof mediaType !== 'string') return failed(malformed('expected a mediaType, found none'));
+  if (typeof mediaType !== 'string') return malformed('expected a mediaType, found none');
   if (!MEDIA_TYPES.has(mediaType)) {
     const sentence = `the bundle is of media type ${quote(mediaType)}, versions 0.1 to 0.3 are read`;
-    return failed(refuse('EVIDENCE_UNSUPPORTED', sentence));
+    return refuse('EVIDENCE_UNSUPPORTED', sentence);
   }
   const material = bundle['verificationMaterial'];
-  if (!isRecord(material)) return failed(malformed('expected verificationMaterial, found none'));
+  if (!isRecord(material)) return malformed('expected verificationMaterial, found none');
   const [kind, ...others] = MATERIALS.filter((name) => isPresent(material[name]));
   if (kind === undefined || others.length > 0) {
-    return failed(
-      malformed(`expected exactly one of ${MATERIALS.join(', ')}, found ${kind === undefined ? 0 : others.length + 1}`),
+    const count = kind === undefined ? 0 : others.length + 1;
+    return malformed(`expected exactly one of ${MATERIALS.join(', ')}, found ${count}`);
+  }
+  if (kind !== 'publicKey') {
+    return refuse(
+      'WRONG_KEY',
+      'the bundle is signed with a certificate (keyless), expected one that is signed with a key',
     );
   }
+  if (!isRecord(material[kind])) return malformed('expected publicKey to be an object');
   const times = material['timestampVerificationData'];
-  const tooMany =
+  return (
     over(MAX_TLOG_ENTRIES, 'log entries', material['tlogEntries']) ??
-    over(MAX_TIMESTAMPS, 'timestamps', isRecord(times) ? times['rfc3161Timestamps'] : undefined);
-  return tooMany === undefined ? { ok: true, value: kind } : failed(tooMany);
+    over(MAX_TIMESTAMPS, 'timestamps', isRecord(times) ? times['rfc3161Timestamps'] : undefined)
+  );
 }
 
 function checkContent(bundle: Readonly<Record<string, unknown>>): Refusal | undefined {

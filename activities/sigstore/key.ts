@@ -61,7 +61,9 @@ export function parsePublicKey(pem: string, hash?: HashAlgorithm): KeyResult {
 function importDer(der: Buffer | undefined, type: 'spki' | 'pkcs1'): KeyObject | undefined {
   if (der === undefined) return undefined;
   try {
-    const key = createPublicKey({ key: der, format: 'der', type });
+    const read = createPublicKey({ key: der, format: 'der', type });
+    // Once more from SPKI: a key that Node 24 read from PKCS#1 can't be exported as PKCS#1.
+    const key = createPublicKey({ key: read.export({ type: 'spki', format: 'der' }), format: 'der', type: 'spki' });
     // OpenSSL ignores what follows the key; what it writes back does not have it.
     return key.export({ type, format: 'der' }).equals(der) ? key : undefined;
   } catch {

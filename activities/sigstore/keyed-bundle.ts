@@ -18,13 +18,7 @@ import { judgeStatement } from './statement.ts';
 export function judgeBundle(bytes: Uint8Array, key: VerificationKey, expected: ExpectedImage): SignatureJudgement {
   const read = readBundle(bytes);
   if (!read.ok) return read.refusal;
-  const { bundle, material } = read.value;
-  if (material !== 'publicKey') {
-    return refuse(
-      'WRONG_KEY',
-      `the bundle is signed with a certificate (keyless), expected the key sha256:${key.keyId}`,
-    );
-  }
+  const bundle = read.value;
   const { payload, payloadType } = bundle.content.dsseEnvelope;
   if (!isSignedBy(bundle, key)) return blame(bundle, key);
   return judgeStatement(payloadType, payload, expected);
