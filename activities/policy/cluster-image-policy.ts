@@ -1,7 +1,7 @@
 import { type Glob, MAX_GLOB_LENGTH, parseGlob } from '../../workflows/policy/glob.ts';
 import { MAX_AUTHORITIES, MAX_GLOBS } from '../limits.ts';
 import type { HashAlgorithm } from '../sigstore/key.ts';
-import { type Field, readList, readMapping, readText, reject, required } from './field.ts';
+import { type Field, hasField, readList, readMapping, readText, reject, required } from './field.ts';
 import { FIELD_TABLES } from './field-tables.ts';
 import { quote } from './policy-problem.ts';
 
@@ -126,7 +126,9 @@ function readAuthority(authority: Field, i: number): AuthorityDocument | undefin
   if (nameField !== undefined && name !== undefined && !AUTHORITY_NAME.test(name)) {
     reject(nameField, `expected at most 63 letters, digits and . _ -, found ${quote(name)}; rename it`);
   }
-  const keyField = required(authority, fields, 'key', 'add a public key');
+  // An authority of another kind has its problem already.
+  const other = hasField(authority, 'keyless') || hasField(authority, 'static');
+  const keyField = other ? fields.get('key') : required(authority, fields, 'key', 'add a public key');
   const key = keyField && readKey(keyField);
   return name === undefined || key === undefined ? undefined : { name, key };
 }

@@ -61,6 +61,11 @@ export function required(
   return reject({ ...parent, path }, `expected a value, found no such field; ${fix}`);
 }
 
+/** Tells whether a mapping has a field, read or refused. */
+export function hasField(field: Field, name: string): boolean {
+  return isMap(field.node) && field.node.has(name);
+}
+
 /** Reads a list with at least one and at most `most` items. */
 export function readList(field: Field, most: number): readonly Field[] | undefined {
   if (!isSeq(field.node))

@@ -19,13 +19,16 @@ export interface PolicyStore {
   current(): PolicyState;
   /** Looks at the directory now and answers the state after that. */
   reload(): Promise<PolicyState>;
-  /** Stops looking; the last state stays. */
-  stop(): Promise<void>;
+  /** Stops looking; the last state stays, and nobody is told any more. */
+  stop(): void;
 }
 
 export interface PolicyStoreOptions {
-  /** Told about every change, after it took effect. Must not throw. */
-  readonly onReload?: (state: PolicyState) => void;
+  /**
+   * Told what the directory holds: at the start and after each change, when it has taken effect. A load with problems
+   * is told as such, although the last good set stays in use. Must not throw.
+   */
+  readonly onReload?: (load: PolicyLoad) => void;
   /** Ms between two looks at the directory. */
   readonly pollMs?: number;
 }
@@ -39,17 +42,18 @@ const POLL_MS = 2_000;
  * last good set, and before there is one every question is answered with the problems.
  */
 export async function createPolicyStore(directory: string, options: PolicyStoreOptions = {}): Promise<PolicyStore> {
-  let state = stateAfter(undefined, await loadPolicyDirectory(directory));
+  let seen = await loadPolicyDirectory(directory);
+  let state: PolicyState = seen;
   let running: Promise<PolicyState> | undefined;
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
 
   async function look(): Promise<PolicyState> {
-    const before = state;
-    const next = stateAfter(before, await loadPolicyDirectory(directory));
-    if (stopped || fingerprint(next) === fingerprint(before)) return state;
-    state = next;
-    options.onReload?.(state);
+    const load = await loadPolicyDirectory(directory);
+    if (stopped || fingerprint(load) === fingerprint(seen)) return state;
+    seen = load;
+    state = stateAfter(state, load);
+    options.onReload?.(load);
     return state;
   }
 
@@ -72,28 +76,24 @@ export async function createPolicyStore(directory: string, options: PolicyStoreO
     }
   }
 
+  options.onReload?.(seen);
   schedule();
   return {
     current: () => state,
     reload,
-    async stop() {
+    stop() {
       stopped = true;
       clearTimeout(timer);
-      await running;
     },
   };
 }
 
-function stateAfter(before: PolicyState | undefined, load: PolicyLoad): PolicyState {
-  if (load.ok) return { ok: true, set: load.set };
-  const { revision, problems } = load;
-  if (before?.ok === true) return { ok: true, set: before.set, rejected: { revision, problems } };
-  return { ok: false, revision, problems };
+function stateAfter(before: PolicyState, load: PolicyLoad): PolicyState {
+  if (load.ok || !before.ok) return load;
+  return { ok: true, set: before.set, rejected: { revision: load.revision, problems: load.problems } };
 }
 
 /** Problems count as content: a file that can't be read has no bytes to compare. */
-function fingerprint(state: PolicyState): string {
-  const rejected = state.ok ? state.rejected : state;
-  const problems = rejected === undefined ? [] : [rejected.revision, ...rejected.problems.map(formatProblem)];
-  return [state.ok ? state.set.revision : '', ...problems].join('\n');
+function fingerprint(load: PolicyLoad): string {
+  return load.ok ? load.set.revision : [load.revision, ...load.problems.map(formatProblem)].join('\n');
 }

@@ -101,6 +101,6 @@ function count(n: number, one: string, many = `${one}s`): string {
 }
 
 function oneLine(text: string): string {
-  const flat = text.slice(0, MAX_QUOTE + 1).replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]+/gu, ' ');
-  return flat.length > MAX_QUOTE ? `${flat.slice(0, MAX_QUOTE)}..` : flat;
+  const flat = text.slice(0, MAX_QUOTE).replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]+/gu, ' ');
+  return text.length > MAX_QUOTE ? `${flat}..` : flat;
 }

@@ -1,0 +1,231 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { AuthorityOutcome, SignatureSet } from '../../../workflows/activities.ts';
+import { type Digest, parseDigest } from '../../../workflows/digest.ts';
+import { type Evidence, evaluate } from '../../../workflows/policy/evaluate.ts';
+import type { ReasonCode } from '../../../workflows/reason.ts';
+
+function digest(n: number): Digest {
+  return parseDigest(`sha256:${n.toString(16).padStart(64, '0')}`) ?? assert.fail();
+}
+
+const INPUT = { name: '127.0.0.1:5000/demo/app:v1', digest: digest(0xab) };
+
+function found(...blobs: readonly number[]): SignatureSet {
+  const signatures = blobs.map(
+    (n) => ({ format: 'bundle', place: 'referrers', manifest: digest(n + 1000), blob: digest(n) }) as const,
+  );
+  return { signatures, unreadable: [] };
+}
+
+function policy(name: string, ...authorities: readonly string[]) {
+  return { name, authorities: authorities.map((authority) => ({ policy: name, authority })) };
+}
+
+function satisfied(name: string, authority: string, blob: number) {
+  const signer = { authority: `${name}/${authority}`, identity: 'key sha256:12ab', evidence: digest(blob) };
+  const outcome: AuthorityOutcome = { satisfied: true, signer };
+  return { reference: { policy: name, authority }, outcome };
+}
+
+function rejected(name: string, authority: string, ...codes: readonly ReasonCode[]) {
+  const list = codes.map((code, i) => ({ blob: digest(i + 1), code, sentence: `the sentence of ${code}` }));
+  const outcome: AuthorityOutcome = { satisfied: false, rejected: list };
+  return { reference: { policy: name, authority }, outcome };
+}
+
+function decide(evidence: Partial<Evidence> & { readonly matching?: Evidence['resolution']['matching'] }) {
+  const matching = evidence.matching ?? [policy('demo', 'release')];
+  return evaluate({
+    input: INPUT,
+    resolution: { loaded: Math.max(1, matching.length), matching },
+    signatures: found(1),
+    outcomes: [],
+    ...evidence,
+  });
+}
+
+test('no policy at all refuses', () => {
+  const { outcome, reasons } = decide({ resolution: { loaded: 0, matching: [] } });
+  assert.equal(outcome, 'deny');
+  assert.equal(reasons[0].code, 'NO_POLICY');
+  assert.match(reasons[0].sentence, /^no policy is loaded, .*127\.0\.0\.1:5000\/demo\/app:v1@sha256:0{12}\.\.; add a/);
+});
+
+test('no policy that matches refuses', () => {
+  const { outcome, reasons } = decide({ resolution: { loaded: 3, matching: [] }, outcomes: [satisfied('x', 'y', 1)] });
+  assert.equal(outcome, 'deny');
+  assert.deepEqual(reasons, [
+    {
+      code: 'NO_MATCHING_POLICY',
+      sentence:
+        'no policy matches 127.0.0.1:5000/demo/app:v1 (3 policies loaded); add its name to spec.images of a policy',
+    },
+  ]);
+});
+
+test('no signature refuses and says where was looked and how to sign', () => {
+  const { outcome, reasons } = decide({ signatures: found(), outcomes: [satisfied('demo', 'release', 1)] });
+  assert.equal(outcome, 'deny');
+  assert.deepEqual(reasons, [
+    {
+      code: 'UNSIGNED',
+      sentence: `no signature found for 127.0.0.1:5000/demo/app:v1@sha256:000000000000..; policy "demo" wants a signature by authority "release"; looked at its referrers, the referrers tag and the .sig tag; sign it with cosign sign --key KEY 127.0.0.1:5000/demo/app@${INPUT.digest}`,
+    },
+  ]);
+});
+
+test('artefacts that could not be read are told beside an absent signature', () => {
+  const unreadable = [
+    { artefact: 'sha256:1', code: 'EVIDENCE_TOO_LARGE', sentence: 'too\nlarge' },
+    { artefact: 'sha256:2', code: 'EVIDENCE_MALFORMED', sentence: 'junk' },
+  ] as const;
+  const { reasons } = decide({ signatures: { signatures: [], unreadable } });
+  assert.match(reasons[0].sentence, /\.\. \(2 artefacts there could not be read\); /);
+  assert.deepEqual(reasons.slice(1), [
+    { code: 'EVIDENCE_MALFORMED', sentence: 'sha256:2: junk' },
+    { code: 'EVIDENCE_TOO_LARGE', sentence: 'sha256:1: too large' },
+  ]);
+});
+
+test('the most telling rejection leads', () => {
+  const order: readonly ReasonCode[] = [
+    'SUBJECT_MISMATCH',
+    'REPOSITORY_MISMATCH',
+    'SIGNATURE_INVALID',
+    'WRONG_KEY',
+    'EVIDENCE_MALFORMED',
+    'EVIDENCE_TOO_LARGE',
+    'EVIDENCE_UNSUPPORTED',
+  ];
+  for (const [i, expected] of order.entries()) {
+    const { outcome, reasons } = decide({ outcomes: [rejected('demo', 'release', ...order.slice(i).toReversed())] });
+    assert.equal(outcome, 'deny');
+    assert.equal(reasons[0].code, expected);
+    assert.match(
+      reasons[0].sentence,
+      new RegExp(
+        `^the sentence of ${expected}; policy "demo" wants .* by authority "release"; ${order.length - i} signature`,
+      ),
+    );
+  }
+});
+
+test('one authority is enough, and its signer is named', () => {
+  const evaluation = decide({
+    matching: [policy('demo', 'old', 'release')],
+    outcomes: [rejected('demo', 'old', 'WRONG_KEY'), satisfied('demo', 'release', 1)],
+  });
+  assert.deepEqual(evaluation, {
+    outcome: 'allow',
+    reasons: [
+      {
+        code: 'SIGNATURE_VERIFIED',
+        sentence: 'signed by key sha256:12ab (demo/release); policy "demo" is satisfied',
+      },
+    ],
+    signers: [{ authority: 'demo/release', identity: 'key sha256:12ab', evidence: digest(1) }],
+  });
+});
+
+test('each matching policy has to be satisfied, and each that is not gives a reason', () => {
+  const { outcome, reasons, signers } = decide({
+    matching: [policy('a', 'x'), policy('b', 'x'), policy('c', 'x'), policy('d')],
+    outcomes: [satisfied('a', 'x', 1), rejected('b', 'x', 'WRONG_KEY'), rejected('c', 'x', 'SUBJECT_MISMATCH')],
+  });
+  assert.equal(outcome, 'deny');
+  assert.deepEqual(signers, []);
+  assert.deepEqual(
+    reasons.map(({ code, sentence }) => [code, /policy "(.)"/.exec(sentence)?.[1]]),
+    [
+      ['SUBJECT_MISMATCH', 'c'],
+      ['WRONG_KEY', 'b'],
+      ['NO_POLICY', 'd'],
+    ],
+  );
+});
+
+test('a signer without evidence among what was found, or of another policy, counts for nothing', () => {
+  for (const outcomes of [
+    [satisfied('demo', 'release', 7)],
+    [satisfied('other', 'release', 1)],
+    [satisfied('demo', 'other', 1)],
+    [],
+  ]) {
+    const { outcome, reasons } = decide({ outcomes });
+    assert.equal(outcome, 'deny');
+    assert.equal(reasons[0].code, 'WRONG_KEY');
+  }
+});
+
+test('sentences stay one bounded line whatever they repeat', () => {
+  const hostile = `a\r\n\u2028\u202e\u001b[31m${'x'.repeat(5000)}`;
+  const outcome: AuthorityOutcome = {
+    satisfied: false,
+    rejected: [{ blob: digest(1), code: 'SIGNATURE_INVALID', sentence: hostile }],
+  };
+  const { reasons } = decide({ outcomes: [{ reference: { policy: 'demo', authority: 'release' }, outcome }] });
+  assert.match(reasons[0].sentence, /^a \[31mx+\.\.; policy "demo"/);
+  assert.ok(reasons[0].sentence.length < 600, reasons[0].sentence);
+  const many = Array.from({ length: 100 }, (_, i) => policy(`p${i}`, 'a'));
+  assert.equal(decide({ matching: many }).reasons.length, 8);
+  assert.match(decide({ matching: many, signatures: found() }).reasons[0].sentence, /; and 95 more; looked at/);
+});
+
+const names = fc.constantFrom('a', 'b', 'c');
+const outcomes = fc.array(
+  fc.oneof(
+    fc.tuple(names, names, fc.integer({ min: 1, max: 3 })).map(([p, a, blob]) => satisfied(p, a, blob)),
+    fc
+      .tuple(names, names, fc.constantFrom<ReasonCode>('WRONG_KEY', 'SUBJECT_MISMATCH'))
+      .map(([p, a, c]) => rejected(p, a, c)),
+  ),
+  { maxLength: 8 },
+);
+const matching = fc
+  .uniqueArray(fc.tuple(names, fc.uniqueArray(names, { maxLength: 3 })), { selector: ([name]) => name, maxLength: 3 })
+  .map((list) => list.map(([name, authorities]) => policy(name, ...authorities)));
+const signatures = fc.uniqueArray(fc.integer({ min: 1, max: 3 })).map((blobs) => found(...blobs));
+
+test('property: the order of the evidence makes no difference', () => {
+  fc.assert(
+    fc.property(matching, signatures, outcomes, (policies, set, list) => {
+      const reversed = policies.map((one) => ({ ...one, authorities: one.authorities.toReversed() })).toReversed();
+      const backwards = { ...set, signatures: set.signatures.toReversed() };
+      assert.deepEqual(
+        decide({ matching: reversed, signatures: backwards, outcomes: list.toReversed() }),
+        decide({ matching: policies, signatures: set, outcomes: list }),
+      );
+    }),
+  );
+});
+
+test('property: nothing that fails turns a refusal into an allow, and nothing missing does', () => {
+  fc.assert(
+    fc.property(matching, signatures, outcomes, names, names, (policies, set, list, p, a) => {
+      const before = decide({ matching: policies, signatures: set, outcomes: list }).outcome;
+      const more = decide({ matching: policies, signatures: set, outcomes: [...list, rejected(p, a, 'WRONG_KEY')] });
+      assert.equal(more.outcome, before);
+      if (before === 'allow') return;
+      assert.equal(
+        decide({ matching: [...policies, policy('z', 'z')], signatures: set, outcomes: list }).outcome,
+        'deny',
+      );
+      assert.equal(decide({ matching: policies, signatures: set, outcomes: list.slice(1) }).outcome, 'deny');
+      assert.equal(decide({ matching: policies, signatures: found(), outcomes: list }).outcome, 'deny');
+    }),
+  );
+});
+
+test('property: an allow has a signer for each matching policy', () => {
+  fc.assert(
+    fc.property(matching, signatures, outcomes, (policies, set, list) => {
+      const { outcome, signers } = decide({ matching: policies, signatures: set, outcomes: list });
+      if (outcome === 'deny') return;
+      assert.ok(policies.length > 0);
+      for (const { name } of policies) assert.ok(signers.some((signer) => signer.authority.startsWith(`${name}/`)));
+    }),
+    { numRuns: 500 },
+  );
+});

@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { globMatches, MAX_GLOB_LENGTH, parseGlob } from '../../../workflows/policy/glob.ts';
+
+function matches(text: string, name: string): boolean {
+  const glob = parseGlob(text);
+  return glob === undefined ? assert.fail(`not a glob: ${text}`) : globMatches(glob, name);
+}
+
+test('names and globs match as in policy-controller', () => {
+  const yes: Readonly<Record<string, readonly string[]>> = {
+    foo: [
+      'index.docker.io/library/foo:latest',
+      'index.docker.io/library/foo:*',
+      'index.docker.io/library/*',
+      'index.docker.io/library/*:latest',
+      'index.docker.io/*/*',
+      'index.docker.io/**',
+      'index.docker.**',
+      'inde**',
+      '**',
+      'foo',
+      'foo*',
+      'foo**',
+      '*',
+    ],
+    'myuser/myapp': [
+      'index.docker.io/myuser/myapp:latest',
+      'index.docker.io/myuser/*:latest',
+      'index.docker.io/*/*',
+      'myuser/myapp',
+      'myuser/myapp*',
+      '*/*',
+    ],
+    'ghcr.io/foo/bar': ['ghcr.io/*/*', 'ghcr.io/**', 'ghcr.io/foo/bar', 'ghcr.io/foo/bar:latest', '***'],
+    'ghcr.io/foo': ['ghcr.io/**', 'ghc**', '*/**', 'ghcr.io/foo*', 'ghcr.io/foo**'],
+  };
+  for (const [name, globs] of Object.entries(yes)) {
+    for (const glob of globs) assert.equal(matches(glob, name), true, `${glob} ${name}`);
+  }
+  const no: readonly (readonly [string, string])[] = [
+    ['ghcr.io/*/*', 'ghcr.io/foo'],
+    ['ghcr.io/foo', 'prefix-ghcr.io/foo'],
+    ['ghcr.io/foo', 'ghcr.io/foo-suffix'],
+    ['ghcr.io/**', 'ghcrxio/foo'],
+    ['*', 'myuser/myapp'],
+    ['*/*', 'foo/bar/baz'],
+    ['*', 'ghcr.io/foo'],
+    ['*/*', 'ghcr.io/foo'],
+    ['ghcr.io/foo', 'ghcr.io/foo:v1'],
+    ['ghcr.io/foo:latest', 'ghcr.io/foo:v1'],
+    ['**', 'invalid&name'],
+    ['**', ''],
+  ];
+  for (const [glob, name] of no) assert.equal(matches(glob, name), false, `${glob} ${name}`);
+});
+
+test('what containerd calls docker.io matches policies in both spellings', () => {
+  for (const name of ['docker.io/library/foo:v1', 'index.docker.io/library/foo:v1', 'foo:v1']) {
+    assert.equal(matches('index.docker.io/library/foo:v1', name), true, name);
+    assert.equal(matches('docker.io/library/foo:v1', name), true, name);
+    assert.equal(matches('*', name), true, name);
+    assert.equal(matches('quay.io/**', name), false, name);
+  }
+});
+
+test('a digest in the name is left out', () => {
+  const digest = `sha256:${'a'.repeat(64)}`;
+  assert.equal(matches('ghcr.io/foo:v1', `ghcr.io/foo:v1@${digest}`), true);
+  assert.equal(matches('ghcr.io/foo', `ghcr.io/foo@${digest}`), true);
+  assert.equal(matches('ghcr.io/foo:v2', `ghcr.io/foo:v1@${digest}`), false);
+});
+
+test('other characters and lengths are no glob', () => {
+  for (const text of ['', '.+', '[a-z]*', 'a b', 'a@sha256:b', '(a|b)', 'ä', 'a\n', '\\*', 'a?', '{a,b}', '^a$']) {
+    assert.equal(parseGlob(text), undefined, text);
+  }
+  assert.equal(parseGlob('a'.repeat(MAX_GLOB_LENGTH)), 'a'.repeat(MAX_GLOB_LENGTH));
+  assert.equal(parseGlob('a'.repeat(MAX_GLOB_LENGTH + 1)), undefined);
+});
+
+test('any pattern answers as the same pattern does as a regular expression', () => {
+  const piece = fc.constantFrom('*', '**', '/', 'a', 'b', '.', ':', '-');
+  const tail = fc.array(fc.constantFrom('a', 'b', '/a', '.b', '-a'), { maxLength: 6 });
+  fc.assert(
+    fc.property(fc.array(piece, { minLength: 1, maxLength: 8 }), tail, (pieces, rest) => {
+      const glob = `ghcr.io/${pieces.join('')}`;
+      const name = `ghcr.io/a${rest.join('')}`;
+      const source = glob.replaceAll('.', '\\.').replaceAll('**', '#').replaceAll('*', '[^/]*').replaceAll('#', '.*');
+      const expected = [name, `${name}:latest`].some((one) => new RegExp(`^${source}$`).test(one));
+      assert.equal(matches(glob, name), expected);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test('a pattern made to be slow takes steps x characters, not their power', () => {
+  const name = `ghcr.io/${'a'.repeat(240)}`;
+  assert.equal(matches(`${'**a'.repeat(170)}b`, name), false);
+  assert.equal(matches(`${'*a'.repeat(255)}b`, name), false);
+});
