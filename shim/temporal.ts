@@ -108,22 +108,27 @@ export function connectBackend(taskQueue: string): Backend {
   }
 
   return {
-    verify: ({ workflowId, input, node }, deadline) =>
-      within(deadline, () =>
-        client.workflow.executeUpdateWithStart('verdict', {
-          updateId: 'verdict',
-          startWorkflowOperation: new WithStartWorkflowOperation('verifyImage', {
-            workflowId,
-            taskQueue,
-            args: [input],
-            workflowIdConflictPolicy: 'USE_EXISTING',
-            workflowIdReusePolicy: 'ALLOW_DUPLICATE',
-            workflowTaskTimeout: WORKFLOW_TASK_MS,
-            workflowExecutionTimeout: WORKFLOW_EXECUTION_MS,
-            ...describeStart(input, node),
-          }),
-        }),
-      ),
+    async verify({ workflowId, input, node }, deadline) {
+      const operation = new WithStartWorkflowOperation('verifyImage', {
+        workflowId,
+        taskQueue,
+        args: [input],
+        workflowIdConflictPolicy: 'USE_EXISTING',
+        workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+        workflowTaskTimeout: WORKFLOW_TASK_MS,
+        workflowExecutionTimeout: WORKFLOW_EXECUTION_MS,
+        ...describeStart(input, node),
+      });
+      const update = { updateId: 'verdict', startWorkflowOperation: operation };
+      try {
+        return await within(deadline, () => client.workflow.executeUpdateWithStart('verdict', update));
+      } catch (error) {
+        // The update of a run that failed says only that it was left without an answer; the run says why.
+        if (!(error instanceof BackendProblem) || error.code !== 'WORKFLOW_FAILED') throw error;
+        await within(deadline, () => client.workflow.getHandle(workflowId).result());
+        throw error;
+      }
+    },
     checks: (workflowId, deadline) =>
       within(deadline, () => client.workflow.getHandle(workflowId).query<readonly Check[]>('checks')),
     exists: (workflowId, deadline) =>

@@ -1,0 +1,196 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { Client, Connection } from '@temporalio/client';
+import { decide } from '../../shim/decide.ts';
+import { type Decision, outcomeOf, reasonsOf } from '../../shim/decision.ts';
+import { watchPolicy } from '../../shim/policy-watch.ts';
+import type { Activities } from '../../workflows/activities.ts';
+import { type DevServer, startDevServer } from '../support/dev-server.ts';
+import { createTestActivities, lasting, passing } from '../support/evidence.ts';
+import { createTestVerdictKey, digestOf } from '../support/verdicts.ts';
+import { startWorkflowWorker } from '../support/workflow-worker.ts';
+
+const key = createTestVerdictKey();
+const keys = new Map([[key.keyId, key.publicKey]]);
+const request = { name: '127.0.0.1:5000/demo/app:v1', digest: digestOf('ab') };
+
+let server: DevServer;
+let client: Client;
+before(async () => {
+  server = await startDevServer();
+  client = new Client({ connection: await Connection.connect({ address: server.address }) });
+});
+after(async () => {
+  await client.connection.close();
+  await server.stop();
+});
+
+interface Asking {
+  ask(budgetMs?: number): Promise<Decision>;
+}
+
+/** A node and a worker whose activities are bent by `changes`, for the length of `body`. */
+async function withWorker(
+  changes: Partial<Activities>,
+  body: (node: Asking) => Promise<void>,
+  cachedWorkflows?: number,
+): Promise<void> {
+  const worker = await startWorkflowWorker(server.address, createTestActivities(key, changes), cachedWorkflows);
+  const policy = watchPolicy(
+    worker.backend,
+    () => keys,
+    () => {},
+  );
+  // one image for each test: they share a server, and the point of the design is that equal questions share an answer
+  const own = { ...request, name: `127.0.0.1:5000/${worker.taskQueue}:v1` };
+  const gate = { backend: worker.backend, policy, keys: () => keys, node: 'test-node' };
+  try {
+    await body({ ask: (budgetMs = 5_000) => decide(gate, own, { deadline: Date.now() + budgetMs }) });
+  } finally {
+    policy.stop();
+    await worker.stop();
+  }
+}
+
+function codes(decision: Decision): readonly string[] {
+  return reasonsOf(decision).map((reason) => reason.code);
+}
+
+// Once with the cache of a production worker, and once replaying the history at every step.
+for (const cachedWorkflows of [100, 0]) {
+  describe(`verifyImage, ${cachedWorkflows === 0 ? 'replayed at every step' : 'cached'}`, () => {
+    it('allows what the activities prove', async () => {
+      await withWorker(
+        {},
+        async ({ ask }) => {
+          const decision = await ask();
+          assert.equal(outcomeOf(decision), 'allow');
+          assert.deepEqual(codes(decision), ['SIGNATURE_VERIFIED']);
+        },
+        cachedWorkflows,
+      );
+    });
+
+    it('answers a lasting inability at once, as inconclusive', async () => {
+      const fetchSignatures = () => Promise.reject(lasting('REGISTRY_UNAUTHORIZED', 'got 401'));
+      await withWorker(
+        { fetchSignatures },
+        async ({ ask }) => {
+          const decision = await ask();
+          assert.equal(outcomeOf(decision), 'inconclusive');
+          assert.deepEqual(codes(decision), ['REGISTRY_UNAUTHORIZED']);
+          assert.equal(decision.by, 'verdict');
+        },
+        cachedWorkflows,
+      );
+    });
+
+    it('goes on by itself after the caller has gone, and the next pull finds its answer', async () => {
+      let down = true;
+      const { fetchSignatures } = createTestActivities(key);
+      const flaky: Activities['fetchSignatures'] = (asked) =>
+        down ? Promise.reject(passing('REGISTRY_ERROR', 'got 503')) : fetchSignatures(asked);
+      await withWorker(
+        { fetchSignatures: flaky },
+        async ({ ask }) => {
+          const first = await ask(2_500);
+          assert.deepEqual(codes(first), ['REGISTRY_ERROR', 'STILL_VERIFYING']);
+          down = false;
+          const second = await ask();
+          assert.equal(outcomeOf(second), 'allow');
+          assert.equal(second.workflowId, first.workflowId);
+        },
+        cachedWorkflows,
+      );
+    });
+  });
+}
+
+describe('verifyImage', () => {
+  it('is one execution for a hundred simultaneous callers', async () => {
+    let fetched = 0;
+    const { fetchSignatures } = createTestActivities(key);
+    const counted: Activities['fetchSignatures'] = (asked) => {
+      fetched++;
+      return fetchSignatures(asked);
+    };
+    await withWorker({ fetchSignatures: counted }, async ({ ask }) => {
+      const decisions = await Promise.all(Array.from({ length: 100 }, () => ask(8_000)));
+      assert.deepEqual(new Set(decisions.map(outcomeOf)), new Set(['allow']));
+      assert.equal(new Set(decisions.map((decision) => decision.workflowId)).size, 1);
+      assert.equal(fetched, 1);
+    });
+  });
+
+  it('shows in the UI what was decided and why', async () => {
+    await withWorker({}, async ({ ask }) => {
+      const decision = await ask();
+      const described = await client.workflow.getHandle(String(decision.workflowId)).describe();
+      const attributes = Object.fromEntries(
+        described.typedSearchAttributes.getAll().map(({ key: attribute, value }) => [attribute.name, value]),
+      );
+      assert.partialDeepStrictEqual(attributes, {
+        ImageDigest: request.digest,
+        Verdict: 'allow',
+        ReasonCode: 'SIGNATURE_VERIFIED',
+        Signer: `key sha256:${'12'.repeat(32)}`,
+        PolicyRevision: 'c'.repeat(64),
+        Node: 'test-node',
+      });
+      assert.match((await described.staticDetails()) ?? '', /sha256:abab/);
+    });
+  });
+
+  it('keeps its history small and free of evidence', async () => {
+    await withWorker({}, async ({ ask }) => {
+      const decision = await ask();
+      const { events } = await client.workflow.getHandle(String(decision.workflowId)).fetchHistory();
+      // 7 that every update-with-start writes, one for each of the 5 checks, one for the search attributes
+      assert.equal(events?.length, 13);
+    });
+  });
+
+  it('refuses without asking the registry when no policy matches', async () => {
+    const resolvePolicy = async () => ({ loaded: 3, matching: [] });
+    const fetchSignatures = () => assert.fail('asked the registry');
+    await withWorker({ resolvePolicy, fetchSignatures }, async ({ ask }) => {
+      assert.deepEqual(codes(await ask()), ['NO_MATCHING_POLICY']);
+    });
+  });
+
+  it('forgets a deny after ten seconds', async () => {
+    let signed = false;
+    const { fetchSignatures } = createTestActivities(key);
+    const later: Activities['fetchSignatures'] = async (asked) =>
+      signed ? await fetchSignatures(asked) : { signatures: [], unreadable: [] };
+    await withWorker({ fetchSignatures: later }, async ({ ask }) => {
+      assert.deepEqual(codes(await ask()), ['UNSIGNED']);
+      signed = true;
+      assert.deepEqual(codes(await ask()), ['UNSIGNED']);
+      await new Promise((resolve) => setTimeout(resolve, 10_500));
+      assert.equal(outcomeOf(await ask()), 'allow');
+    });
+  });
+
+  it('fails and stores no answer when the verdict cannot be signed, and the next pull starts afresh', async () => {
+    let broken = true;
+    const { signVerdict } = createTestActivities(key);
+    const flaky: Activities['signVerdict'] = (asked) =>
+      broken ? Promise.reject(lasting('KEY_UNREADABLE', 'no key')) : signVerdict(asked);
+    await withWorker({ signVerdict: flaky }, async ({ ask }) => {
+      const first = await ask();
+      assert.deepEqual(codes(first), ['WORKFLOW_FAILED']);
+      assert.match(reasonsOf(first)[0].sentence, /KEY_UNREADABLE: no key/);
+      broken = false;
+      assert.equal(outcomeOf(await ask()), 'allow');
+    });
+  });
+
+  it('keeps the gate shut when an activity answers nonsense', async () => {
+    // @ts-expect-error: what a server or a worker of another version could send
+    const verifySignature: Activities['verifySignature'] = async () => ({ satisfied: 'yes' });
+    await withWorker({ verifySignature }, async ({ ask }) => {
+      assert.notEqual(outcomeOf(await ask()), 'allow');
+    });
+  });
+});
