@@ -6,7 +6,7 @@ import { readBundle } from './bundle.ts';
 import { type ExpectedImage, type Refusal, refuse, type SignatureJudgement } from './judgement.ts';
 import type { VerificationKey } from './key.ts';
 import { quote } from './quote.ts';
-import { holds } from './raw-signature.ts';
+import { holds, refuseBroken } from './raw-signature.ts';
 import { judgeStatement } from './statement.ts';
 
 /**
@@ -55,12 +55,7 @@ function trustOnly(key: VerificationKey): TrustMaterial {
 function blame(bundle: BundleWithDsseEnvelope, key: VerificationKey): Refusal {
   const hint = isBundleWithPublicKey(bundle) ? bundle.verificationMaterial.content.publicKey.hint : '';
   const own = Buffer.from(key.keyId, 'hex').toString('base64');
-  if (hint === '' || hint === own) {
-    return refuse(
-      'SIGNATURE_INVALID',
-      `the signature does not hold under the key sha256:${key.keyId}: another key made it, or it was changed`,
-    );
-  }
+  if (hint === '' || hint === own) return refuseBroken(key);
   return refuse('WRONG_KEY', `signed by the key ${keyName(hint)}, expected sha256:${key.keyId}`);
 }
 

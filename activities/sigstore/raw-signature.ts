@@ -1,4 +1,5 @@
 import { constants, verify } from 'node:crypto';
+import { type Refusal, refuse } from './judgement.ts';
 import type { SignatureScheme, VerificationKey } from './key.ts';
 
 /**
@@ -8,6 +9,18 @@ import type { SignatureScheme, VerificationKey } from './key.ts';
  */
 export function holds(signature: Uint8Array, signed: Uint8Array, key: VerificationKey): boolean {
   return key.schemes.some((scheme) => holdsUnder(scheme, signature, signed, key));
+}
+
+/** Why a signature that names no other key does not hold under this one, as far as that can be told. */
+export function refuseBroken(key: VerificationKey): Refusal {
+  const causes = ['another key made it', 'it was changed'];
+  if (key.algorithm === 'Ed25519') {
+    causes.push("it is Ed25519ph, which cosign makes and can't verify (sign with an ECDSA or RSA key)");
+  }
+  return refuse(
+    'SIGNATURE_INVALID',
+    `the signature does not hold under the key sha256:${key.keyId}: ${causes.join(', or ')}`,
+  );
 }
 
 function holdsUnder(scheme: SignatureScheme, signature: Uint8Array, signed: Uint8Array, key: VerificationKey): boolean {

@@ -5,7 +5,7 @@ import { decodeBase64 } from './base64.ts';
 import { type ExpectedImage, type Refusal, refuse, type SignatureJudgement, type Step } from './judgement.ts';
 import type { VerificationKey } from './key.ts';
 import { quote } from './quote.ts';
-import { holds } from './raw-signature.ts';
+import { holds, refuseBroken } from './raw-signature.ts';
 import { hasExactly, isRecord, parseStrictJson } from './strict-json.ts';
 
 const PAYLOAD_TYPE = 'cosign container image signature';
@@ -40,15 +40,9 @@ export function judgeSimpleSigning(
   if (raw === undefined || raw.length === 0) {
     return refuse('EVIDENCE_MALFORMED', `expected a signature in canonical base64, found ${quote(signature)}`);
   }
-  if (!holds(raw, payload, key)) return refuse('SIGNATURE_INVALID', brokenSentence(key));
+  if (!holds(raw, payload, key)) return refuseBroken(key);
   const claim = readClaim(payload);
   return claim.ok ? judgeClaim(claim.value, expected) : claim.refusal;
-}
-
-function brokenSentence(key: VerificationKey): string {
-  const sentence = `the signature does not hold under the key sha256:${key.keyId}: another key made it, or it was changed`;
-  if (key.algorithm !== 'Ed25519') return sentence;
-  return `${sentence}, or it is Ed25519ph as cosign makes them, which can't be verified: sign with an ECDSA or RSA key`;
 }
 
 interface Claim {

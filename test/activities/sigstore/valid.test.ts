@@ -102,10 +102,18 @@ test('ECDSA: the raw form, BER and leading zeros are not the DER of the signatur
   }
 });
 
-test('a failed Ed25519 signature in the old format says what cosign would have made', () => {
-  const key = createSigningKey('Ed25519');
-  const simple = signSimple(createSigningKey('Ed25519'), cosignPayload(DIGEST, REPOSITORY));
-  assert.match(verdictOf(simple, goodKey(key.publicPem)), /or it is Ed25519ph as cosign makes them/);
+test('a broken Ed25519 signature says what cosign would have made, a broken one of another kind does not', () => {
+  for (const [kind, expected] of [
+    ['Ed25519', /or it is Ed25519ph, which cosign makes/],
+    ['RSA 2048', /changed$/],
+  ] as const) {
+    const own = goodKey(createSigningKey(kind).publicPem);
+    const stranger = createSigningKey(kind);
+    const document = signBundle(stranger, cosignStatement(DIGEST));
+    const bundle = encodeJson({ ...document, verificationMaterial: { publicKey: {} } });
+    assert.match(verdictOf({ format: 'bundle', bundle }, own), expected);
+    assert.match(verdictOf(signSimple(stranger, cosignPayload(DIGEST, REPOSITORY)), own), expected);
+  }
 });
 
 test('an envelope signature does not hold for the bare payload, nor the other way round', () => {
