@@ -64,3 +64,6 @@ export const MAX_AUTHORITIES = 20;
 
 /** Levels of nesting in a policy: real ones have six. */
 export const MAX_POLICY_DEPTH = 32;
+
+/** Problems told of one policy file: a person mends the first ones and looks again. */
+export const MAX_POLICY_PROBLEMS = 100;

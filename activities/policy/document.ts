@@ -1,5 +1,5 @@
 import { isAlias, isCollection, isMap, isPair, isScalar, LineCounter, parseAllDocuments } from 'yaml';
-import { MAX_POLICIES, MAX_POLICY_DEPTH } from '../limits.ts';
+import { MAX_POLICIES, MAX_POLICY_DEPTH, MAX_POLICY_PROBLEMS } from '../limits.ts';
 import type { PolicyProblem } from './policy-problem.ts';
 
 /** Adds a problem at an offset of the text. */
@@ -21,6 +21,7 @@ export function readYaml(file: string, bytes: Uint8Array): YamlFile {
   const problems: PolicyProblem[] = [];
   const lines = new LineCounter();
   const report: Report = (offset, field, message) => {
+    if (problems.length === MAX_POLICY_PROBLEMS) return;
     const { line, col } = lines.linePos(offset);
     problems.push({ file, ...(line > 0 ? { line, column: col } : {}), field, message });
   };
@@ -30,13 +31,9 @@ export function readYaml(file: string, bytes: Uint8Array): YamlFile {
     report(-1, '', hostile ?? '');
     return { roots: [], report, problems };
   }
-  // Keys are compared below: the parser's own way takes a time that grows with the square of their number.
-  const options = { lineCounter: lines, version: '1.2', schema: 'core', resolveKnownTags: false } as const;
-  const documents = parseAllDocuments(text, {
-    ...options,
-    ...{ uniqueKeys: false, stringKeys: true, prettyErrors: false, logLevel: 'silent' },
-  });
-  const roots = documents.flatMap((document) => {
+  const documents = parse(text, lines);
+  if (documents === undefined) report(-1, '', 'expected YAML, found text that the parser gave up on; simplify it');
+  const roots = (documents ?? []).flatMap((document) => {
     const [error] = [...document.errors, ...document.warnings];
     const node: unknown = document.contents;
     const offset = document.contents?.range[0] ?? 0;
@@ -45,6 +42,18 @@ export function readYaml(file: string, bytes: Uint8Array): YamlFile {
     return [];
   });
   return { roots, report, problems };
+}
+
+function parse(text: string, lineCounter: LineCounter) {
+  // Keys are compared by `checkKeys`: the parser's own way takes a time that grows with the square of their number.
+  const options = { lineCounter, uniqueKeys: false, stringKeys: true, prettyErrors: false } as const;
+  const dialect = { version: '1.2', schema: 'core', resolveKnownTags: false, logLevel: 'silent' } as const;
+  try {
+    return parseAllDocuments(text, { ...options, ...dialect });
+  } catch {
+    // Its stack ends before ours does; the text is refused like any other that is no YAML.
+    return undefined;
+  }
 }
 
 function decode(bytes: Uint8Array): string | undefined {
@@ -68,8 +77,9 @@ function costly(text: string): string | undefined {
   let depth = 0;
   for (const character of text) {
     if (character === '[' || character === '{') depth += 1;
-    else if ((character === ']' || character === '}') && depth > 0) depth -= 1;
-    if (depth > MAX_POLICY_DEPTH) return TOO_DEEP;
+    else if (character === ']' || character === '}') depth -= 1;
+    // Below zero as well: the parser takes a time that grows with the square of brackets that close nothing.
+    if (Math.abs(depth) > MAX_POLICY_DEPTH) return TOO_DEEP;
   }
   const compact = text.match(/^[ \t]*(?:[-?:][ \t]+){2,}/gm) ?? [];
   return compact.some((run) => run.replaceAll(/[^-?:]/g, '').length > MAX_POLICY_DEPTH) ? TOO_DEEP : undefined;
