@@ -1,0 +1,63 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { Client, Connection } from '@temporalio/client';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
+import { decide } from '../../shim/decide.ts';
+import { watchPolicy } from '../../shim/policy-watch.ts';
+import type { Activities } from '../../workflows/activities.ts';
+import { startDevServer } from '../support/dev-server.ts';
+import { createTestActivities, lasting, passing } from '../support/evidence.ts';
+import { createTestVerdictKey, digestOf } from '../support/verdicts.ts';
+import { startWorkflowWorker } from '../support/workflow-worker.ts';
+
+const key = createTestVerdictKey();
+const good = createTestActivities(key);
+
+/** Fails twice on the fast path and once on the durable one. */
+function flaky(): Activities['fetchSignatures'] {
+  let failures = 3;
+  return (asked) =>
+    failures-- > 0 ? Promise.reject(passing('REGISTRY_ERROR', 'got 503')) : good.fetchSignatures(asked);
+}
+
+/** One run for each way through the workflow. */
+const SCENES: Readonly<Record<string, Partial<Activities>>> = {
+  allow: {},
+  unsigned: { fetchSignatures: async () => ({ signatures: [], unreadable: [] }) },
+  'no-matching-policy': { resolvePolicy: async () => ({ loaded: 1, matching: [] }) },
+  'registry-unauthorized': { fetchSignatures: () => Promise.reject(lasting('REGISTRY_UNAUTHORIZED', 'got 401')) },
+  'retried-durably': { fetchSignatures: flaky() },
+};
+
+/** What names the recording machine has no part in a replay: stack traces, and `<process>@<host>` as an identity. */
+function withoutMachine(json: string): string {
+  const nameless = (field: string, value: unknown): unknown => {
+    if (field === 'stackTrace') return '';
+    return typeof value === 'string' && /^\d+@/.test(value) ? 'recorder' : value;
+  };
+  return JSON.stringify(JSON.parse(json, nameless), undefined, 1);
+}
+
+const folder = fileURLToPath(new URL('./histories/', import.meta.url));
+await mkdir(folder, { recursive: true });
+const server = await startDevServer();
+const client = new Client({ connection: await Connection.connect({ address: server.address }) });
+for (const [scene, changes] of Object.entries(SCENES)) {
+  const worker = await startWorkflowWorker(server.address, createTestActivities(key, changes));
+  const keys = new Map([[key.keyId, key.publicKey]]);
+  const policy = watchPolicy(
+    worker.backend,
+    () => keys,
+    () => {},
+  );
+  const gate = { backend: worker.backend, policy, keys: () => keys, node: 'recorder' };
+  const { workflowId } = await decide(gate, { name: `127.0.0.1:5000/replay/${scene}:v1`, digest: digestOf('ab') });
+  const handle = client.workflow.getHandle(String(workflowId));
+  await handle.result();
+  await writeFile(`${folder}${scene}.json`, `${withoutMachine(historyToJSON(await handle.fetchHistory()))}\n`);
+  console.log(scene, workflowId);
+  policy.stop();
+  await worker.stop();
+}
+await client.connection.close();
+await server.stop();
