@@ -35,9 +35,8 @@ export class Authorizer {
 
   /** The header to send right away, when an earlier challenge was answered. Throws what {@link answer} throws. */
   async known(realm: Realm, signal: AbortSignal): Promise<string | undefined> {
-    const held = this.#held.get(keyOf(realm));
-    if (held === undefined || held.expiresAt <= this.#now()) return undefined;
-    return (await within(realm, held.authorization, signal)).header;
+    const held = this.#fresh(realm);
+    return held === undefined ? undefined : (await within(realm, held.authorization, signal)).header;
   }
 
   /**
@@ -50,8 +49,20 @@ export class Authorizer {
     rejected: string | undefined,
     signal: AbortSignal,
   ): Promise<string | undefined> {
-    const known = await this.known(realm, signal);
-    if (known !== undefined && known !== rejected) return known;
+    const before = this.#fresh(realm);
+    const isRejected = before === undefined || (await within(realm, before.authorization, signal)).header === rejected;
+    const current = this.#fresh(realm);
+    // Somebody else may have asked meanwhile.
+    const held = current === undefined || (isRejected && current === before) ? this.#start(realm, challenge) : current;
+    return (await within(realm, held.authorization, signal)).header;
+  }
+
+  #fresh(realm: Realm): Held | undefined {
+    const held = this.#held.get(keyOf(realm));
+    return held === undefined || held.expiresAt <= this.#now() ? undefined : held;
+  }
+
+  #start(realm: Realm, challenge: string | null): Held {
     const key = keyOf(realm);
     const authorization = this.#authorize(realm, challenge);
     const held: Held = { authorization, expiresAt: this.#now() + MAX_REGISTRY_REQUEST_MS };
@@ -70,7 +81,7 @@ export class Authorizer {
         held.expiresAt = 0;
       },
     );
-    return (await within(realm, authorization, signal)).header;
+    return held;
   }
 
   /** Has a time limit of its own: those who share the answer may have more time than the one who asked first. */

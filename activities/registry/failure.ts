@@ -48,6 +48,8 @@ export function misbehaved(what: string, found: string, retryable: boolean, caus
 /** The system's error code, looked for down the chain of causes; messages are left out, they quote URLs. */
 function systemCode(error: unknown): string {
   for (let cause = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth++) {
+    // The HTTP parser of Node leaves the code out for some errors.
+    if (cause.name === 'HTTPParserError') return 'HPE_INVALID';
     if ('code' in cause && typeof cause.code === 'string' && /^[A-Z][A-Z0-9_]*$/.test(cause.code)) return cause.code;
   }
   return 'no further detail';
