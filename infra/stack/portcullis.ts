@@ -1,0 +1,79 @@
+import { readFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { type ServerProcess, startServer } from './process.ts';
+
+const MAIN = fileURLToPath(new URL('../portcullis.ts', import.meta.url));
+
+export interface WorkerOptions {
+  readonly dir: string;
+  /** Names the process among others in `dir`. */
+  readonly name?: string;
+  readonly temporal: string;
+  readonly policyDirectory: string;
+  readonly verdictKey: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Starts `portcullis worker` and waits until it takes work. */
+export async function startWorker(options: WorkerOptions): Promise<ServerProcess> {
+  const name = options.name ?? 'worker';
+  const said = await countReady(`${options.dir}/${name}.log`);
+  return await startServer({
+    name,
+    program: process.execPath,
+    args: [
+      ...[MAIN, 'worker', '--policy', options.policyDirectory, '--verdict-key', options.verdictKey],
+      ...['--metrics', 'off'],
+    ],
+    dir: options.dir,
+    env: { ...options.env, TEMPORAL_ADDRESS: options.temporal },
+    ready: async () => (await countReady(`${options.dir}/${name}.log`)) > said,
+    graceMs: 20_000,
+  });
+}
+
+/** A log outlives its process: only a new line counts. */
+async function countReady(log: string): Promise<number> {
+  const text = await readFile(log, 'utf8').catch(() => '');
+  return text.split('"message":"ready"').length;
+}
+
+export interface ShimOptions {
+  readonly dir: string;
+  readonly name?: string;
+  readonly temporal: string;
+  readonly verdictKeys: string;
+  readonly launcherSocket: string;
+  readonly grpcSocket: string;
+  /** `host:port` of /metrics. */
+  readonly metrics?: string;
+}
+
+/** Starts `portcullis shim` and waits until it answers on its socket, which it does without Temporal too. */
+export async function startShim(options: ShimOptions): Promise<ServerProcess> {
+  return await startServer({
+    name: options.name ?? 'shim',
+    program: process.execPath,
+    args: [
+      ...[MAIN, 'shim', '--verdict-keys', options.verdictKeys, '--node', 'node-1'],
+      ...['--socket', options.launcherSocket, '--grpc-socket', options.grpcSocket],
+      ...['--metrics', options.metrics ?? 'off'],
+    ],
+    dir: options.dir,
+    env: { TEMPORAL_ADDRESS: options.temporal },
+    ready: () => accepts(options.launcherSocket),
+    graceMs: 20_000,
+  });
+}
+
+function accepts(socketPath: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(socketPath);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}

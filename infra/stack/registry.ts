@@ -1,0 +1,55 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { obtain } from '../tools/obtain.ts';
+import { freePort } from './ports.ts';
+import { type ServerProcess, startServer } from './process.ts';
+
+/** `distribution` has no referrers API and keeps its content in `dir`; `referrers` has one and keeps it in memory. */
+export type RegistryKind = 'distribution' | 'referrers';
+
+export interface RegistryOptions {
+  readonly dir: string;
+  readonly kind: RegistryKind;
+  /** A port that was used before, for a registry that comes back; otherwise a free one. */
+  readonly port?: number;
+}
+
+export interface Registry extends ServerProcess {
+  /** `127.0.0.1:port`, plain HTTP. */
+  readonly address: string;
+}
+
+/** Starts a real registry on loopback, open to everybody there. Rejects as `startServer` does. */
+export async function startRegistry(options: RegistryOptions): Promise<Registry> {
+  const address = `127.0.0.1:${options.port ?? (await freePort())}`;
+  const server = await startServer({
+    name: `registry-${options.kind}`,
+    dir: options.dir,
+    ...(await commandOf(options, address)),
+    ready: async () => (await fetch(`http://${address}/v2/`)).ok,
+  });
+  return { ...server, address };
+}
+
+async function commandOf({ kind, dir }: RegistryOptions, address: string) {
+  switch (kind) {
+    case 'distribution': {
+      const { registry } = await obtain(['registry']);
+      // It sends traces to a collector on loopback unless told not to.
+      const env = { OTEL_TRACES_EXPORTER: 'none' };
+      return { program: registry, args: ['serve', await writeConfig(dir, address)], env };
+    }
+    case 'referrers':
+      return { program: (await obtain(['registry-referrers']))['registry-referrers'], args: [address] };
+  }
+}
+
+/** A YAML file, and JSON is YAML. */
+async function writeConfig(dir: string, address: string): Promise<string> {
+  const rootdirectory = join(dir, 'registry');
+  await mkdir(rootdirectory, { recursive: true });
+  const file = join(dir, 'registry.yml');
+  const storage = { filesystem: { rootdirectory }, delete: { enabled: true } };
+  await writeFile(file, JSON.stringify({ version: '0.1', storage, http: { addr: address } }));
+  return file;
+}
