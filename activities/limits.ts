@@ -49,8 +49,8 @@ export const MAX_SUBJECTS = 1024;
 export const MAX_TLOG_ENTRIES = 32;
 export const MAX_TIMESTAMPS = 32;
 
-/** One policy file, and files in one policy directory. */
-export const MAX_POLICY_BYTES = 1024 * 1024;
+/** One policy file (hostile YAML costs its parser a second for each 100 KiB), and files in one policy directory. */
+export const MAX_POLICY_BYTES = 128 * 1024;
 export const MAX_POLICY_FILES = 1000;
 
 /** Documents in one policy file and policies in one directory; each pull walks through all of them. */
