@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { anonymous } from '../../../activities/registry/credential.ts';
+import { createRegistry } from '../../../activities/registry/registry.ts';
+import { resolve } from '../../../activities/registry/resolve.ts';
+import { findSignatures, readSignature } from '../../../activities/registry/signatures.ts';
+import { startRegistry } from '../../../infra/stack/registry.ts';
+import { pushBundle, pushImage, pushReferrersTag, pushSignatureTag } from '../../support/registry-push.ts';
+
+const bundle = Buffer.from('{"mediaType":"a bundle"}');
+
+for (const [kind, place] of [
+  ['distribution', 'referrers-tag'],
+  ['referrers', 'referrers'],
+] as const) {
+  test(`signatures are found in a real registry (${kind})`, async (context) => {
+    const dir = await mkdtemp(join(tmpdir(), 'registry-'));
+    context.after(() => rm(dir, { recursive: true }));
+    const server = await startRegistry({ dir, kind });
+    context.after(() => server.stop());
+    const target = { address: server.address, repository: 'demo/app' };
+    const signal = AbortSignal.timeout(60_000);
+    const image = await pushImage(target, 'v1');
+    const unsigned = await pushImage(target, 'v2');
+    const pushed = await pushBundle(target, image, bundle);
+    if (kind === 'distribution') await pushReferrersTag(target, image, [pushed.manifest]);
+    const tag = await pushSignatureTag(target, image, [Buffer.from('payload')]);
+
+    const registry = createRegistry({ credentials: anonymous });
+    const name = `${server.address}/demo/app:v1`;
+    const resolved = await resolve(registry, { registry: server.address, repository: 'demo/app', tag: 'v1' }, signal);
+    assert.equal(resolved.digest, image);
+    const found = await findSignatures(registry, { name, digest: image }, signal);
+    assert.deepEqual(found, {
+      signatures: [
+        { format: 'bundle', place, ...pushed },
+        { format: 'simple-signing', place: 'signature-tag', manifest: tag.manifest, blob: tag.blobs[0], layer: 0 },
+      ],
+      unreadable: [],
+    });
+    const fresh = createRegistry({ credentials: anonymous });
+    const read = await Promise.all(found.signatures.map((signature) => readSignature(fresh, name, signature, signal)));
+    assert.deepEqual(read, [
+      { format: 'bundle', bundle },
+      { format: 'simple-signing', payload: Buffer.from('payload'), signature: 'c2ln' },
+    ]);
+    const nothing = await findSignatures(registry, { name, digest: unsigned }, signal);
+    assert.deepEqual(nothing, { signatures: [], unreadable: [] });
+  });
+}
