@@ -6,13 +6,13 @@ import { type Cosign, useCosign } from './cosign.ts';
 import { startShim, startWorker } from './portcullis.ts';
 import { freePort } from './ports.ts';
 import type { ServerProcess } from './process.ts';
-import { type Registry, type RegistryKind, startRegistry } from './registry.ts';
+import { type RegistryKind, startRegistry } from './registry.ts';
 import { startTemporal, type Temporal } from './temporal.ts';
 
 /** Everything that one node and its backend need, running on this machine. */
 export interface House {
   readonly dir: string;
-  readonly registry: Registry;
+  readonly registry: RunningRegistry;
   readonly temporal: Temporal;
   readonly cosign: Cosign;
   /** Images under `<registry>/demo/` must be signed by the key `release`. */
@@ -30,17 +30,24 @@ export interface House {
   stop(): Promise<void>;
 }
 
+/** A registry on loopback: a real one, or one with faults. */
+export interface RunningRegistry {
+  readonly address: string;
+  stop(): Promise<void>;
+}
+
 export interface HouseOptions {
   /** A new folder that only its owner may write to. */
   readonly dir: string;
-  readonly registry?: RegistryKind;
+  /** Which to start, or one that runs already and is stopped with the house. */
+  readonly registry?: RegistryKind | RunningRegistry;
 }
 
 /** The key that the house's policy asks for. */
 export const RELEASE_KEY = 'release';
 
 /** Starts registry, Temporal, a worker and a shim. What was started is stopped when a later part does not come up. */
-export async function startHouse({ dir, registry: kind = 'referrers' }: HouseOptions): Promise<House> {
+export async function startHouse({ dir, registry: wanted = 'referrers' }: HouseOptions): Promise<House> {
   const started: { stop(): Promise<void> }[] = [];
   const keep = <T extends { stop(): Promise<void> }>(server: T): T => {
     started.unshift(server);
@@ -51,34 +58,39 @@ export async function startHouse({ dir, registry: kind = 'referrers' }: HouseOpt
   };
   try {
     const { cosign: cosignBinary } = await obtain(['cosign']);
-    const [keys, policyDirectory, run] = ['keys', 'policy', 'run'].map((name) => join(dir, name)) as [
-      string,
-      string,
-      string,
-    ];
-    for (const folder of [keys, policyDirectory, run]) await mkdir(folder, { recursive: true, mode: 0o700 });
-    const files = { verdictKey: join(keys, 'verdict.key'), verdictPublicKey: join(keys, 'verdict.pub') };
+    const folders = { keys: join(dir, 'keys'), policy: join(dir, 'policy'), run: join(dir, 'run') };
+    for (const folder of Object.values(folders)) await mkdir(folder, { mode: 0o700 });
+    const files = {
+      verdictKey: join(folders.keys, 'verdict.key'),
+      verdictPublicKey: join(folders.keys, 'verdict.pub'),
+    };
     await createVerdictKey(files.verdictKey, files.verdictPublicKey);
-    const cosign = await useCosign(cosignBinary, keys);
+    const cosign = await useCosign(cosignBinary, folders.keys);
     const uiPort = await freePort();
     const dbFile = join(dir, 'temporal.db');
     const [registry, firstTemporal, publicKey] = await Promise.all([
-      startRegistry({ dir, kind }).then(keep),
+      (typeof wanted === 'string' ? startRegistry({ dir, kind: wanted }) : Promise.resolve(wanted)).then(keep),
       startTemporal({ dir, dbFile, uiPort }),
       cosign.generateKeyPair(RELEASE_KEY),
     ]);
     let temporal = firstTemporal;
     keep({ stop: () => temporal.stop() });
-    await writePolicy(policyDirectory, `${registry.address}/demo/**`, publicKey);
-    const sockets = { launcherSocket: join(run, 'launcher.sock'), grpcSocket: join(run, 'grpc.sock') };
+    await writePolicy(folders.policy, `${registry.address}/demo/**`, publicKey);
+    const sockets = { launcherSocket: join(folders.run, 'launcher.sock'), grpcSocket: join(folders.run, 'grpc.sock') };
     const worker = keep(
-      await startWorker({ dir, temporal: temporal.address, policyDirectory, verdictKey: files.verdictKey }),
+      await startWorker({
+        dir,
+        temporal: temporal.address,
+        policyDirectory: folders.policy,
+        verdictKey: files.verdictKey,
+      }),
     );
     const shim = keep(
       await startShim({ dir, temporal: temporal.address, verdictKeys: files.verdictPublicKey, ...sockets }),
     );
     return {
-      ...{ dir, registry, temporal, cosign, policyDirectory, worker, shim },
+      ...{ dir, registry, temporal, cosign, worker, shim },
+      policyDirectory: folders.policy,
       ...files,
       ...sockets,
       stopTemporal: () => temporal.stop(),

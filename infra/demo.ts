@@ -1,0 +1,172 @@
+import { copyFile, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { connectCri } from '../test/support/cri.ts';
+import { pushImage } from '../test/support/image.ts';
+import { build } from './build.ts';
+import { type Containerd, startContainerd } from './stack/containerd.ts';
+import { type House, RELEASE_KEY, startHouse } from './stack/house.ts';
+import { obtain } from './tools/obtain.ts';
+
+const HELP = `Shows portcullis at work on real parts: registry, Temporal, containerd, cosign.
+
+Usage: infra/demo [--once]
+
+  --once   end after the last scene; otherwise everything stays up, with the Temporal UI, until Ctrl-C
+
+It signs a small image, pulls it through containerd by ctr and by the CRI, and shows what is let in, what is refused, and
+what a person reads then. Needs root for containerd's mounts. Everything lives in a temporary folder that is removed at the end.`;
+
+const began = performance.now();
+const say = (line: string) => console.log(line);
+const step = (line: string) => say(`\n\u2014 ${line} (${((performance.now() - began) / 1_000).toFixed(1)} s)`);
+
+/** What is expected of a pull; a code is a refusal whose text begins with it. */
+type Expectation = 'allowed' | RegExp;
+
+interface Stage {
+  readonly house: House;
+  readonly containerd: Containerd;
+}
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({ options: { once: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } });
+  if (values.help === true) {
+    say(HELP);
+    return 0;
+  }
+  if (process.getuid?.() !== 0) {
+    console.error('infra/demo: containerd mounts the images it unpacks, so this needs root; run it with sudo');
+    return 2;
+  }
+  const dir = await mkdtemp(join(tmpdir(), 'portcullis-demo-'));
+  const stopping: (() => Promise<void>)[] = [() => rm(dir, { recursive: true, force: true })];
+  const interrupted = new Promise<void>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+  });
+  try {
+    const stage = await setUp(dir, stopping);
+    const failures = await Promise.race([play(stage), interrupted.then(() => undefined)]);
+    if (failures === undefined) return 130;
+    say(failures === 0 ? '\nEvery scene ended as it should.' : `\n${failures} scenes did not end as they should.`);
+    say(`Temporal UI: ${stage.house.temporal.uiUrl}/namespaces/default/workflows`);
+    if (values.once !== true) {
+      say(
+        `\nStill up. On another terminal:\n  infra/portcullis verify ${stage.house.registry.address}/demo/app:signed --grpc-socket ${stage.house.grpcSocket}`,
+      );
+      say('Ctrl-C ends it.');
+      await interrupted;
+    }
+    return failures === 0 ? 0 : 1;
+  } finally {
+    say('\nstopping ...');
+    for (const stop of stopping.reverse()) await stop();
+  }
+}
+
+async function setUp(dir: string, stopping: (() => Promise<void>)[]): Promise<Stage> {
+  step('obtaining the real parts, building the launcher and the workflow bundle');
+  const [{ launcher }] = await Promise.all([
+    build(),
+    obtain(['temporal', 'containerd', 'ctr', 'cosign', 'registry-referrers']),
+  ]);
+  step('starting registry, Temporal, worker, shim');
+  const house = await startHouse({ dir });
+  stopping.push(() => house.stop());
+  step('starting containerd with the launcher as its only verifier');
+  const binDir = join(dir, 'verifiers');
+  await mkdir(binDir);
+  await copyFile(launcher, join(binDir, 'portcullis-verifier'));
+  const containerd = await startContainerd({
+    dir,
+    binDir,
+    extraEnv: { PORTCULLIS_SOCKET: house.launcherSocket },
+    plainHttpRegistry: house.registry.address,
+  });
+  stopping.push(() => containerd.stop());
+  return { house, containerd };
+}
+
+/** Plays the scenes; answers how many did not end as they should. */
+async function play({ house, containerd }: Stage): Promise<number> {
+  const address = house.registry.address;
+  let failures = 0;
+  const expect = async (who: string, name: string, expected: Expectation, pull: () => Promise<string | undefined>) => {
+    const started = performance.now();
+    const refusal = await pull();
+    const good = expected === 'allowed' ? refusal === undefined : refusal !== undefined && expected.test(refusal);
+    if (!good) failures++;
+    const took = `${((performance.now() - started) / 1_000).toFixed(2)} s`;
+    say(
+      `${good ? 'as expected' : 'NOT AS EXPECTED'}: ${who} ${name}: ${refusal === undefined ? 'pulled' : 'refused'} in ${took}`,
+    );
+    if (refusal !== undefined) say(`    ${refusal.trim().split('\n').at(-1)}`);
+  };
+  const byCtr = (name: string) => async () => {
+    const { code, stdout, stderr } = await containerd.ctr(['image', 'pull', '--plain-http', name]);
+    return code === 0 ? undefined : `${stdout}${stderr}`;
+  };
+  const byCri = (name: string) => async () => {
+    const cri = connectCri(containerd.address);
+    try {
+      await cri.pullImage(name);
+      return undefined;
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    } finally {
+      cri.close();
+    }
+  };
+  const push = (tag: string) => pushImage({ registry: address, repository: 'demo/app', tag });
+
+  step('a signed image');
+  const signed = await push('signed');
+  await house.cosign.sign(`${address}/demo/app@${signed.digest}`, RELEASE_KEY);
+  await expect('ctr', signed.name, 'allowed', byCtr(signed.name));
+  await expect('CRI', signed.name, 'allowed', byCri(signed.name));
+
+  step('an unsigned image');
+  const unsigned = await push('unsigned');
+  await expect('ctr', unsigned.name, /UNSIGNED: /, byCtr(unsigned.name));
+  await expect('CRI', unsigned.name, /UNSIGNED: /, byCri(unsigned.name));
+
+  step("an image that is signed by somebody else's key");
+  const tampered = await push('tampered');
+  await house.cosign.generateKeyPair('mallory');
+  await house.cosign.sign(`${address}/demo/app@${tampered.digest}`, 'mallory');
+  await expect('ctr', tampered.name, /WRONG_KEY: /, byCtr(tampered.name));
+
+  step('Temporal stopped: a signed image that nobody has judged yet');
+  const later = await push('later');
+  await house.cosign.sign(`${address}/demo/app@${later.digest}`, RELEASE_KEY);
+  await house.stopTemporal();
+  await expect('ctr', later.name, /TEMPORAL_UNREACHABLE: /, byCtr(later.name));
+
+  step('Temporal back: the same pull again');
+  await house.resumeTemporal();
+  await expect('ctr', later.name, 'allowed', byCtr(later.name));
+
+  step('did containerd really ask, for every pull?');
+  const decisions = await readDecisions(house.shim.log);
+  const asked = decisions.filter(({ name }) => name?.startsWith(`${address}/demo/app`)).length;
+  const good = asked === 7;
+  if (!good) failures++;
+  say(
+    `${good ? 'as expected' : 'NOT AS EXPECTED'}: 7 pulls, ${asked} decisions in the shim's log, by ctr and by the CRI`,
+  );
+  return failures;
+}
+
+interface LoggedDecision {
+  readonly message: string;
+  readonly name?: string;
+}
+
+async function readDecisions(log: string): Promise<readonly LoggedDecision[]> {
+  const lines = (await readFile(log, 'utf8')).split('\n').filter((line) => line.startsWith('{'));
+  // our own log: one JSON object a line, with the fields that shim/README.md lists
+  return lines.map((line) => JSON.parse(line) as LoggedDecision).filter(({ message }) => message === 'decision');
+}
+
+process.exitCode = await main();
