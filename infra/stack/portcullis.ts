@@ -46,6 +46,7 @@ export interface ShimOptions {
   readonly verdictKeys: string;
   readonly launcherSocket: string;
   readonly grpcSocket: string;
+  readonly taskQueue?: string;
   /** `host:port` of /metrics. */
   readonly metrics?: string;
 }
@@ -59,6 +60,7 @@ export async function startShim(options: ShimOptions): Promise<ServerProcess> {
       ...[MAIN, 'shim', '--verdict-keys', options.verdictKeys, '--node', 'node-1'],
       ...['--socket', options.launcherSocket, '--grpc-socket', options.grpcSocket],
       ...['--metrics', options.metrics ?? 'off'],
+      ...(options.taskQueue === undefined ? [] : ['--task-queue', options.taskQueue]),
     ],
     dir: options.dir,
     env: { TEMPORAL_ADDRESS: options.temporal },

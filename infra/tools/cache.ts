@@ -15,13 +15,18 @@ export function cacheFolder(): string {
 
 /**
  * The folder `key` of the cache, filled by `fill` if it is not there yet. It appears whole, by a rename, so an
- * interrupted `fill` leaves nothing that could be taken for the part; its remains are removed by the next one.
+ * interrupted `fill` leaves nothing that could be taken for the part; its remains are removed by the next one. `onWait`
+ * is called when another process is filling it, before waiting for that.
  */
-export async function cached(key: string, fill: (folder: string) => Promise<void>): Promise<string> {
+export async function cached(
+  key: string,
+  onWait: () => void,
+  fill: (folder: string) => Promise<void>,
+): Promise<string> {
   const folder = join(cacheFolder(), key);
   if (await exists(folder)) return folder;
   await mkdir(dirname(folder), { recursive: true });
-  await withLock(`${folder}.lock`, async () => {
+  await withLock(`${folder}.lock`, onWait, async () => {
     if (await exists(folder)) return;
     await removeRemains(folder);
     const unfinished = `${folder}.unfinished-${randomUUID()}`;

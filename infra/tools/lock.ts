@@ -8,13 +8,17 @@ const ABANDONED_MS = 15_000;
 const POLL_MS = 100;
 
 /**
- * Runs `work` while no other process that uses the same lock file does, and waits as long as the other is alive. The
+ * Runs `work` while no other process that uses the same lock file does, and waits as long as the other is alive
+ * (`onWait` is called once before that). The
  * lock is a file that its holder touches, so it works between containers that share a folder and have different
  * process ids.
  */
-export async function withLock<T>(file: string, work: () => Promise<T>): Promise<T> {
+export async function withLock<T>(file: string, onWait: () => void, work: () => Promise<T>): Promise<T> {
   const token = randomUUID();
-  while (!(await take(file, token))) await delay(POLL_MS);
+  for (let tries = 0; !(await take(file, token)); tries++) {
+    if (tries === 0) onWait();
+    await delay(POLL_MS);
+  }
   const heartbeat = setInterval(() => {
     const now = new Date();
     // A lock that was taken away while this process was stopped is not ours to keep alive.

