@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { open, readFile } from 'node:fs/promises';
+import { open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { killWithParent } from './kill-with-parent.ts';
@@ -61,8 +61,8 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
     pid,
     log,
     stop: () => stop(child, pid, ended, options.graceMs ?? GRACE_MS),
-    suspend: () => void signal(pid, 'SIGSTOP'),
-    resume: () => void signal(pid, 'SIGCONT'),
+    suspend: () => signal(pid, 'SIGSTOP'),
+    resume: () => signal(pid, 'SIGCONT'),
   };
   const failure = await untilReady(options, ended);
   if (failure === undefined) return server;
@@ -70,7 +70,7 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
   throw new Error(`${options.name} ${failure}; the end of ${log}:\n${await tail(log)}`);
 }
 
-/** Settles with what ended the process, when its output is closed too. */
+/** Settles with what ended the process, or kept it from starting. */
 function endOf(child: ChildProcess): Promise<string> {
   return new Promise((resolve) => {
     child.once('error', (error) => resolve(error.message));
@@ -111,15 +111,25 @@ async function stop(child: ChildProcess, pid: number, ended: Promise<string>, gr
     await ended;
   }
   // What the server itself started may outlive it.
-  while (signal(pid, 'SIGKILL')) await delay(POLL_MS);
+  signal(pid, 'SIGKILL');
+  while (await isGroupAlive(pid)) await delay(POLL_MS);
 }
 
-/** Signals the whole group; false when nothing is left of it. */
-function signal(pid: number, name: NodeJS.Signals): boolean {
+/** A zombie, which only waits for its parent to notice, is not alive; in a container nobody may ever notice (proc(5)). */
+async function isGroupAlive(pid: number): Promise<boolean> {
+  const processes = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const stats = await Promise.all(processes.map((name) => readFile(`/proc/${name}/stat`, 'utf8').catch(() => '')));
+  return stats.some((stat) => {
+    const [, state, group] = /.*\) (\w) \d+ (\d+)/s.exec(stat) ?? [];
+    return state !== 'Z' && state !== 'X' && Number(group) === pid;
+  });
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
   try {
-    return process.kill(-pid, name);
+    process.kill(-pid, name);
   } catch {
-    return false;
+    // Nothing is left of the group.
   }
 }
 
