@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { RELEASE_KEY } from '../../infra/stack/house.ts';
+import { startShim, startWorker } from '../../infra/stack/portcullis.ts';
+import { type PushedImage, pushImage } from '../support/image.ts';
+import { assertAllowed, assertRefused, pullThrough, startTestHouse, type TestHouse } from '../support/pull.ts';
+
+let house: TestHouse;
+before(async () => {
+  house = await startTestHouse();
+});
+after(() => house.stop());
+
+async function pushSigned(): Promise<PushedImage> {
+  const { address } = house.registry;
+  const image = await pushImage({
+    registry: address,
+    repository: 'demo/app',
+    tag: randomUUID(),
+    files: { unique: randomUUID() },
+  });
+  await house.cosign.sign(`${address}/demo/app@${image.digest}`, RELEASE_KEY);
+  return image;
+}
+
+function restartWorker() {
+  return startWorker({
+    dir: house.dir,
+    name: 'worker-again',
+    temporal: house.temporal.address,
+    policyDirectory: house.policyDirectory,
+    verdictKey: house.verdictKey,
+  });
+}
+
+/** A shim beside the one of the house, with a socket of its own. */
+function startOtherShim(name: string, temporal: string, verdictKeys = house.verdictPublicKey) {
+  const launcherSocket = join(house.dir, 'run', `${name}.sock`);
+  const options = {
+    dir: house.dir,
+    name,
+    temporal,
+    verdictKeys,
+    launcherSocket,
+    grpcSocket: join(house.dir, 'run', `${name}-grpc.sock`),
+  };
+  return startShim(options).then((shim) => ({ ...shim, launcherSocket }));
+}
+
+describe('a pull is refused, and passes once the cause is gone', () => {
+  it('when the worker is stopped', async () => {
+    const image = await pushSigned();
+    await house.worker.stop();
+    assertRefused(await house.pull(image.name, image.digest), 'WORKER_UNAVAILABLE');
+    const worker = await restartWorker();
+    assertAllowed(await house.pull(image.name, image.digest));
+    await worker.stop();
+  });
+
+  it('when Temporal is stopped', async () => {
+    const image = await pushSigned();
+    await house.stopTemporal();
+    assertRefused(await house.pull(image.name, image.digest), 'TEMPORAL_UNREACHABLE');
+    await house.resumeTemporal();
+    const worker = await restartWorker();
+    assertAllowed(await house.pull(image.name, image.digest));
+    await worker.stop();
+  });
+
+  it('when Temporal accepts and never answers', async () => {
+    const image = await pushSigned();
+    const hole = createServer(() => {});
+    await new Promise<void>((listening) => hole.listen(0, '127.0.0.1', () => listening()));
+    const bound = hole.address();
+    assert.ok(typeof bound === 'object' && bound !== null);
+    const shim = await startOtherShim('shim-hole', `127.0.0.1:${bound.port}`);
+    try {
+      assertRefused(await pullThrough(shim.launcherSocket, image.name, image.digest), 'TEMPORAL_UNREACHABLE');
+    } finally {
+      await shim.stop();
+      hole.close();
+    }
+  });
+
+  it('when the shim is not there, or dies during a call, or hangs', async () => {
+    const image = await pushSigned();
+    const absent = join(house.dir, 'run', 'nobody.sock');
+    assertRefused(await pullThrough(absent, image.name, image.digest), 'SHIM_ABSENT');
+
+    // no worker is running: the shim waits, and is killed while it does
+    const dying = await startOtherShim('shim-dying', house.temporal.address);
+    const call = pullThrough(dying.launcherSocket, image.name, image.digest);
+    setTimeout(() => process.kill(dying.pid, 'SIGKILL'), 1_000);
+    assertRefused(await call, 'SHIM_GARBLED');
+    await dying.stop();
+
+    const hung = await startOtherShim('shim-hung', house.temporal.address);
+    hung.suspend();
+    assertRefused(await pullThrough(hung.launcherSocket, image.name, image.digest), 'SHIM_SILENT');
+    hung.resume();
+    await hung.stop();
+  });
+
+  it('when the node does not know the key of the workers', async () => {
+    const image = await pushSigned();
+    const worker = await restartWorker();
+    const stranger = await startOtherShim(
+      'shim-stranger',
+      house.temporal.address,
+      join(house.dir, 'keys', `${RELEASE_KEY}.pub`),
+    );
+    try {
+      const run = await pullThrough(stranger.launcherSocket, image.name, image.digest);
+      assertRefused(run, 'POLICY_UNKNOWN');
+      assert.match(run.stdout, /not signed by a verdict key of this node/);
+      assertAllowed(await house.pull(image.name, image.digest));
+    } finally {
+      await stranger.stop();
+      await worker.stop();
+    }
+  });
+});
