@@ -6,6 +6,8 @@ export interface ContainerdSettings {
   readonly address: string;
   readonly binDir: string;
   readonly perVerifierTimeout: string;
+  /** Negative for all. */
+  readonly maxVerifiers: number;
   /** One folder with a `hosts.toml` for each registry. */
   readonly hostsDir: string;
   readonly snapshotter: 'overlayfs' | 'native';
@@ -39,7 +41,7 @@ ${listeners(settings)}
 
 [plugins.'io.containerd.image-verifier.v1.bindir']
   bin_dir = ${quote(settings.binDir)}
-  max_verifiers = -1
+  max_verifiers = ${settings.maxVerifiers}
   per_verifier_timeout = ${quote(settings.perVerifierTimeout)}
 
 [plugins.'io.containerd.cri.v1.images']

@@ -9,10 +9,12 @@ import { type ServerProcess, startServer } from './process.ts';
 
 export interface ContainerdOptions {
   readonly dir: string;
-  /** The folder of verifiers; containerd runs every file in it. */
+  /** The folder of verifiers; containerd runs every file in it, and allows every pull while it does not exist. */
   readonly binDir: string;
   /** A Go duration; containerd's own default is `10s`. */
   readonly perVerifierTimeout?: string;
+  /** How many of the verifiers run, the first by name; without, all. */
+  readonly maxVerifiers?: number;
   /** `previous` is an older line that is still supported. */
   readonly version?: ContainerdVersion;
   /** `host:port` of a registry that CRI pulls reach by plain HTTP. */
@@ -61,6 +63,7 @@ export async function startContainerd(options: ContainerdOptions): Promise<Conta
     ...{ schema: programs.schema, dir, address, hostsDir, snapshotter, platform: platform() },
     binDir: options.binDir,
     perVerifierTimeout: options.perVerifierTimeout ?? '10s',
+    maxVerifiers: options.maxVerifiers ?? -1,
     logLevel: options.debug === true ? 'debug' : 'info',
   };
   await writeFile(config, containerdConfig(settings));
