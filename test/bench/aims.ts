@@ -1,0 +1,23 @@
+import type { Results } from './results.ts';
+
+/** A number that this project wants to stay at or below, and what came out. */
+export interface Aim {
+  readonly what: string;
+  readonly atMost: number;
+  readonly found: number;
+  readonly met: boolean;
+}
+
+/** The aims beside the results. */
+export function compareWithAims({ warm, cold, workflowCost, load }: Results): readonly Aim[] {
+  return [
+    aim('warm launcher, p99, ms', 10, warm.launcher.p99),
+    aim('cold launcher p50 / cosign verify p50', 1, cold.ratio),
+    aim('history events per verification', 12, workflowCost.historyEvents.max),
+    aim(`shim after ${load.verifications} verifications, MB`, 100, load.after.shim),
+  ];
+}
+
+function aim(what: string, atMost: number, found: number): Aim {
+  return { what, atMost, found, met: found <= atMost };
+}

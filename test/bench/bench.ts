@@ -1,0 +1,112 @@
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { compareWithAims } from './aims.ts';
+import { measureCold } from './cold.ts';
+import { measureLoad } from './load.ts';
+import { renderReport } from './report.ts';
+import { readResidentMemory } from './resident-memory.ts';
+import { describeMachine, type Results } from './results.ts';
+import { type Programs, prepare, type Stage, setUp } from './stage.ts';
+import { measureWarm } from './warm.ts';
+import { measureWorkflowCost } from './workflow-cost.ts';
+
+const HELP = `Measures portcullis on real parts: registry, Temporal, worker, shim, launcher; beside cosign on the same images.
+
+Usage: npm run bench -- [OPTIONS]
+
+  --quick              few rounds: shows that the benchmark works, measures little
+  --output text|json   a table, or everything as one JSON object  (default text)
+
+The result goes to standard output, progress to standard error. Exit codes: 0 measured, whether or not the aims are met;
+1 could not measure; 2 wrong usage.`;
+
+interface Rounds {
+  readonly warm: number;
+  readonly cold: number;
+  readonly cost: number;
+  readonly load: number;
+}
+
+const FULL: Rounds = { warm: 500, cold: 30, cost: 100, load: 1_000 };
+const QUICK: Rounds = { warm: 30, cold: 4, cost: 25, load: 48 };
+
+const began = performance.now();
+const progress = (line: string) =>
+  console.error(`${((performance.now() - began) / 1_000).toFixed(0).padStart(4)} s  ${line}`);
+
+async function main(): Promise<number> {
+  const options = readOptions();
+  if (options === undefined) {
+    console.error('bench: expected --quick, --output text or --output json; see "npm run bench -- --help"');
+    return 2;
+  }
+  if (options.help) {
+    console.log(HELP);
+    return 0;
+  }
+  try {
+    progress('building the launcher and the workflow bundle, obtaining the real parts');
+    const results = await measureInFolder(await prepare(), options.quick ? QUICK : FULL);
+    const aims = compareWithAims(results);
+    console.log(options.json ? JSON.stringify({ ...results, aims }, undefined, 2) : renderReport(results, aims));
+    return 0;
+  } catch (error) {
+    console.error(`bench: could not measure: ${error instanceof Error ? error.message : String(error)}`);
+    return 1;
+  }
+}
+
+function readOptions(): { readonly help: boolean; readonly quick: boolean; readonly json: boolean } | undefined {
+  try {
+    const { values } = parseArgs({
+      options: {
+        help: { type: 'boolean', short: 'h', default: false },
+        quick: { type: 'boolean', default: false },
+        output: { type: 'string', default: 'text' },
+      },
+    });
+    if (!['text', 'json'].includes(values.output)) return undefined;
+    return { help: values.help, quick: values.quick, json: values.output === 'json' };
+  } catch {
+    return undefined;
+  }
+}
+
+async function measureInFolder(programs: Programs, rounds: Rounds): Promise<Results> {
+  const dir = await mkdtemp(join(tmpdir(), 'portcullis-bench-'));
+  const interrupted = new Promise<never>((_resolve, reject) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => reject(new Error(`got ${signal}`)));
+  });
+  interrupted.catch(() => {}); // may come before there is anything to interrupt
+  try {
+    await chmod(dir, 0o700);
+    progress('starting registry, Temporal, worker and shim');
+    const stage = await setUp(dir, programs);
+    try {
+      return await Promise.race([measure(stage, rounds), interrupted]);
+    } finally {
+      progress('stopping');
+      await stage.house.stop();
+    }
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+async function measure(stage: Stage, rounds: Rounds): Promise<Results> {
+  const machine = describeMachine();
+  const idle = await readResidentMemory(stage.house);
+  progress(`cold: ${rounds.cold} images, signed and then verified by launcher and cosign`);
+  const cold = await measureCold(stage, rounds.cold);
+  progress(`warm: ${rounds.warm} rounds, alone and then at once`);
+  const warm = await measureWarm(stage, rounds.warm);
+  progress(`history and store: ${rounds.cost} verifications`);
+  const workflowCost = await measureWorkflowCost(stage, rounds.cost);
+  progress(`load: ${rounds.load} verifications`);
+  const load = await measureLoad(stage, rounds.load);
+  return { machine, idle, cold, warm, workflowCost, load };
+}
+
+process.exitCode = await main();
