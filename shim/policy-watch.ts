@@ -31,30 +31,37 @@ export function watchPolicy(
   onChange: (head: PolicyHead) => void,
 ): PolicyWatch {
   let newest: PolicyHead | undefined;
-  let asking: Promise<Reason | undefined> | undefined;
+  let obstacle = NOT_STATED;
+  let asked = 0;
+  let asking: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
 
-  function ask(deadline: number): Promise<Reason | undefined> {
+  /** One question at a time, whoever asks. */
+  function ask(deadline: number): Promise<void> {
+    if (asking === undefined) asked = Date.now();
     asking ??= learn(deadline).finally(() => {
       asking = undefined;
     });
     return asking;
   }
 
-  async function learn(deadline: number): Promise<Reason | undefined> {
+  async function learn(deadline: number): Promise<void> {
     try {
       const head = readHead(await backend.policyHead(deadline), keys(), Date.now());
-      if ('code' in head) return head;
-      if (newest !== undefined && Date.parse(head.statedAt) < Date.parse(newest.statedAt)) return undefined;
-      const changed = newest?.policyRevision !== head.policyRevision;
-      newest = head;
-      if (changed) onChange(head);
-      return undefined;
+      if ('code' in head) obstacle = head;
+      else accept(head);
     } catch (error) {
-      if (error instanceof BackendProblem) return { code: error.code, sentence: error.message };
-      throw error;
+      if (!(error instanceof BackendProblem)) throw error;
+      obstacle = { code: error.code, sentence: error.message };
     }
+  }
+
+  function accept(head: PolicyHead): void {
+    if (newest !== undefined && Date.parse(head.statedAt) < Date.parse(newest.statedAt)) return;
+    const changed = newest?.policyRevision !== head.policyRevision;
+    newest = head;
+    if (changed) onChange(head);
   }
 
   async function poll(): Promise<void> {
@@ -69,10 +76,9 @@ export function watchPolicy(
         if (newest !== undefined && Date.parse(newest.expiresAt) > Date.now()) {
           return { ok: true, policyRevision: newest.policyRevision };
         }
-        const reason = await Promise.race([ask(deadline), at(deadline)]);
-        const known = newest !== undefined && Date.parse(newest.expiresAt) > Date.now();
-        if (!known && Date.now() + RETRY_MS >= deadline) return { ok: false, reason: reason ?? NOT_STATED };
-        if (!known) await at(Date.now() + RETRY_MS);
+        if (Date.now() + RETRY_MS >= deadline) return { ok: false, reason: obstacle };
+        if (asking === undefined) await at(asked + RETRY_MS);
+        await Promise.race([ask(deadline), at(deadline - RETRY_MS)]);
       }
     },
     age: () => (newest === undefined ? undefined : Date.now() - Date.parse(newest.statedAt)),
@@ -91,8 +97,9 @@ const NOT_STATED: Reason = {
   sentence: 'no worker has stated its policy revision yet; is a portcullis worker running?',
 };
 
-function at(time: number): Promise<undefined> {
-  return new Promise((resolve) => setTimeout(() => resolve(undefined), Math.max(0, time - Date.now())));
+/** Settles at a Unix time in ms; does not keep the process alive. */
+function at(time: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, Math.max(0, time - Date.now())).unref());
 }
 
 function readHead(answer: unknown, keys: VerdictKeys, nowMs: number): PolicyHead | Reason {

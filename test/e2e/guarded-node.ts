@@ -8,6 +8,7 @@ import { type PushedImage, pushImage } from '../support/image.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const POLL_MS = 20;
+const PATIENCE_MS = 30_000;
 
 /** A node whose containerd asks the verifiers that a test puts into its `bin_dir`, and a registry with an image for it. */
 export interface GuardedNode {
@@ -49,7 +50,7 @@ export async function startGuardedNode(options: GuardedNodeOptions = {}): Promis
     guardBy: (scripts) => replaceContent(binDir, scripts),
     pull: async (name = image.name) => {
       const { code, stderr } = await containerd.ctr(['images', 'pull', '--plain-http', name]);
-      return code === 0 ? undefined : stderr.slice(stderr.indexOf('ctr: ')).trimEnd();
+      return code === 0 ? undefined : stderr.slice(stderr.indexOf('ctr: ')).replace(/\n$/, '');
     },
     pullByCri: (name = image.name) =>
       cri.pullImage(name).then(
@@ -60,13 +61,13 @@ export async function startGuardedNode(options: GuardedNodeOptions = {}): Promis
   };
 }
 
-/** Waits until the answer is another than undefined. */
-export async function eventually<T>(ask: () => Promise<T | undefined>): Promise<T> {
-  for (;;) {
+/** Waits until the answer is another than undefined, and rejects when it is undefined still after half a minute. */
+export async function eventually<T>(what: string, ask: () => Promise<T | undefined>): Promise<T> {
+  for (const begun = performance.now(); performance.now() - begun < PATIENCE_MS; await delay(POLL_MS)) {
     const answer = await ask();
     if (answer !== undefined) return answer;
-    await delay(POLL_MS);
   }
+  throw new Error(`expected ${what} within ${PATIENCE_MS} ms`);
 }
 
 async function replaceContent(binDir: string, scripts: Readonly<Record<string, string>>): Promise<void> {
