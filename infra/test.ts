@@ -37,7 +37,10 @@ ${Object.entries(STAGES)
 Without a stage, all of them. The real servers are obtained at first use and cached; see infra/tools/README.md.`;
 
 async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({ allowPositionals: true, options: { help: { type: 'boolean', short: 'h' } } });
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { help: { type: 'boolean', short: 'h' } },
+  });
   if (values.help) {
     console.log(HELP);
     return 0;

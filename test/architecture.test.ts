@@ -103,7 +103,7 @@ describe('the files', () => {
 describe('the reasons', () => {
   it('are documented, all of them and no others', () => {
     const readme = readFileSync(join(root, 'workflows/README.md'), 'utf8');
-    const documented = [...readme.matchAll(/^\| `([A-Z_]+)` \| (\w+) \|/gm)].map(([, code, outcome]) => [
+    const documented = [...readme.matchAll(/^\| `([A-Z_]+)` +\| (\w+) +\|/gm)].map(([, code, outcome]) => [
       code,
       outcome,
     ]);
