@@ -45,7 +45,12 @@ export const policyCheckCommand = {
   },
 };
 
-function summarise(policy: Policy): { name: string; file: string; images: readonly string[]; authorities: readonly string[] } {
+function summarise(policy: Policy): {
+  name: string;
+  file: string;
+  images: readonly string[];
+  authorities: readonly string[];
+} {
   const authorities = policy.authorities.map(({ name, key }) => `${name} ${key.algorithm} sha256:${key.keyId}`);
   return { name: policy.name, file: policy.file, images: policy.images, authorities };
 }
