@@ -32,6 +32,8 @@ interface Rounds {
 const FULL: Rounds = { warm: 500, cold: 30, cost: 100, load: 1_000 };
 const QUICK: Rounds = { warm: 30, cold: 4, cost: 25, load: 48 };
 
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+
 const began = performance.now();
 const progress = (line: string) =>
   console.error(`${((performance.now() - began) / 1_000).toFixed(0).padStart(4)} s  ${line}`);
@@ -76,23 +78,36 @@ function readOptions(): { readonly help: boolean; readonly quick: boolean; reado
 
 async function measureInFolder(programs: Programs, rounds: Rounds): Promise<Results> {
   const dir = await mkdtemp(join(tmpdir(), 'portcullis-bench-'));
-  const interrupted = new Promise<never>((_resolve, reject) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => reject(new Error(`got ${signal}`)));
-  });
-  interrupted.catch(() => {}); // may come before there is anything to interrupt
+  const interruption = awaitInterruption();
   try {
     await chmod(dir, 0o700);
     progress('starting registry, Temporal, worker and shim');
     const stage = await setUp(dir, programs);
     try {
-      return await Promise.race([measure(stage, rounds), interrupted]);
+      return await Promise.race([measure(stage, rounds), interruption.happened]);
     } finally {
       progress('stopping');
       await stage.house.stop();
     }
   } finally {
     await rm(dir, { recursive: true, force: true });
+    interruption.forget();
   }
+}
+
+/** Rejects when this process is told to end, so that what was started is stopped first. */
+function awaitInterruption(): { readonly happened: Promise<never>; forget(): void } {
+  const { promise, reject } = Promise.withResolvers<never>();
+  promise.catch(() => {}); // may come before there is anything to interrupt
+  const onSignal = (signal: NodeJS.Signals) => reject(new Error(`interrupted by ${signal}`));
+  // `on`, not `once`: the servers are killed at once by whoever finds no other listener
+  for (const signal of SIGNALS) process.on(signal, onSignal);
+  return {
+    happened: promise,
+    forget() {
+      for (const signal of SIGNALS) process.off(signal, onSignal);
+    },
+  };
 }
 
 async function measure(stage: Stage, rounds: Rounds): Promise<Results> {
