@@ -1,8 +1,10 @@
+import { type ChildProcess, spawn } from 'node:child_process';
 import { chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Containerd, type ContainerdOptions, startContainerd } from '../../infra/stack/containerd.ts';
 import { startRegistry } from '../../infra/stack/registry.ts';
+import { obtain } from '../../infra/tools/obtain.ts';
 import { connectCri } from '../support/cri.ts';
 import { type PushedImage, pushImage } from '../support/image.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -25,6 +27,8 @@ export interface GuardedNode {
   pull(name?: string): Promise<string | undefined>;
   /** The same by the CRI, as a kubelet pulls. */
   pullByCri(name?: string): Promise<string | undefined>;
+  /** Begins to pull the node's image by a `ctr` that a test may end. */
+  beginPull(): Promise<ChildProcess>;
   stop(): Promise<void>;
 }
 
@@ -57,6 +61,11 @@ export async function startGuardedNode(options: GuardedNodeOptions = {}): Promis
         () => undefined,
         (error: unknown) => String(error),
       ),
+    beginPull: async () => {
+      const { ctr } = await obtain(['ctr']);
+      const args = ['--address', containerd.address, 'images', 'pull', '--plain-http', image.name];
+      return spawn(ctr, args, { stdio: 'ignore' });
+    },
     stop: () => running.disposeAsync(),
   };
 }
