@@ -43,7 +43,8 @@ async function main(): Promise<number> {
   const dir = await mkdtemp(join(tmpdir(), 'portcullis-demo-'));
   const stopping: (() => Promise<void>)[] = [() => rm(dir, { recursive: true, force: true })];
   const interrupted = new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+    // not `once`: as long as somebody listens, the servers are stopped here and not killed by the signal
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve());
   });
   try {
     const stage = await setUp(dir, stopping);

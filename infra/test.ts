@@ -6,20 +6,20 @@ import { parseArgs } from 'node:util';
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 /**
- * The stages of a test run. `unit` needs nothing but the packages; `e2e` obtains and starts the real servers, one file
- * after the other, because each of them fills the machine.
+ * The stages of a test run. `unit` holds what is about one room, `e2e` what is about the whole path.
  */
 const STAGES = {
   check: { files: [], atOnce: 0, what: 'types, lint, format, architecture' },
   unit: {
-    files: ['test/{workflows,activities,shim,infra,fuzz}/**/*.test.ts'],
+    files: ['test/{workflows,activities,shim,infra,bench}/**/*.test.ts'],
     atOnce: 2,
     what: 'pure functions, parsers, the launcher, the registry reader; a few against real servers',
   },
   replay: { files: ['test/replay/**/*.test.ts'], atOnce: 1, what: 'stored histories against the workflows of today' },
   e2e: {
     files: ['test/e2e/**/*.test.ts'],
-    atOnce: 1,
+    // most of their time they wait for a deadline
+    atOnce: 2,
     what: 'real containerd, Temporal, registries and cosign',
   },
 } as const;
