@@ -1,25 +1,29 @@
+import { log } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { EvidenceError } from './evidence-error.ts';
 
 /**
  * The one shape in which an inability crosses Temporal: an ApplicationFailure whose type is a reason code and whose
  * message is one sentence. Whether it is retried, and when, is decided where the error was made. What is not an
- * EvidenceError is a bug: INTERNAL, not retried, because it would only happen again.
+ * EvidenceError is a bug: INTERNAL, not retried, because it would only happen again; its text goes to the worker's log,
+ * because nobody knows what it quotes.
  */
 export function toFailure(error: unknown): ApplicationFailure {
-  if (error instanceof EvidenceError) {
-    return ApplicationFailure.create({
-      type: error.code,
-      message: error.message,
-      nonRetryable: !error.retryable,
-      ...(error.retryAfterMs === undefined ? {} : { nextRetryDelay: error.retryAfterMs }),
-    });
-  }
-  if (error instanceof ApplicationFailure) return error;
-  const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  return ApplicationFailure.create({
-    type: 'INTERNAL',
-    message: `a bug in the portcullis worker: ${what}`,
-    nonRetryable: true,
-  });
+  if (error instanceof EvidenceError) return failure(error.code, error.message, error.retryable, error.retryAfterMs);
+  const kind = error instanceof Error ? error.constructor.name : typeof error;
+  log.error('a bug', { bug: error instanceof Error ? error.stack : String(error) });
+  return failure('INTERNAL', `a bug in the portcullis worker (${kind}); its log tells more`, false, undefined);
+}
+
+function failure(
+  type: EvidenceError['code'],
+  message: string,
+  retryable: boolean,
+  nextRetryDelay: number | undefined,
+): ApplicationFailure {
+  const delay = nextRetryDelay === undefined ? {} : { nextRetryDelay };
+  const made = ApplicationFailure.create({ type, message, nonRetryable: !retryable, ...delay });
+  // It would show this function and the worker's paths to everybody who may read the history.
+  made.stack = '';
+  return made;
 }

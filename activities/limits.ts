@@ -67,3 +67,13 @@ export const MAX_POLICY_DEPTH = 32;
 
 /** Problems told of one policy file: a person mends the first ones and looks again. */
 export const MAX_POLICY_PROBLEMS = 100;
+
+/** Reasons of one verdict, and signers: `workflows/policy/evaluate.ts` gives eight, and one for each authority. */
+export const MAX_REASONS = 8;
+export const MAX_SIGNERS = 400;
+
+/** One sentence of a verdict, in characters: containerd shows 4 KiB. */
+export const MAX_SENTENCE_LENGTH = 4_000;
+
+/** A verdict key file: a PEM block of 300 bytes, and room for what people keep beside it. */
+export const MAX_VERDICT_KEY_BYTES = 16 * 1024;

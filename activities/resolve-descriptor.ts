@@ -1,13 +1,13 @@
 import type { Descriptor } from '../workflows/descriptor.ts';
-import { attemptSignal } from './attempt.ts';
 import type { Dependencies } from './dependencies.ts';
 import { imageName } from './image-name.ts';
 import { resolve } from './registry/resolve.ts';
 
-/** What a name points to now. Throws the REGISTRY_ codes. */
+/** What a name points to now. Throws REQUEST_INVALID when there is no such image, and the REGISTRY_ codes. */
 export async function resolveDescriptor(
-  { registry }: Dependencies,
+  { registry }: Pick<Dependencies, 'registry'>,
   request: { readonly name: string },
+  signal: AbortSignal,
 ): Promise<Descriptor> {
-  return await resolve(registry, imageName(request.name), attemptSignal());
+  return await resolve(registry, imageName(request.name), signal);
 }

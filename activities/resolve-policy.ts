@@ -4,6 +4,6 @@ import { policySet } from './applied-policy.ts';
 import type { Dependencies } from './dependencies.ts';
 
 /** Which policies of the asked revision match the name. Throws POLICY_INVALID, POLICY_CHANGED. */
-export async function resolvePolicy(dependencies: Dependencies, request: PolicyRequest): Promise<PolicyResolution> {
+export function resolvePolicy(dependencies: Dependencies, request: PolicyRequest): PolicyResolution {
   return selectPolicies(policySet(dependencies, request.policyRevision).policies, request.name);
 }

@@ -1,8 +1,10 @@
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open, stat, writeFile } from 'node:fs/promises';
 import { preAuthEncoding } from '../workflows/dsse.ts';
 import type { Envelope } from '../workflows/verdict.ts';
 import { EvidenceError } from './evidence-error.ts';
+import { MAX_VERDICT_KEY_BYTES } from './limits.ts';
 
 /** The key with which a worker signs what nodes believe. */
 export interface VerdictKey {
@@ -12,24 +14,54 @@ export interface VerdictKey {
   sign(payloadType: string, payload: Uint8Array): Promise<Envelope>;
 }
 
-/** Reads a PEM private key (ECDSA P-256 or Ed25519) that nobody but its owner may read. Throws with what to do. */
+/**
+ * Reads a PEM private key (ECDSA P-256 or Ed25519) that nobody but its owner may read. Throws with what to do, and
+ * never with anything of what is in the file.
+ */
 export async function loadVerdictKey(file: string): Promise<VerdictKey> {
-  const mode = (await stat(file)).mode & 0o077;
-  if (mode !== 0) throw new Error(`verdict key: expected ${file} to be readable by its owner only; chmod 600 ${file}`);
-  return toVerdictKey(parsePrivateKey(await readFile(file, 'utf8'), file));
+  return toVerdictKey(parsePrivateKey(await readPrivateFile(file), file));
 }
 
-function parsePrivateKey(pem: string, file: string): KeyObject {
+async function readPrivateFile(path: string): Promise<Buffer> {
   try {
-    const key = createPrivateKey(pem);
-    const curve = key.asymmetricKeyDetails?.namedCurve;
-    if (key.asymmetricKeyType === 'ed25519' || (key.asymmetricKeyType === 'ec' && curve === 'prime256v1')) return key;
-  } catch {
-    // told below: the library's own text could quote the key
+    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const found = await file.stat();
+    if (!found.isFile()) throw unusable(`expected a file at ${path}, found something else; name the key file`);
+    if ((found.mode & 0o077) !== 0) {
+      const mode = (found.mode & 0o777).toString(8);
+      throw unusable(`expected ${path} to be readable by its owner only, found mode ${mode}; run chmod 600 ${path}`);
+    }
+    const { bytesRead, buffer } = await file.read(Buffer.alloc(MAX_VERDICT_KEY_BYTES + 1));
+    if (bytesRead <= MAX_VERDICT_KEY_BYTES) return buffer.subarray(0, bytesRead);
+    throw unusable(`expected at most ${MAX_VERDICT_KEY_BYTES} bytes in ${path}, found more; name the key file`);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : undefined;
+    if (code === undefined) throw error;
+    throw unusable(`expected to read ${path}, found ${code}; make a key with "portcullis keys init"`);
   }
-  throw new Error(
-    `verdict key: expected an unencrypted PEM private key, ECDSA P-256 or Ed25519, in ${file}; make one with "portcullis keys init"`,
+}
+
+function parsePrivateKey(pem: Buffer, file: string): KeyObject {
+  const key = importPem(pem);
+  const isP256 = key?.asymmetricKeyType === 'ec' && key.asymmetricKeyDetails?.namedCurve === 'prime256v1';
+  if (key !== undefined && (isP256 || key.asymmetricKeyType === 'ed25519')) return key;
+  const found = key === undefined ? 'none' : `another kind of key (${key.asymmetricKeyType})`;
+  throw unusable(
+    `expected an unencrypted PEM private key, ECDSA P-256 or Ed25519, in ${file}, found ${found}; make one with "portcullis keys init"`,
   );
+}
+
+function importPem(pem: Buffer): KeyObject | undefined {
+  try {
+    return createPrivateKey(pem);
+  } catch {
+    // The library's own text could quote the key.
+    return undefined;
+  }
+}
+
+function unusable(sentence: string): Error {
+  return new Error(`verdict key: ${sentence}`);
 }
 
 function toVerdictKey(key: KeyObject): VerdictKey {

@@ -1,55 +1,58 @@
 import type {
   AuthorityOutcome,
+  AuthorityReference,
   SignatureReference,
   SignaturesRequest,
   VerificationRequest,
 } from '../workflows/activities.ts';
 import { repositoryOf } from '../workflows/name.ts';
 import { findAuthority } from './applied-policy.ts';
-import { attemptSignal } from './attempt.ts';
 import type { Dependencies } from './dependencies.ts';
 import { EvidenceError } from './evidence-error.ts';
 import { imageName } from './image-name.ts';
 import { readSignature } from './registry/signatures.ts';
 import type { VerificationKey } from './sigstore/key.ts';
-import { judge, type SignatureJudgement } from './sigstore/signature.ts';
+import { judge } from './sigstore/signature.ts';
 
-/** Judges the fetched signatures by one authority's key, and stops at the first one that holds. */
+/**
+ * Judges the fetched signatures by one authority's key. Throws POLICY_CHANGED when it is no longer the key that was
+ * checked, and the REGISTRY_ codes.
+ */
 export async function verifySignature(
   dependencies: Dependencies,
   request: VerificationRequest,
+  signal: AbortSignal,
 ): Promise<AuthorityOutcome> {
   const { key } = findAuthority(dependencies, request);
   if (key.keyId !== request.keyId) {
-    throw new EvidenceError(
-      'POLICY_CHANGED',
-      `the key of ${request.policy}/${request.authority} has changed; pull again`,
-      { retryable: false },
-    );
+    const sentence = `expected key sha256:${request.keyId} of ${request.policy}/${request.authority}, found sha256:${key.keyId}; pull again`;
+    throw new EvidenceError('POLICY_CHANGED', sentence, { retryable: false });
   }
+  return await judgeSignatures(dependencies, request, key, signal);
+}
+
+/**
+ * Judges signatures of one image by one key, and stops at the first one that holds. The bytes come from the worker's
+ * cache or once more from the registry. Throws the REGISTRY_ codes.
+ */
+export async function judgeSignatures(
+  { registry }: Pick<Dependencies, 'registry'>,
+  request: AuthorityReference & SignaturesRequest & { readonly signatures: readonly SignatureReference[] },
+  key: VerificationKey,
+  signal: AbortSignal,
+): Promise<AuthorityOutcome> {
+  const image = { digest: request.digest, repository: repositoryOf(imageName(request.name)) };
   const rejected = [];
   for (const reference of request.signatures) {
-    const judgement = await judgeReference(dependencies, request, reference, key);
+    const judgement = judge(await readSignature(registry, request.name, reference, signal), key, image);
     if (judgement.valid) {
-      const signer = {
-        authority: `${request.policy}/${request.authority}`,
-        identity: `key sha256:${key.keyId}`,
-        evidence: reference.blob,
+      const authority = `${request.policy}/${request.authority}`;
+      return {
+        satisfied: true,
+        signer: { authority, identity: `key sha256:${key.keyId}`, evidence: reference.blob },
       };
-      return { satisfied: true, signer };
     }
     rejected.push({ blob: reference.blob, code: judgement.code, sentence: judgement.sentence });
   }
   return { satisfied: false, rejected };
-}
-
-/** Reads one signature, from the worker's cache or once more from the registry, and judges it by one key. */
-export async function judgeReference(
-  { registry }: Dependencies,
-  image: SignaturesRequest,
-  reference: SignatureReference,
-  key: VerificationKey,
-): Promise<SignatureJudgement> {
-  const signature = await readSignature(registry, image.name, reference, attemptSignal());
-  return judge(signature, key, { digest: image.digest, repository: repositoryOf(imageName(image.name)) });
 }

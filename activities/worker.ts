@@ -1,3 +1,4 @@
+import { access } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
@@ -33,7 +34,8 @@ const RECONNECT_MS = 1_000;
 
 /**
  * Runs a worker until `signal` fires. Comes up with an invalid policy, and then answers every verification with the
- * first problem; comes up before Temporal, and waits for it.
+ * first problem; comes up before Temporal, and waits for it. Throws, with what to do, when the verdict key or the
+ * workflow bundle can't be read.
  */
 export async function runWorker(options: WorkerOptions, signal: AbortSignal): Promise<void> {
   const log = (level: string, message: string, fields: object) =>
@@ -45,6 +47,11 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
       options.metrics === undefined ? {} : { metrics: { prometheus: { bindAddress: options.metrics } } },
   });
   const verdictKey = await loadVerdictKey(options.verdictKey);
+  await access(options.workflowBundle).catch(() => {
+    throw new Error(
+      `expected the workflow bundle at ${options.workflowBundle}, found none; make it with "npm run build"`,
+    );
+  });
   const policy = await createPolicyStore(options.policy, {
     onReload: (load) => {
       if (load.ok) log('info', 'policy', { policyRevision: load.set.revision, policies: load.set.policies.length });

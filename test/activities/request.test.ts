@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { EvidenceError } from '../../activities/evidence-error.ts';
+import {
+  readKeyRequest,
+  readNameRequest,
+  readPolicyRequest,
+  readSignaturesRequest,
+  readVerdictRequest,
+  readVerificationRequest,
+} from '../../activities/request.ts';
+import { digestOf } from '../support/verdicts.ts';
+
+const NAME = '127.0.0.1:5000/demo/app:v1';
+const REVISION = 'c'.repeat(64);
+const key = { policy: 'demo', authority: 'release', policyRevision: REVISION };
+const image = { name: NAME, digest: digestOf('ab') };
+const bundle = { format: 'bundle', place: 'referrers', manifest: digestOf('11'), blob: digestOf('ee') };
+const simple = { ...bundle, format: 'simple-signing', place: 'signature-tag', layer: 0 };
+const verification = { ...key, ...image, keyId: '12'.repeat(32), signatures: [bundle, simple] };
+const allowed = { code: 'SIGNATURE_VERIFIED', sentence: 'signed' };
+const signer = { authority: 'demo/release', identity: `key sha256:${'12'.repeat(32)}`, evidence: digestOf('ee') };
+const claim = {
+  decisionId: '0123456789abc',
+  ...image,
+  policyRevision: REVISION,
+  outcome: 'allow',
+  reasons: [allowed],
+  signers: [signer],
+};
+
+/** What every reader reads, and the fields it must not do without. */
+const READERS: readonly [string, (value: unknown) => unknown, object][] = [
+  ['readPolicyRequest', readPolicyRequest, { name: NAME, policyRevision: REVISION }],
+  ['readSignaturesRequest', readSignaturesRequest, image],
+  ['readKeyRequest', readKeyRequest, key],
+  ['readVerificationRequest', readVerificationRequest, verification],
+  ['readVerdictRequest', readVerdictRequest, { claim, evidence: [bundle, simple] }],
+  ['readNameRequest', readNameRequest, { name: NAME }],
+];
+
+function assertRefused(read: () => unknown): void {
+  assert.throws(read, (error) => {
+    assert.ok(error instanceof EvidenceError, String(error));
+    assert.equal(error.code, 'REQUEST_INVALID');
+    assert.equal(error.retryable, false);
+    assert.match(error.message, /^expected .+, found .+; compare the versions/);
+    assert.ok(error.message.length < 500, error.message);
+    return true;
+  });
+}
+
+for (const [title, read, genuine] of READERS) {
+  describe(title, () => {
+    it('reads what our workflows ask, and nothing beside it', () => {
+      assert.deepEqual(read({ ...genuine, more: 'x'.repeat(1_000) }), genuine);
+    });
+
+    it('refuses each field that is missing, of another type or garbage', () => {
+      for (const field of Object.keys(genuine)) {
+        for (const bad of [undefined, null, 7, true, '', '\n', 'x'.repeat(100_000), {}, [7], [null], [{}]]) {
+          assertRefused(() => read({ ...genuine, [field]: bad }));
+        }
+      }
+    });
+
+    it('refuses anything else', () => {
+      fc.assert(fc.property(fc.anything(), (value) => assertRefused(() => read(value))));
+    });
+  });
+}
+
+describe('a name', () => {
+  const hostile = [
+    'demo/app:v1',
+    'index.docker.io/library/alpine:3',
+    `${NAME}@${digestOf('ab')}`,
+    '127.0.0.1:5000/../../v2/_catalog',
+    '127.0.0.1:5000/demo/app:v1\r\nHost: evil',
+    '127.0.0.1:5000/demo/app?x=y',
+    'user:password@127.0.0.1:5000/demo/app',
+    'http://127.0.0.1:5000/demo/app',
+  ];
+  for (const name of hostile) {
+    it(`is refused in the form ${JSON.stringify(name.slice(0, 60))}`, () => {
+      for (const [, read, genuine] of READERS.filter(([, , fields]) => 'name' in fields)) {
+        assertRefused(() => read({ ...genuine, name }));
+      }
+      assertRefused(() => readVerdictRequest({ claim: { ...claim, name }, evidence: [] }));
+    });
+  }
+});
+
+describe('a signature reference', () => {
+  const bent: readonly object[] = [
+    { ...bundle, format: 'pgp' },
+    { ...bundle, place: 'elsewhere' },
+    { ...bundle, blob: '../../../etc/passwd' },
+    { ...bundle, manifest: `sha512:${'ab'.repeat(64)}` },
+    { ...simple, layer: -1 },
+    { ...simple, layer: 0.5 },
+    { ...simple, layer: '0' },
+    { ...simple, layer: 1e9 },
+    { ...simple, layer: Number.NaN },
+  ];
+  for (const reference of bent) {
+    it(`is refused as ${JSON.stringify(reference).slice(0, 90)}`, () => {
+      assertRefused(() => readVerificationRequest({ ...verification, signatures: [reference] }));
+      assertRefused(() => readVerdictRequest({ claim, evidence: [bundle, reference] }));
+    });
+  }
+
+  it('is refused among more than are looked at', () => {
+    const fifty = Array.from({ length: 50 }, () => bundle);
+    assert.equal(readVerificationRequest({ ...verification, signatures: fifty }).signatures.length, 50);
+    assertRefused(() => readVerificationRequest({ ...verification, signatures: [...fifty, bundle] }));
+    assertRefused(() => readVerdictRequest({ claim, evidence: [...fifty, bundle] }));
+  });
+});
+
+describe('a claim', () => {
+  const read = (changes: object) => readVerdictRequest({ claim: { ...claim, ...changes }, evidence: [] }).claim;
+  const denied = { outcome: 'deny', reasons: [{ code: 'UNSIGNED', sentence: 'no signature' }], signers: [] };
+
+  const bent: readonly [string, object][] = [
+    ['an outcome that is none', { outcome: 'ALLOW' }],
+    ['the outcome of an object', { outcome: 'constructor' }],
+    ['no reason', { reasons: [] }],
+    ['more reasons than a verdict has', { reasons: Array.from({ length: 9 }, () => allowed) }],
+    ['a reason that is no code', { reasons: [{ code: 'BECAUSE', sentence: 'x' }] }],
+    ['a code that every object has', { reasons: [{ code: 'toString', sentence: 'x' }] }],
+    ['a reason without a sentence', { reasons: [{ code: 'SIGNATURE_VERIFIED' }] }],
+    ['an allow for a reason that denies', { reasons: [allowed, ...denied.reasons] }],
+    ['a deny for a reason that allows', { ...denied, reasons: [allowed] }],
+    ['an inconclusive for a reason that allows', { ...denied, outcome: 'inconclusive', reasons: [allowed] }],
+    ['a deny with signers', { ...denied, signers: [signer] }],
+    ['more signers than there can be', { signers: Array.from({ length: 401 }, () => signer) }],
+    ['a signer without a key', { signers: [{ ...signer, identity: 'the release team' }] }],
+    ['a decision id that is no id', { decisionId: "' OR 1=1 --" }],
+    ['a policy revision that is none', { policyRevision: 'latest' }],
+  ];
+  for (const [what, changes] of bent) {
+    it(`is refused with ${what}`, () => assertRefused(() => read(changes)));
+  }
+
+  it('says its reasons in one bounded line, whatever they hold', () => {
+    const sentence = `no\nsignature\u001b[2K\u202e\u2028here\ud800${'x'.repeat(10_000)}`;
+    const [reason] = read({ ...denied, reasons: [{ code: 'UNSIGNED', sentence }] }).reasons;
+    assert.match(reason.sentence, /^no signature \[2K here\ufffdx+$/);
+    assert.equal(reason.sentence.length < 4_001, true);
+  });
+
+  it('may be inconclusive for a reason that would deny', () => {
+    const reasons = [{ code: 'REQUEST_INVALID', sentence: 'no such name' }];
+    assert.deepEqual(read({ ...denied, outcome: 'inconclusive', reasons }).reasons, reasons);
+  });
+});

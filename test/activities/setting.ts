@@ -1,0 +1,123 @@
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
+import { createActivities } from '../../activities/activities.ts';
+import type { Dependencies } from '../../activities/dependencies.ts';
+import { createPolicyStore, type PolicyStore } from '../../activities/policy/store.ts';
+import { EvidenceCache } from '../../activities/registry/cache.ts';
+import { createRegistry } from '../../activities/registry/registry.ts';
+import { createVerdictKey, loadVerdictKey } from '../../activities/verdict-key.ts';
+import { loadVerdictKeys, type VerdictKeys } from '../../shim/verdict-keys.ts';
+import type { Activities, SignatureReference } from '../../workflows/activities.ts';
+import type { Digest } from '../../workflows/digest.ts';
+import { type FakeRegistry, startFakeRegistry } from '../support/registry.ts';
+import { pushBundle, pushImage } from '../support/registry-push.ts';
+import { cosignBundle, type SigningKey } from '../support/signer.ts';
+
+/** The activities on a policy directory, a verdict key and a registry of a test's own. */
+export interface Setting {
+  readonly registry: FakeRegistry;
+  readonly dependencies: Dependencies;
+  readonly activities: Activities;
+  /** What a node would believe. */
+  readonly verdictKeys: VerdictKeys;
+  readonly policyDirectory: string;
+  readonly policy: PolicyStore;
+  /** Replaces all policies, and answers the revision: `demo/**` of the registry must be signed by one of the keys of each. */
+  writePolicies(policies: Readonly<Record<string, readonly SigningKey[]>>): Promise<string>;
+  /** Pushes an image that the keys have signed as cosign 3 does. */
+  pushSigned(...keys: readonly SigningKey[]): Promise<SignedImage>;
+}
+
+export interface SignedImage {
+  readonly name: string;
+  readonly digest: Digest;
+  /** In the order of the keys. */
+  readonly evidence: readonly SignatureReference[];
+}
+
+const LONG_AGO = 3_600_000;
+
+/** Everything is gone after the test. `cachedBytes` is what the worker holds of evidence. */
+export async function createSetting(t: TestContext, cachedBytes = 1_000_000): Promise<Setting> {
+  const dir = await mkdtemp(join(tmpdir(), 'portcullis-activities-'));
+  const registry = await startFakeRegistry();
+  const files = { private: join(dir, 'verdict.key'), public: join(dir, 'verdict.pub') };
+  await createVerdictKey(files.private, files.public);
+  const policyDirectory = await mkdtemp(join(dir, 'policy-'));
+  const policy = await createPolicyStore(policyDirectory, { pollMs: LONG_AGO });
+  t.after(async () => {
+    policy.stop();
+    await registry.stop();
+    await rm(dir, { recursive: true });
+  });
+  const dependencies: Dependencies = {
+    policy,
+    registry: createRegistry({
+      cache: new EvidenceCache(cachedBytes),
+      credentials: async () => ({ kind: 'anonymous' }),
+    }),
+    verdictKey: await loadVerdictKey(files.private),
+  };
+  return {
+    ...{ registry, dependencies, policy, policyDirectory },
+    activities: inActivityContext(createActivities(dependencies)),
+    verdictKeys: await loadVerdictKeys(files.public),
+    async writePolicies(policies) {
+      const text = Object.entries(policies).map(([name, keys]) => policyText(name, registry.address, keys));
+      await writeFile(join(policyDirectory, '.new'), text.join('---\n'));
+      await rename(join(policyDirectory, '.new'), join(policyDirectory, 'policies.yaml'));
+      const state = await policy.reload();
+      if (!state.ok || state.rejected !== undefined) throw new Error(JSON.stringify(state));
+      return state.set.revision;
+    },
+    async pushSigned(...keys) {
+      const target = { address: registry.address, repository: 'demo/app' };
+      const digest = await pushImage(target, 'v1');
+      const evidence: SignatureReference[] = [];
+      for (const key of keys) {
+        const pushed = await pushBundle(target, digest, cosignBundle(key, digest));
+        evidence.push({ format: 'bundle', place: 'referrers', ...pushed });
+      }
+      return { name: `${registry.address}/demo/app:v1`, digest, evidence };
+    },
+  };
+}
+
+/** The SDK reports each failed activity as a warning. */
+const logger = new DefaultLogger('ERROR');
+
+/** Each call as a worker would make it. */
+function inActivityContext(activities: Activities): Activities {
+  const run = <A extends readonly unknown[], R>(activity: (...args: A) => Promise<R>) => {
+    return (...args: A): Promise<R> =>
+      new MockActivityEnvironment({ startToCloseTimeoutMs: 10_000 }, { logger }).run(() => activity(...args));
+  };
+  return {
+    resolvePolicy: run(activities.resolvePolicy),
+    fetchSignatures: run(activities.fetchSignatures),
+    checkKey: run(activities.checkKey),
+    verifySignature: run(activities.verifySignature),
+    signVerdict: run(activities.signVerdict),
+    describePolicy: run(activities.describePolicy),
+    resolveDescriptor: run(activities.resolveDescriptor),
+  };
+}
+
+function policyText(name: string, address: string, keys: readonly SigningKey[]): string {
+  const authorities = keys.map(
+    (key, i) => `    - name: key-${i}\n      key:\n        data: ${JSON.stringify(key.publicPem)}\n`,
+  );
+  return `apiVersion: policy.sigstore.dev/v1beta1
+kind: ClusterImagePolicy
+metadata:
+  name: ${name}
+spec:
+  images:
+    - glob: "${address}/demo/**"
+  authorities:
+${authorities.join('')}`;
+}
