@@ -41,13 +41,16 @@ export interface HouseOptions {
   readonly dir: string;
   /** Which to start, or one that runs already and is stopped with the house. */
   readonly registry?: RegistryKind | RunningRegistry;
+  /** Added to the environment of the worker alone. */
+  readonly workerEnv?: Readonly<Record<string, string>>;
 }
 
 /** The key that the house's policy asks for. */
 export const RELEASE_KEY = 'release';
 
 /** Starts registry, Temporal, a worker and a shim. What was started is stopped when a later part does not come up. */
-export async function startHouse({ dir, registry: wanted = 'referrers' }: HouseOptions): Promise<House> {
+export async function startHouse(options: HouseOptions): Promise<House> {
+  const { dir, registry: wanted = 'referrers', workerEnv = {} } = options;
   const started: { stop(): Promise<void> }[] = [];
   const keep = <T extends { stop(): Promise<void> }>(server: T): T => {
     started.unshift(server);
@@ -83,6 +86,7 @@ export async function startHouse({ dir, registry: wanted = 'referrers' }: HouseO
         temporal: temporal.address,
         policyDirectory: folders.policy,
         verdictKey: files.verdictKey,
+        env: workerEnv,
       }),
     );
     const shim = keep(
