@@ -1,7 +1,8 @@
 import type { Check } from '../workflows/checklist.ts';
 import { SHIM_DEADLINE_MS, SHIM_WAIT_MS } from '../workflows/deadlines.ts';
 import type { Reason } from '../workflows/reason.ts';
-import { decisionId, type Epoch, verificationId } from '../workflows/verification-id.ts';
+import { decisionId, type Epoch, type VerificationKey, verificationId } from '../workflows/verification-id.ts';
+import { watchChecks } from './check-watch.ts';
 import type { Decision, PullRequest, Watcher } from './decision.ts';
 import type { PolicyWatch } from './policy-watch.ts';
 import { type Backend, BackendProblem } from './temporal.ts';
@@ -26,8 +27,17 @@ export interface DecisionOptions {
 /** What is kept of the time to ask what a late verification waits for. */
 const LAST_QUESTION_MS = SHIM_DEADLINE_MS - SHIM_WAIT_MS;
 
-/** How often a watcher is told, in ms. */
-const WATCH_INTERVAL_MS = 200;
+/** What is kept of that to answer. */
+const ANSWER_MS = 100;
+
+/** One verification that is asked for, and until when (Unix ms): for the verdict, and for the last question. */
+interface Question {
+  readonly key: VerificationKey;
+  readonly workflowId: string;
+  readonly wait: number;
+  readonly deadline: number;
+  readonly watch: Watcher | undefined;
+}
 
 /**
  * Decides about one pull: starts or joins its verification, waits for the verdict, and checks it. Never throws for
@@ -36,118 +46,79 @@ const WATCH_INTERVAL_MS = 200;
 export async function decide(gate: Gate, request: PullRequest, options: DecisionOptions = {}): Promise<Decision> {
   const deadline = Math.min(Date.now() + SHIM_DEADLINE_MS, options.deadline ?? Number.POSITIVE_INFINITY);
   const wait = deadline - Math.min(LAST_QUESTION_MS, (deadline - Date.now()) / 4);
+  const question = (policyRevision: string, epoch: Epoch): Question => {
+    const key = { ...request, policyRevision };
+    return { key, workflowId: verificationId(key, epoch, Date.now()), wait, deadline, watch: options.watch };
+  };
   const known = await gate.policy.current(wait);
-  if (!known.ok) {
-    const workflowId = verificationId({ ...request, policyRevision: 'unknown' }, 'quarter-hour', Date.now());
-    return refuse(request, undefined, workflowId, known.reason);
-  }
-  const first = await ask(gate, request, known.policyRevision, 'quarter-hour', {
-    wait,
-    deadline,
-    watch: options.watch,
-  });
-  if (first.kind === 'decided') return first.decision;
-  const second = await ask(gate, request, known.policyRevision, 'ten-seconds', {
-    wait,
-    deadline,
-    watch: options.watch,
-  });
-  return second.decision;
+  if (!known.ok) return { ...refuse(question('unknown', 'quarter-hour'), known.reason), workflowId: undefined };
+  const shared = await ask(gate, question(known.policyRevision, 'quarter-hour'));
+  if (!shared.stale) return shared.decision;
+  return (await ask(gate, question(known.policyRevision, 'ten-seconds'))).decision;
 }
 
-interface Times {
-  readonly wait: number;
-  readonly deadline: number;
-  readonly watch: Watcher | undefined;
+/** `stale` is an answer that was reached before this pull and is no longer good: worth asking afresh. */
+interface Answer {
+  readonly stale: boolean;
+  readonly decision: Decision;
 }
 
-type Answer = { readonly kind: 'decided' | 'stale'; readonly decision: Decision };
-
-async function ask(
-  gate: Gate,
-  request: PullRequest,
-  policyRevision: string,
-  epoch: Epoch,
-  times: Times,
-): Promise<Answer> {
-  const workflowId = verificationId({ ...request, policyRevision }, epoch, Date.now());
-  const input = { decisionId: decisionId(workflowId), ...request, policyRevision };
-  const watching = times.watch === undefined ? undefined : watchChecks(gate, workflowId, times.wait, times.watch);
+async function ask(gate: Gate, question: Question): Promise<Answer> {
+  const { workflowId, key } = question;
+  const watching = question.watch && watchChecks(gate.backend, workflowId, question.wait, question.watch);
   try {
-    const answer = await gate.backend.verify({ workflowId, input, node: gate.node }, times.wait);
-    return judge(gate, request, policyRevision, workflowId, answer);
+    const input = { decisionId: decisionId(workflowId), ...key };
+    const carried = await gate.backend.verify({ workflowId, input, node: gate.node }, question.wait);
+    const answer = judge(gate, question, carried);
+    if (!answer.stale) await watching?.last();
+    return answer;
   } catch (error) {
     if (!(error instanceof BackendProblem)) throw error;
-    return { kind: 'decided', decision: await explainSilence(gate, request, workflowId, error, times.deadline) };
+    return { stale: false, decision: await explainSilence(gate, question, error) };
   } finally {
     watching?.stop();
-    if (times.watch !== undefined) await gate.backend.checks(workflowId, times.deadline).then(times.watch, () => {});
   }
 }
 
-function judge(gate: Gate, request: PullRequest, policyRevision: string, workflowId: string, answer: unknown): Answer {
-  const check = checkVerdict(answer, { ...request, policyRevision }, gate.keys(), Date.now());
-  if (check.kind === 'refused')
-    return { kind: 'decided', decision: refuse(request, workflowId, workflowId, check.reason) };
-  if (check.kind === 'good')
-    return { kind: 'decided', decision: { by: 'verdict', verdict: check.verdict, workflowId } };
-  // A refusal needs no freshness: it is told as it was reached, and asked again.
-  if (check.verdict.outcome !== 'allow')
-    return { kind: 'stale', decision: { by: 'verdict', verdict: check.verdict, workflowId } };
-  const sentence = `the newest verdict ended at ${check.verdict.expiresAt}; pull again`;
-  return { kind: 'stale', decision: refuse(request, workflowId, workflowId, { code: 'VERDICT_EXPIRED', sentence }) };
+function judge(gate: Gate, question: Question, carried: unknown): Answer {
+  const check = checkVerdict(carried, question.key, gate.keys(), Date.now());
+  if (check.kind === 'refused') return { stale: false, decision: refuse(question, check.reason) };
+  const { verdict } = check;
+  const decision: Decision = { by: 'verdict', verdict, workflowId: question.workflowId };
+  if (check.kind === 'good') return { stale: false, decision };
+  // A refusal needs no freshness: when nothing newer comes, it is told as it was reached.
+  if (verdict.outcome !== 'allow') return { stale: true, decision };
+  const sentence = `the newest verdict ended at ${verdict.expiresAt}; pull again`;
+  return { stale: true, decision: refuse(question, { code: 'VERDICT_EXPIRED', sentence }) };
 }
 
 /** No verdict in time: finds out whether Temporal, a worker, or the evidence is missing. */
-async function explainSilence(
-  gate: Gate,
-  request: PullRequest,
-  workflowId: string,
-  problem: BackendProblem,
-  deadline: number,
-): Promise<Decision> {
+async function explainSilence(gate: Gate, question: Question, problem: BackendProblem): Promise<Decision> {
+  const { workflowId } = question;
   const own: Reason = { code: problem.code, sentence: problem.message };
-  if (problem.code === 'WORKFLOW_FAILED') return refuse(request, workflowId, workflowId, own);
-  const until = Math.max(deadline - 100, Date.now() + 50);
+  if (problem.code === 'WORKFLOW_FAILED') return refuse(question, own);
+  const until = Math.max(question.deadline - ANSWER_MS, Date.now() + ANSWER_MS / 2);
   const [checks, exists] = await Promise.all([
     gate.backend.checks(workflowId, until).catch(() => undefined),
     gate.backend.exists(workflowId, until).catch(() => false),
   ]);
-  if (checks !== undefined) return refuse(request, workflowId, workflowId, ...stillVerifying(checks, workflowId));
-  if (!exists) return refuse(request, undefined, workflowId, own);
+  if (checks !== undefined) return refuse(question, ...stillVerifying(checks, workflowId));
+  if (!exists) return { ...refuse(question, own), workflowId: undefined };
   const sentence = `no portcullis worker answers; the verification waits for one as ${workflowId}`;
-  return refuse(request, workflowId, workflowId, { code: 'WORKER_UNAVAILABLE', sentence });
+  return refuse(question, { code: 'WORKER_UNAVAILABLE', sentence });
 }
 
 function stillVerifying(checks: readonly Check[], workflowId: string): [Reason, ...Reason[]] {
-  const going: Reason = { code: 'STILL_VERIFYING', sentence: `the verification goes on as ${workflowId}; pull again` };
+  const going: Reason = {
+    code: 'STILL_VERIFYING',
+    sentence: `the verification goes on as ${workflowId}; pull again`,
+  };
   const retried = checks.find((check) => check.state === 'retrying');
   if (retried?.code === undefined) return [going];
   return [{ code: retried.code, sentence: retried.detail }, going];
 }
 
-function refuse(
-  request: PullRequest,
-  workflowId: string | undefined,
-  idSource: string,
-  ...reasons: [Reason, ...Reason[]]
-): Decision {
-  return { by: 'node', reasons, request, decisionId: decisionId(idSource), workflowId };
-}
-
-function watchChecks(gate: Gate, workflowId: string, until: number, watch: Watcher): { stop(): void } {
-  let stopped = false;
-  const loop = async (): Promise<void> => {
-    while (!stopped && Date.now() < until) {
-      await new Promise((resolve) => setTimeout(resolve, WATCH_INTERVAL_MS));
-      const checks = stopped ? undefined : await gate.backend.checks(workflowId, until).catch(() => undefined);
-      if (!stopped && checks !== undefined) watch(checks);
-    }
-  };
-  void loop();
-  return {
-    stop() {
-      stopped = true;
-    },
-  };
+function refuse({ key, workflowId }: Question, ...reasons: [Reason, ...Reason[]]): Decision & { by: 'node' } {
+  const request = { name: key.name, digest: key.digest };
+  return { by: 'node', reasons, request, decisionId: decisionId(workflowId), workflowId };
 }

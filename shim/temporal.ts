@@ -77,9 +77,16 @@ const RETRY_MAX_MS = 400;
  */
 export function connectBackend(taskQueue: string): Backend {
   const config = loadClientConnectConfig();
+  let closing = false;
+  let retriedUntil = 0;
+  const { retryableDecider } = defaultGrpcRetryOptions({ maxAttempts: Number.MAX_SAFE_INTEGER });
   const retry = makeGrpcRetryInterceptor({
-    ...defaultGrpcRetryOptions({ maxAttempts: Number.MAX_SAFE_INTEGER }),
-    delayFunction: (attempt) => Math.min(RETRY_FIRST_MS * 2 ** attempt, RETRY_MAX_MS),
+    retryableDecider: (attempt, status) => !closing && retryableDecider(attempt, status),
+    delayFunction(attempt) {
+      const delay = Math.min(RETRY_FIRST_MS * 2 ** attempt, RETRY_MAX_MS);
+      retriedUntil = Date.now() + delay;
+      return delay;
+    },
   });
   const connection = Connection.lazy({ ...config.connectionOptions, interceptors: [retry] });
   const client = new Client({ connection, ...(config.namespace === undefined ? {} : { namespace: config.namespace }) });
@@ -156,7 +163,13 @@ export function connectBackend(taskQueue: string): Backend {
         }),
       ),
     find: (decisionId, deadline) => within(deadline, () => findRuns(client, decisionId)),
-    close: () => connection.close(),
+    async close() {
+      closing = true;
+      // A retry that sleeps wakes up to make a call, and throws where nobody listens when the channel is shut by then.
+      if (retriedUntil > 0)
+        await new Promise((resolve) => setTimeout(resolve, Math.max(0, retriedUntil - Date.now()) + 50));
+      await connection.close();
+    },
   };
 }
 

@@ -88,7 +88,9 @@ async function gather(input: VerificationInput, checklist: Checklist): Promise<G
 
   const signatures = await findSignatures(input, checklist);
   if (!signatures.ok) return signatures;
-  const authorities = await judgeAuthorities(input, matching, signatures.value, checklist);
+  // Without a signature there is nothing to judge, and no key to ask for.
+  const judgeable = signatures.value.signatures.length > 0 ? matching : [];
+  const authorities = await judgeAuthorities(input, judgeable, signatures.value, checklist);
   if (!authorities.ok) return authorities;
   return {
     ok: true,

@@ -1,10 +1,9 @@
-import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { RELEASE_KEY } from '../../infra/stack/house.ts';
 import { startShim, startWorker } from '../../infra/stack/portcullis.ts';
+import { startBlackHole } from '../support/black-hole.ts';
 import { type PushedImage, pushImage } from '../support/image.ts';
 import { assertAllowed, assertRefused, pullThrough, startTestHouse, type TestHouse } from '../support/pull.ts';
 
@@ -72,16 +71,13 @@ describe('a pull is refused, and passes once the cause is gone', () => {
 
   it('when Temporal accepts and never answers', async () => {
     const image = await pushSigned();
-    const hole = createServer(() => {});
-    await new Promise<void>((listening) => hole.listen(0, '127.0.0.1', () => listening()));
-    const bound = hole.address();
-    assert.ok(typeof bound === 'object' && bound !== null);
-    const shim = await startOtherShim('shim-hole', `127.0.0.1:${bound.port}`);
+    const hole = await startBlackHole();
+    const shim = await startOtherShim('shim-hole', hole.address);
     try {
       assertRefused(await pullThrough(shim.launcherSocket, image.name, image.digest), 'TEMPORAL_UNREACHABLE');
     } finally {
       await shim.stop();
-      hole.close();
+      await hole.stop();
     }
   });
 
