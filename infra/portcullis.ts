@@ -1,3 +1,5 @@
+import { plainText } from '../shim/plain-text.ts';
+
 /** A command of `portcullis`: its room decides what it does, this file only knows where it lives. */
 export interface Command {
   /** What a person reads after `--help`; the first line says what the command is for. */
@@ -52,7 +54,8 @@ async function main(argv: readonly string[]): Promise<number> {
   try {
     return await command.run(args);
   } catch (error) {
-    console.error(`portcullis ${name}: ${error instanceof Error ? error.message : String(error)}`);
+    const lines = (error instanceof Error ? error.message : String(error)).split('\n').map(plainText);
+    console.error(`portcullis ${name}: ${lines.join('\n')}`);
     const usage = error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
     return usage ? 2 : 3;
   }

@@ -10,6 +10,11 @@ export interface PullRequest {
   readonly digest: Digest;
 }
 
+/** What a front was asked: a pull, or the sentence that says why it is none. */
+export type Question =
+  | { readonly ok: true; readonly request: PullRequest }
+  | { readonly ok: false; readonly sentence: string };
+
 /**
  * What the node concluded about one pull: a verdict that was carried here and checked, or a refusal of the node's own.
  * There is no third way to a decision, and only a checked verdict can allow.
@@ -41,8 +46,12 @@ export function decisionIdOf(decision: Decision): string | undefined {
   return decision.by === 'verdict' ? decision.verdict.decisionId : decision.decisionId;
 }
 
-/** A refusal before there was anything to ask about. */
-export function refuseRequest(sentence: string): Decision {
-  const reasons = [{ code: 'REQUEST_INVALID', sentence }] as const;
-  return { by: 'node', reasons, request: undefined, decisionId: undefined, workflowId: undefined };
+/** What the decision is about; `undefined` when the question was not well formed. */
+export function subjectOf(decision: Decision): PullRequest | undefined {
+  return decision.by === 'verdict' ? decision.verdict : decision.request;
+}
+
+/** A refusal that no verification stands behind, so that there is nothing to explain later. */
+export function refuseAtOnce(reason: Reason, request?: PullRequest): Decision {
+  return { by: 'node', reasons: [reason], request, decisionId: undefined, workflowId: undefined };
 }

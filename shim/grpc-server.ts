@@ -4,14 +4,17 @@ import {
   ServerCredentials,
   type ServerUnaryCall,
   type ServerWritableStream,
+  type ServiceError,
   type sendUnaryData,
 } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation, service as healthService } from 'grpc-health-check';
+import { SHIM_DEADLINE_MS } from '../workflows/deadlines.ts';
 import type { Descriptor } from '../workflows/descriptor.ts';
 import { parseDigest } from '../workflows/digest.ts';
 import { nameWithoutDigest, parseName } from '../workflows/name.ts';
-import { type Decision, type PullRequest, refuseRequest, type Watcher } from './decision.ts';
+import type { DecisionOptions } from './decide.ts';
+import type { Decision, Question, Watcher } from './decision.ts';
 import {
   schema,
   verifierService,
@@ -26,27 +29,31 @@ import { parseVerifyRequest, toServiceError, toWireCheck, toWireVerdict } from '
 
 /** What the service asks: the same gate as the launcher's. */
 export interface VerifierHandlers {
-  decide(request: PullRequest, options: { deadline?: number; watch?: Watcher }): Promise<Decision>;
-  /** Untrusted answer: a descriptor, looked up by a worker. */
+  decide(question: Question, options: DecisionOptions): Promise<Decision>;
+  /** Untrusted answer: a descriptor, looked up by a worker. `deadline` is Unix time in ms. */
   resolve(name: string, deadline: number): Promise<unknown>;
 }
 
 export interface VerifierServer {
+  /** What the health service says from now on. */
   setServing(serving: boolean): void;
-  /** Stops taking calls, lets the running ones end for at most `graceMs`. */
-  stop(graceMs: number): Promise<void>;
+  /** Takes no more calls, and cuts the open ones (health watchers stay for ever) after at most `graceMs`. */
+  close(graceMs: number): Promise<void>;
 }
+
+/** The names that the health service knows; the empty one stands for the whole server. */
+const SERVICES = ['', 'portcullis.v1.Verifier'];
 
 /** A descriptor is some hundred bytes; nothing larger is read. */
 const MAX_MESSAGE_BYTES = 64 * 1024;
 
-/** A look-up for a person may take this long, in ms, when the caller gave no deadline. */
+/** A look-up for a person may take this long at most, in ms. */
 const RESOLVE_MS = 10_000;
 
 /** Serves `portcullis.v1.Verifier`, health and reflection on a Unix socket. */
 export async function serveVerifier(socketPath: string, handlers: VerifierHandlers): Promise<VerifierServer> {
   const server = new Server({ 'grpc.max_receive_message_length': MAX_MESSAGE_BYTES });
-  const health = new HealthImplementation({ '': 'NOT_SERVING', 'portcullis.v1.Verifier': 'NOT_SERVING' });
+  const health = new HealthImplementation(Object.fromEntries(SERVICES.map((name) => [name, 'NOT_SERVING'])));
   server.addService(verifierService, {
     Verify: (
       call: ServerUnaryCall<WireVerifyRequest, { verdict: WireVerdict }>,
@@ -59,6 +66,7 @@ export async function serveVerifier(socketPath: string, handlers: VerifierHandle
   health.addToServer(server);
   new ReflectionService({ ...schema, 'grpc.health.v1.Health': healthService }).addToServer(server);
   await listenPrivately(
+    socketPath,
     () =>
       new Promise<void>((bound, failed) => {
         server.bindAsync(`unix:${socketPath}`, ServerCredentials.createInsecure(), (error) =>
@@ -68,48 +76,41 @@ export async function serveVerifier(socketPath: string, handlers: VerifierHandle
   );
   return {
     setServing(serving) {
-      for (const name of ['', 'portcullis.v1.Verifier']) health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');
+      for (const name of SERVICES) health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');
     },
-    stop: (graceMs) => drain(server, graceMs),
+    close: (graceMs) =>
+      new Promise((closed) => {
+        const timer = setTimeout(() => server.forceShutdown(), graceMs);
+        server.tryShutdown(() => {
+          clearTimeout(timer);
+          closed();
+        });
+      }),
   };
 }
 
-function drain(server: Server, graceMs: number): Promise<void> {
-  return new Promise((stopped) => {
-    const timer = setTimeout(() => server.forceShutdown(), graceMs);
-    server.tryShutdown(() => {
-      clearTimeout(timer);
-      stopped();
-    });
-  });
-}
-
-/** The caller's deadline as Unix ms, and whether it is earlier than what the gate needs by itself. */
+/** The caller's deadline as Unix ms; `undefined` when it has none. */
 function deadlineOf(call: { getDeadline(): Date | number }): number | undefined {
-  const deadline = call.getDeadline();
-  const ms = deadline instanceof Date ? deadline.getTime() : deadline;
+  const ms = Number(call.getDeadline());
   return Number.isFinite(ms) ? ms : undefined;
 }
 
 /** Taken off the caller's deadline, so that our answer is there before the caller gives up, in ms. */
 const ANSWER_MS = 50;
 
-async function decideCall(
+/** Decides for a caller: the decision, and the error that stands for it unless it is an allow. */
+async function decideFor(
   handlers: VerifierHandlers,
-  wire: WireVerifyRequest,
-  deadline: number | undefined,
-  watcher?: Watcher,
-): Promise<Decision> {
-  const request = parseVerifyRequest(wire);
-  if (typeof request === 'string') return refuseRequest(request);
-  return await handlers.decide(request, {
-    ...(deadline === undefined ? {} : { deadline: deadline - ANSWER_MS }),
-    ...(watcher === undefined ? {} : { watch: watcher }),
-  });
-}
-
-function isLate(deadline: number | undefined): boolean {
-  return deadline !== undefined && Date.now() + 2 * ANSWER_MS >= deadline;
+  call: { readonly request: WireVerifyRequest; getDeadline(): Date | number },
+  watch?: Watcher,
+): Promise<{ readonly decision: Decision; readonly refusal: ServiceError | undefined }> {
+  const asked = Date.now();
+  const deadline = deadlineOf(call) ?? Number.POSITIVE_INFINITY;
+  const options = { deadline: deadline - ANSWER_MS, ...(watch === undefined ? {} : { watch }) };
+  const decision = await handlers.decide(parseVerifyRequest(call.request), options);
+  // A decision that took most of the caller's time, when that was shorter than ours, came of it being over.
+  const callerGaveUp = deadline < asked + SHIM_DEADLINE_MS && Date.now() >= asked + (deadline - asked) / 2;
+  return { decision, refusal: toServiceError(decision, callerGaveUp) };
 }
 
 async function verify(
@@ -118,9 +119,7 @@ async function verify(
   done: sendUnaryData<{ verdict: WireVerdict }>,
 ): Promise<void> {
   try {
-    const deadline = deadlineOf(call);
-    const decision = await decideCall(handlers, call.request, deadline);
-    const refusal = toServiceError(decision, isLate(deadline));
+    const { decision, refusal } = await decideFor(handlers, call);
     if (refusal === undefined) done(null, { verdict: toWireVerdict(decision) });
     else done(refusal);
   } catch (error) {
@@ -133,12 +132,10 @@ async function watch(
   call: ServerWritableStream<WireVerifyRequest, WireProgress>,
 ): Promise<void> {
   try {
-    const deadline = deadlineOf(call);
-    const decision = await decideCall(handlers, call.request, deadline, (checks) => {
+    const { decision, refusal } = await decideFor(handlers, call, (checks) => {
       call.write({ checks: checks.map(toWireCheck), verdict: null });
     });
     call.write({ checks: [], verdict: toWireVerdict(decision) });
-    const refusal = toServiceError(decision, isLate(deadline));
     if (refusal === undefined) call.end();
     else call.emit('error', refusal);
   } catch (error) {
@@ -159,9 +156,10 @@ async function resolve(
     });
     return;
   }
+  const deadline = deadlineOf(call) ?? Number.POSITIVE_INFINITY;
   try {
     const found = parseDescriptor(
-      await handlers.resolve(nameWithoutDigest(name), deadlineOf(call) ?? Date.now() + RESOLVE_MS),
+      await handlers.resolve(nameWithoutDigest(name), Math.min(deadline - ANSWER_MS, Date.now() + RESOLVE_MS)),
     );
     if (found === undefined) throw new Error('the worker answered with something that is no descriptor');
     done(null, found);

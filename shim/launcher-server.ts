@@ -1,51 +1,42 @@
 import { createServer, type Socket } from 'node:net';
-import { type Decision, type PullRequest, refuseRequest } from './decision.ts';
+import { SHIM_DEADLINE_MS } from '../workflows/deadlines.ts';
+import type { DecisionOptions } from './decide.ts';
+import type { Decision, Question } from './decision.ts';
 import { toJudgement } from './judgement.ts';
 import { parseLauncherArguments } from './launcher-arguments.ts';
 import { encodeAllow, encodeRefusal, readLauncherRequest } from './launcher-protocol.ts';
 import { listenPrivately } from './socket.ts';
 
 export interface LauncherServer {
-  /** Refuses new pulls, lets the running ones end for at most `graceMs`. */
-  stop(graceMs: number): Promise<void>;
+  /** Takes no more connections, and cuts the open ones after at most `graceMs`. */
+  close(graceMs: number): Promise<void>;
 }
 
 /** A launcher sends everything it has at once; one that takes longer, in ms, is none. */
 const REQUEST_MS = 2_000;
 
-/** More launchers at once than a node ever pulls images; the next one is told to come back. */
+/** A launcher that was answered is gone at once; a connection that stays is cut after this, in ms. */
+const LINGER_MS = 2_000;
+
+/** More launchers at once than a node ever pulls images; further ones are cut off, which refuses their pulls. */
 const MAX_CONNECTIONS = 1_024;
 
-/**
- * Serves the launcher's socket, mode 0600: containerd runs the launcher as its own user, and nobody else may ask.
- * `decide` is asked for well-formed pulls only.
- */
+/** Serves the launcher's socket: containerd runs the launcher as its own user, and nobody else may ask. */
 export async function serveLauncher(
   socketPath: string,
-  decide: (request: PullRequest | Decision) => Promise<Decision>,
+  ask: (question: Question, options: DecisionOptions) => Promise<Decision>,
 ): Promise<LauncherServer> {
-  const running = new Set<Socket>();
-  let stopping = false;
+  const open = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (socket) => {
+    open.add(socket);
     socket.on('error', () => {}); // the launcher is gone; the decision is logged all the same
-    if (stopping)
-      return void socket.end(encodeRefusal('SHIM_STOPPING: the portcullis shim is being restarted; pull again'));
-    running.add(socket);
-    socket.on('close', () => running.delete(socket));
-    void answer(socket);
+    socket.on('close', () => open.delete(socket));
+    void answer(socket, ask);
   });
   server.maxConnections = MAX_CONNECTIONS;
 
-  async function answer(socket: Socket): Promise<void> {
-    try {
-      const judgement = toJudgement(await decide(await readPull(socket)));
-      socket.end(judgement.ok ? encodeAllow() : encodeRefusal(judgement.reason));
-    } catch (error) {
-      socket.end(encodeRefusal(`INTERNAL: ${error instanceof Error ? error.message : String(error)}`));
-    }
-  }
-
   await listenPrivately(
+    socketPath,
     () =>
       new Promise<void>((listening, failed) => {
         server.once('error', failed);
@@ -54,22 +45,41 @@ export async function serveLauncher(
   );
 
   return {
-    async stop(graceMs) {
-      stopping = true;
-      const deadline = Date.now() + graceMs;
-      while (running.size > 0 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
-      for (const socket of running) socket.destroy();
-      await new Promise((closed) => server.close(closed));
+    async close(graceMs) {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      const timer = setTimeout(() => {
+        for (const socket of open) socket.destroy();
+      }, graceMs);
+      await closed;
+      clearTimeout(timer);
     },
   };
 }
 
-async function readPull(socket: Socket): Promise<PullRequest | Decision> {
+async function answer(
+  socket: Socket,
+  ask: (question: Question, options: DecisionOptions) => Promise<Decision>,
+): Promise<void> {
+  const deadline = Date.now() + SHIM_DEADLINE_MS;
   try {
-    const request = await readLauncherRequest(socket, { signal: AbortSignal.timeout(REQUEST_MS) });
-    const parsed = parseLauncherArguments(request);
-    return parsed.ok ? parsed.request : refuseRequest(parsed.sentence);
+    const question = await readQuestion(socket);
+    if (question !== undefined) {
+      const judgement = toJudgement(await ask(question, { deadline }));
+      socket.write(judgement.ok ? encodeAllow() : encodeRefusal(judgement.reason));
+    }
   } catch (error) {
-    return refuseRequest(error instanceof Error ? error.message : 'the launcher sent something unreadable');
+    socket.write(encodeRefusal(`INTERNAL: ${error instanceof Error ? error.message : String(error)}`));
+  }
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS).unref();
+  socket.once('close', () => clearTimeout(timer)).end();
+}
+
+/** `undefined` for a connection that said nothing at all: somebody looked whether the daemon is there. */
+async function readQuestion(socket: Socket): Promise<Question | undefined> {
+  try {
+    return parseLauncherArguments(await readLauncherRequest(socket, { signal: AbortSignal.timeout(REQUEST_MS) }));
+  } catch (error) {
+    if (socket.bytesRead === 0) return undefined;
+    return { ok: false, sentence: error instanceof Error ? error.message : 'the launcher sent something unreadable' };
   }
 }

@@ -12,7 +12,7 @@ export interface Metrics {
   render(): Promise<{ readonly contentType: string; readonly body: string }>;
 }
 
-/** `policyAge` is the age in ms of the newest policy statement. */
+/** Makes the metrics in a registry of their own; `policyAge` is the age in ms of the newest policy statement. */
 export function createMetrics(policyAge: () => number | undefined): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
@@ -57,8 +57,14 @@ export function createMetrics(policyAge: () => number | undefined): Metrics {
   };
 }
 
-/** Serves `/metrics` on `host:port`, the usual place for a scraper. */
-export async function serveMetrics(host: string, port: number, metrics: Metrics): Promise<Server> {
+/** Where a server listens; port 0 is any that is free. */
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Serves `/metrics`, the usual path for a scraper. */
+export async function serveMetrics(address: ListenAddress, metrics: Metrics): Promise<Server> {
   const server = createServer((request, response) => {
     if (request.method !== 'GET' || request.url !== '/metrics') {
       response.writeHead(404).end('GET /metrics\n');
@@ -71,7 +77,7 @@ export async function serveMetrics(host: string, port: number, metrics: Metrics)
   });
   await new Promise<void>((listening, failed) => {
     server.once('error', failed);
-    server.listen(port, host, () => listening());
+    server.listen(address.port, address.host, () => listening());
   });
   return server;
 }

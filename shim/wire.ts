@@ -3,7 +3,7 @@ import type { Check, CheckState } from '../workflows/checklist.ts';
 import { parseDigest } from '../workflows/digest.ts';
 import { nameWithoutDigest, parseName } from '../workflows/name.ts';
 import type { Outcome } from '../workflows/reason.ts';
-import { type Decision, decisionIdOf, outcomeOf, type PullRequest, reasonsOf } from './decision.ts';
+import { type Decision, decisionIdOf, outcomeOf, type Question, reasonsOf, subjectOf } from './decision.ts';
 import { toJudgement } from './judgement.ts';
 import {
   statusMessage,
@@ -26,21 +26,34 @@ const WIRE_STATE: Readonly<Record<CheckState, WireCheck['state']>> = {
   failed: 'FAILED',
 };
 
-/** Reads a request; a sentence says what is wrong with it. */
-export function parseVerifyRequest(wire: WireVerifyRequest): PullRequest | string {
+/** As much of what was found as an error repeats. */
+const MAX_QUOTE = 80;
+
+/** Reads a request of {@link WireVerifyRequest}; only the name and the digest of the descriptor count. */
+export function parseVerifyRequest(wire: WireVerifyRequest): Question {
   const name = parseName(wire.name);
-  if (name === undefined) return 'name: expected an image name such as docker.io/library/alpine:3.22';
-  const digest = parseDigest(wire.descriptor?.digest ?? '');
-  if (digest === undefined) return 'descriptor.digest: expected sha256: and 64 lower-case hex digits';
-  if (name.digest !== undefined && name.digest !== digest) {
-    return `descriptor.digest: expected the digest in the name, ${name.digest}, got ${digest}`;
+  if (name === undefined) return malformed('name', 'an image name such as docker.io/library/alpine:3.22', wire.name);
+  if (wire.descriptor === null) {
+    return { ok: false, sentence: 'descriptor: expected the descriptor that the name points to, found none' };
   }
-  return { name: nameWithoutDigest(name), digest };
+  const digest = parseDigest(wire.descriptor.digest);
+  if (digest === undefined) {
+    return malformed('descriptor.digest', 'sha256: and 64 lower-case hex digits', wire.descriptor.digest);
+  }
+  if (name.digest !== undefined && name.digest !== digest) {
+    return malformed('descriptor.digest', `the digest in the name, ${name.digest}`, digest);
+  }
+  return { ok: true, request: { name: nameWithoutDigest(name), digest } };
 }
 
+function malformed(field: string, expected: string, found: string): Question {
+  return { ok: false, sentence: `${field}: expected ${expected}, found ${JSON.stringify(found.slice(0, MAX_QUOTE))}` };
+}
+
+/** A decision as `portcullis.v1.Verdict`, whoever decided. */
 export function toWireVerdict(decision: Decision): WireVerdict {
   const verdict = decision.by === 'verdict' ? decision.verdict : undefined;
-  const subject = decision.by === 'verdict' ? decision.verdict : decision.request;
+  const subject = subjectOf(decision);
   return {
     decisionId: decisionIdOf(decision) ?? '',
     name: subject?.name ?? '',
@@ -55,25 +68,46 @@ export function toWireVerdict(decision: Decision): WireVerdict {
   };
 }
 
+/** A step as `portcullis.v1.Check`; the code of a failure leads its detail. */
 export function toWireCheck(check: Check): WireCheck {
   const why = check.code === undefined ? '' : `${check.code}: `;
   return { title: check.title, state: WIRE_STATE[check.state], detail: `${why}${check.detail}` };
 }
 
-/** The one switch from a decision to a gRPC status: `undefined` is OK, and only an allow gets it. */
-export function toServiceError(decision: Decision, callerLate: boolean): ServiceError | undefined {
+/** HTTP/2 peers refuse trailers beyond some 8 KiB, so a refusal tells this many reasons and characters of each. */
+const MAX_REASONS = 8;
+const MAX_SENTENCE = 300;
+const MAX_MESSAGE = 1_000;
+
+/**
+ * The one switch from a decision to a gRPC status: `undefined` is OK, and only an allow gets it. `callerGaveUp` says
+ * that the caller's own deadline ended the wait, and not ours.
+ */
+export function toServiceError(decision: Decision, callerGaveUp: boolean): ServiceError | undefined {
   const judgement = toJudgement(decision);
   if (judgement.ok) return undefined;
-  const code = statusOf(decision, callerLate);
-  const detail = { type_url: verdictMessage.typeUrl, value: verdictMessage.encode(toWireVerdict(decision)) };
+  const code = statusOf(decision, callerGaveUp);
+  const verdict = verdictMessage.encode(shorten(toWireVerdict(decision)));
+  const message = judgement.reason.slice(0, MAX_MESSAGE);
+  const status = statusMessage.encode({
+    code,
+    message,
+    details: [{ type_url: verdictMessage.typeUrl, value: verdict }],
+  });
   const metadata = new Metadata();
-  const status = statusMessage.encode({ code, message: judgement.reason, details: [detail] });
   metadata.set('grpc-status-details-bin', Buffer.from(status));
-  return Object.assign(new Error(judgement.reason), { code, details: judgement.reason, metadata });
+  return Object.assign(new Error(message), { code, details: message, metadata });
 }
 
-function statusOf(decision: Decision, callerLate: boolean): GrpcStatus {
+function shorten(verdict: WireVerdict): WireVerdict {
+  const reasons = verdict.reasons
+    .slice(0, MAX_REASONS)
+    .map(({ code, sentence }) => ({ code, sentence: sentence.slice(0, MAX_SENTENCE) }));
+  return { ...verdict, reasons };
+}
+
+function statusOf(decision: Decision, callerGaveUp: boolean): GrpcStatus {
   if (reasonsOf(decision)[0].code === 'REQUEST_INVALID') return GrpcStatus.INVALID_ARGUMENT;
   if (outcomeOf(decision) === 'deny') return GrpcStatus.PERMISSION_DENIED;
-  return callerLate ? GrpcStatus.DEADLINE_EXCEEDED : GrpcStatus.UNAVAILABLE;
+  return callerGaveUp && decision.by === 'node' ? GrpcStatus.DEADLINE_EXCEEDED : GrpcStatus.UNAVAILABLE;
 }

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import type { Verdict } from '../../workflows/verdict.ts';
 import { fromStatement, STATEMENT_PAYLOAD_TYPE } from '../../workflows/verification-summary.ts';
+import { plainJson, plainText } from '../plain-text.ts';
 import { connectBackend, type RunState } from '../temporal.ts';
 import { loadVerdictKeys, openEnvelope, parseEnvelope, type VerdictKeys } from '../verdict-keys.ts';
 import { toWireCheck, toWireVerdict } from '../wire.ts';
@@ -15,6 +16,7 @@ Usage: portcullis explain DECISION-ID [OPTIONS]
   --output text|json   (default text)
 
 Runs on any machine that reaches Temporal (TEMPORAL_ADDRESS and the other variables of the Temporal CLI).
+Exits with 1 when there is nothing to explain, or a signature does not hold.
 
 Example: portcullis explain 4xk2m9q7w1b3c`;
 
@@ -29,64 +31,75 @@ export const explainCommand = {
       options: { 'verdict-keys': { type: 'string' }, output: { type: 'string', default: 'text' } },
     });
     const [id] = positionals;
-    if (id === undefined || !/^[0-9a-z]{13}$/.test(id) || !['text', 'json'].includes(values.output)) {
+    const good = positionals.length === 1 && ['text', 'json'].includes(values.output);
+    if (id === undefined || !good || !/^[0-9a-z]{13}$/.test(id)) {
       console.error(
         'portcullis explain: expected one DECISION-ID, 13 letters and digits; see "portcullis explain --help"',
       );
       return 2;
     }
     const keys = values['verdict-keys'] === undefined ? undefined : await loadVerdictKeys(values['verdict-keys']);
-    const backend = connectBackend(DEFAULT_TASK_QUEUE);
-    try {
-      const runs = await backend.find(id, Date.now() + DEADLINE_MS);
-      if (runs.length === 0) {
-        console.error(
-          `portcullis explain: Temporal knows no verification ${id}; it never reached Temporal, or its history has expired`,
-        );
-        return 1;
-      }
-      if (values.output === 'json')
-        console.log(
-          JSON.stringify(
-            runs.map((run) => ({ ...run, verdict: readVerdict(run, keys) })),
-            undefined,
-            2,
-          ),
-        );
-      else for (const run of runs) explain(run, keys);
-      return 0;
-    } finally {
-      await backend.close();
+    const runs = (await findRuns(id)).map((run) => explain(run, keys));
+    if (runs.length === 0) {
+      console.error(
+        `portcullis explain: Temporal knows no verification ${id}; it never reached Temporal, or its history has expired`,
+      );
+      return 1;
     }
+    if (values.output === 'json') console.log(plainJson(runs, 2));
+    else for (const run of runs) print(run);
+    return runs.some((run) => run.signature === 'does not hold') ? 1 : 0;
   },
 };
 
-function explain(run: RunState, keys: VerdictKeys | undefined): void {
-  const write = (text: string) => void process.stdout.write(text);
-  const staircase = createStaircase(write, process.stdout.isTTY === true);
-  write(`${run.workflowId}\nrun ${run.runId}, ${run.status.toLowerCase()}, started ${run.startedAt.toISOString()}\n`);
-  staircase.show(run.checks.map(toWireCheck));
-  const { verdict, signature } = readVerdict(run, keys);
-  if (verdict === undefined) write('no verdict yet\n');
-  else staircase.end(toWireVerdict({ by: 'verdict', verdict, workflowId: run.workflowId }));
-  if (signature !== undefined) write(`${signature}\n`);
+async function findRuns(id: string): Promise<readonly RunState[]> {
+  const backend = connectBackend(DEFAULT_TASK_QUEUE);
+  try {
+    return await backend.find(id, Date.now() + DEADLINE_MS);
+  } finally {
+    await backend.close();
+  }
 }
 
-/** The verdict of a run: what the envelope says, believed only as far as it was checked. */
-function readVerdict(
-  run: RunState,
-  keys: VerdictKeys | undefined,
-): { verdict: Verdict | undefined; signature: string | undefined } {
-  const result = run.result;
+/** A run with what its result says, which is believed as far as `signature` says. */
+interface Explanation extends Omit<RunState, 'result'> {
+  readonly verdict: Verdict | undefined;
+  readonly signature: 'none' | 'not checked' | 'holds' | 'does not hold';
+}
+
+function explain({ result, ...run }: RunState, keys: VerdictKeys | undefined): Explanation {
   const envelope = parseEnvelope(
     typeof result === 'object' && result !== null && 'envelope' in result ? result.envelope : undefined,
   );
-  if (envelope === undefined) return { verdict: undefined, signature: undefined };
-  const content = (): unknown => JSON.parse(Buffer.from(envelope.payload, 'base64').toString());
-  if (keys === undefined)
-    return { verdict: fromStatement(content()), signature: 'signature not checked: give --verdict-keys' };
+  if (envelope === undefined) return { ...run, verdict: undefined, signature: 'none' };
+  if (keys === undefined) return { ...run, verdict: readUnchecked(envelope.payload), signature: 'not checked' };
   const opened = openEnvelope(envelope, STATEMENT_PAYLOAD_TYPE, keys);
-  if (opened === undefined)
-    return { verdict: undefined, signature: 'SIGNATURE DOES NOT HOLD under the given verdict keys' };
-  return { verdict: fromStatement(opened.content), signature: 'signature holds under the given verdict keys' };
+  if (opened === undefined) return { ...run, verdict: undefined, signature: 'does not hold' };
+  return { ...run, verdict: fromStatement(opened.content), signature: 'holds' };
+}
+
+function readUnchecked(payload: string): Verdict | undefined {
+  try {
+    return fromStatement(JSON.parse(Buffer.from(payload, 'base64').toString()));
+  } catch {
+    return undefined; // whoever put that there is no worker of ours
+  }
+}
+
+const SIGNATURE: Readonly<Record<Explanation['signature'], string>> = {
+  none: '',
+  'not checked': 'signature not checked: give --verdict-keys\n',
+  holds: 'signature holds under the given verdict keys\n',
+  'does not hold': 'SIGNATURE DOES NOT HOLD under the given verdict keys: no verdict is shown\n',
+};
+
+function print({ workflowId, runId, status, startedAt, checks, verdict, signature }: Explanation): void {
+  const write = (text: string) => void process.stdout.write(text);
+  const staircase = createStaircase(write, process.stdout.isTTY === true);
+  write(`${plainText(workflowId)}\n`);
+  write(`run ${plainText(runId)}, ${plainText(status.toLowerCase())}, started ${startedAt.toISOString()}\n`);
+  staircase.show(checks.map(toWireCheck));
+  if (verdict !== undefined) staircase.end(toWireVerdict({ by: 'verdict', verdict, workflowId }));
+  else if (signature === 'none') write(status === 'RUNNING' ? 'no verdict yet\n' : 'no verdict\n');
+  write(SIGNATURE[signature]);
 }

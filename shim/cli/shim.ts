@@ -37,23 +37,29 @@ export const shimCommand = {
       },
     });
     const verdictKeys = values['verdict-keys'];
-    if (verdictKeys === undefined) throw new Error('--verdict-keys is missing; see "portcullis shim --help"');
-    const daemon = await startDaemon(
+    const metrics = parseListenAddress(values.metrics);
+    if (verdictKeys === undefined || metrics === undefined) {
+      const what = verdictKeys === undefined ? '--verdict-keys is needed' : '--metrics: expected HOST:PORT or "off"';
+      console.error(`portcullis shim: ${what}; see "portcullis shim --help"`);
+      return 2;
+    }
+    const stopped = new Promise<void>((resolve) => {
+      for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
+    });
+    const starting = startDaemon(
       {
         launcherSocket: values.socket,
         grpcSocket: values['grpc-socket'],
         verdictKeys,
         taskQueue: values['task-queue'],
         node: values.node,
-        metrics: parseListenAddress(values.metrics),
+        metrics: metrics === 'off' ? undefined : metrics,
       },
       createLog((line) => process.stderr.write(line)),
     );
-    process.on('SIGHUP', () => void daemon.reload());
-    await new Promise<void>((resolve) => {
-      process.once('SIGTERM', () => resolve());
-      process.once('SIGINT', () => resolve());
-    });
+    process.on('SIGHUP', () => void starting.then((daemon) => daemon.reload()));
+    const daemon = await starting;
+    await stopped;
     await daemon.stop(SHIM_DEADLINE_MS);
     return 0;
   },

@@ -1,3 +1,4 @@
+import { plainText } from '../plain-text.ts';
 import type { WireCheck, WireVerdict } from '../proto/schema.ts';
 
 const MARK: Readonly<Record<WireCheck['state'], string>> = {
@@ -22,7 +23,7 @@ export interface Staircase {
   end(verdict: WireVerdict): void;
 }
 
-/** `colour` only on a terminal; text from outside can't move the cursor. */
+/** `colour` is for a terminal; text from outside is made plain either way. */
 export function createStaircase(write: (text: string) => void, colour: boolean): Staircase {
   const shown = new Map<string, string>();
   const paint = (code: string, text: string) => (colour ? `\u001b[${code}m${text}\u001b[0m` : text);
@@ -32,7 +33,9 @@ export function createStaircase(write: (text: string) => void, colour: boolean):
         const line = `${check.state}${check.detail}`;
         if (check.state === 'RUNNING' || shown.get(check.title) === line) continue;
         shown.set(check.title, line);
-        write(`  ${paint(COLOUR[check.state], MARK[check.state])} ${plain(check.title)}: ${plain(check.detail)}\n`);
+        write(
+          `  ${paint(COLOUR[check.state], MARK[check.state])} ${plainText(check.title)}: ${plainText(check.detail)}\n`,
+        );
       }
     },
     end(verdict) {
@@ -40,17 +43,13 @@ export function createStaircase(write: (text: string) => void, colour: boolean):
       const outcome = verdict.outcome.toLowerCase();
       for (const [i, reason] of verdict.reasons.entries()) {
         const lead = i === 0 ? paint(code, outcome) : ' '.repeat(outcome.length);
-        write(`${lead} ${plain(reason.code)}: ${plain(reason.sentence)}\n`);
+        write(`${lead} ${plainText(reason.code)}: ${plainText(reason.sentence)}\n`);
       }
-      for (const signer of verdict.signers) write(`signed by ${plain(signer.identity)} (${plain(signer.authority)})\n`);
-      if (verdict.policyRevision !== '') write(`policy revision ${verdict.policyRevision}\n`);
-      if (verdict.workflowId !== '') write(`workflow ${plain(verdict.workflowId)}\n`);
-      if (verdict.decisionId !== '') write(`decision ${plain(verdict.decisionId)}\n`);
+      for (const signer of verdict.signers)
+        write(`signed by ${plainText(signer.identity)} (${plainText(signer.authority)})\n`);
+      if (verdict.policyRevision !== '') write(`policy revision ${plainText(verdict.policyRevision)}\n`);
+      if (verdict.workflowId !== '') write(`workflow ${plainText(verdict.workflowId)}\n`);
+      if (verdict.decisionId !== '') write(`decision ${plainText(verdict.decisionId)}\n`);
     },
   };
-}
-
-/** Text without control characters. */
-export function plain(text: string): string {
-  return text.replaceAll(/\p{Cc}/gu, '?');
 }

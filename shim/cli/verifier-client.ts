@@ -1,4 +1,4 @@
-import { Client, credentials, type ServiceError } from '@grpc/grpc-js';
+import { Client, credentials, status as GrpcStatus, type ServiceError, type StatusObject } from '@grpc/grpc-js';
 import {
   RESOLVE_METHOD,
   statusMessage,
@@ -21,6 +21,7 @@ export interface VerifierClient {
 /** Longer than the shim's own deadline, so that its reason comes first. */
 const DEADLINE_MS = 15_000;
 
+/** Connects to a shim when first asked; close it in the end. */
 export function connectVerifier(socketPath: string): VerifierClient {
   const client = new Client(`unix:${socketPath}`, credentials.createInsecure());
   const deadline = () => ({ deadline: Date.now() + DEADLINE_MS });
@@ -46,8 +47,10 @@ export function connectVerifier(socketPath: string): VerifierClient {
           else resolve(refused);
         });
         // An allow needs both: the verdict, and the status OK that ends the stream.
-        stream.on('end', () => {
+        stream.on('status', ({ code }: StatusObject) => {
+          if (code !== GrpcStatus.OK) return; // comes as an error, too
           if (verdict?.outcome === 'ALLOW') resolve(verdict);
+          else reject(new Error(`the shim at ${socketPath} ended without an allow and without an error`));
         });
       }),
     resolve: (name) =>
@@ -68,20 +71,23 @@ export function connectVerifier(socketPath: string): VerifierClient {
   };
 }
 
-/** The verdict in the typed detail of a refusal's status. */
+/** The verdict in the typed detail of a refusal's status; one that claims to be an allow is none. */
 function verdictOf(error: ServiceError): WireVerdict | undefined {
   const [bytes] = error.metadata.get('grpc-status-details-bin');
   if (!Buffer.isBuffer(bytes)) return undefined;
-  const detail = statusMessage.decode(bytes).details.find((one) => one.type_url === verdictMessage.typeUrl);
-  return detail === undefined ? undefined : verdictMessage.decode(detail.value);
+  try {
+    const detail = statusMessage.decode(bytes).details.find((one) => one.type_url === verdictMessage.typeUrl);
+    const verdict = detail === undefined ? undefined : verdictMessage.decode(detail.value);
+    return verdict?.outcome === 'DENY' || verdict?.outcome === 'INCONCLUSIVE' ? verdict : undefined;
+  } catch {
+    return undefined; // bytes that are no status: the error itself is what there is to tell
+  }
 }
 
 function toError(error: ServiceError | null, socketPath: string): Error {
   if (error === null) return new Error(`the shim at ${socketPath} answered nothing`);
-  const absent =
-    error.details.includes('ENOENT') ||
-    error.details.includes('ECONNREFUSED') ||
-    error.details.includes('No connection');
-  if (absent) return new Error(`no portcullis shim answers at ${socketPath}; is it running ("portcullis shim")?`);
-  return new Error(error.details);
+  const [, cause] = /\b(ENOENT|ECONNREFUSED|EACCES)\b/.exec(error.details) ?? [];
+  if (error.code !== GrpcStatus.UNAVAILABLE || cause === undefined) return new Error(error.details);
+  if (cause === 'EACCES') return new Error(`the shim at ${socketPath} answers its own user only; run this as root`);
+  return new Error(`no portcullis shim answers at ${socketPath}; is it running ("portcullis shim")?`);
 }

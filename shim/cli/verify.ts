@@ -1,5 +1,7 @@
 import { parseArgs } from 'node:util';
+import type { Digest } from '../../workflows/digest.ts';
 import { parseName } from '../../workflows/name.ts';
+import { plainJson, plainText } from '../plain-text.ts';
 import type { WireVerdict } from '../proto/schema.ts';
 import { DEFAULT_GRPC_SOCKET } from './options.ts';
 import { createStaircase } from './staircase.ts';
@@ -15,13 +17,14 @@ Usage: portcullis verify IMAGE [OPTIONS]
 
 Example: portcullis verify docker.io/library/alpine:3.22`;
 
-/** Denied is an answer; inconclusive is the lack of one. */
-const EXIT_CODE: Readonly<Record<WireVerdict['outcome'], number>> = {
-  ALLOW: 0,
-  DENY: 1,
-  INCONCLUSIVE: 3,
-  OUTCOME_UNSPECIFIED: 3,
-};
+/** As much of what was found as an error repeats. */
+const MAX_QUOTE = 80;
+
+/** Denied is an answer; inconclusive is the lack of one, and so is an outcome of a later version. */
+function exitCodeOf({ outcome }: WireVerdict): number {
+  if (outcome === 'ALLOW') return 0;
+  return outcome === 'DENY' ? 1 : 3;
+}
 
 export const verifyCommand = {
   help: HELP,
@@ -39,19 +42,30 @@ export const verifyCommand = {
       console.error('portcullis verify: expected one IMAGE; see "portcullis verify --help"');
       return 2;
     }
-    const verdict = await verify(image, values['grpc-socket'], values.output === 'text');
-    if (values.output === 'json') console.log(JSON.stringify(verdict, undefined, 2));
-    return EXIT_CODE[verdict.outcome];
+    const name = parseName(image);
+    if (name === undefined) {
+      const found = plainJson(image.slice(0, MAX_QUOTE));
+      console.error(`portcullis verify: expected an image name such as docker.io/library/alpine:3.22, found ${found}`);
+      return 2;
+    }
+    const verdict = await verify(image, name.digest, values['grpc-socket'], values.output === 'text');
+    if (values.output === 'json') console.log(plainJson(verdict, 2));
+    return exitCodeOf(verdict);
   },
 };
 
-async function verify(image: string, socketPath: string, tell: boolean): Promise<WireVerdict> {
+async function verify(
+  image: string,
+  known: Digest | undefined,
+  socketPath: string,
+  tell: boolean,
+): Promise<WireVerdict> {
   const write = (text: string) => void (tell && process.stdout.write(text));
   const staircase = createStaircase(write, process.stdout.isTTY === true);
   const client = connectVerifier(socketPath);
   try {
-    const digest = parseName(image)?.digest ?? (await client.resolve(image)).digest;
-    write(`${image}\n${digest}\n`);
+    const digest = known ?? (await client.resolve(image)).digest;
+    write(`${image}\n${plainText(digest)}\n`);
     const verdict = await client.watch(image, digest, staircase.show);
     staircase.end(verdict);
     return verdict;
