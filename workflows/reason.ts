@@ -39,7 +39,6 @@ export const REASON_OUTCOME = {
   VERDICT_FORGED: 'inconclusive',
   VERDICT_MISMATCH: 'inconclusive',
   VERDICT_EXPIRED: 'inconclusive',
-  CALLER_GONE: 'inconclusive',
   SHIM_STOPPING: 'inconclusive',
   INTERNAL: 'inconclusive',
 } as const satisfies Record<string, Outcome>;
