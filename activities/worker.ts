@@ -21,7 +21,7 @@ export interface WorkerOptions {
   readonly plainHttp: readonly string[];
   /** The workflow bundle, made by `npm run build` with the same SDK. */
   readonly workflowBundle: string;
-  /** `host:port` where Prometheus scrapes /metrics; `undefined` serves none. */
+  /** `ip:port` where Prometheus scrapes /metrics; `undefined` serves none. */
   readonly metrics: string | undefined;
 }
 
@@ -38,14 +38,7 @@ const RECONNECT_MS = 1_000;
  * workflow bundle can't be read.
  */
 export async function runWorker(options: WorkerOptions, signal: AbortSignal): Promise<void> {
-  const log = (level: string, message: string, fields: object) =>
-    process.stderr.write(`${JSON.stringify({ time: new Date().toISOString(), level, message, ...fields })}\n`);
-  Runtime.install({
-    shutdownSignals: [],
-    logger: new DefaultLogger('INFO', ({ level, message, meta }) => log(level.toLowerCase(), message, meta ?? {})),
-    telemetryOptions:
-      options.metrics === undefined ? {} : { metrics: { prometheus: { bindAddress: options.metrics } } },
-  });
+  installRuntime(options.metrics);
   const verdictKey = await loadVerdictKey(options.verdictKey);
   await access(options.workflowBundle).catch(() => {
     throw new Error(
@@ -64,9 +57,7 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
     registry: createRegistry({ endpoints: originOnly(options.plainHttp), credentials: dockerCredentials() }),
     verdictKey,
   };
-  const connection = await connect(signal, (error) =>
-    log('warn', 'Temporal is not there yet', { error: String(error) }),
-  );
+  const connection = await connect(signal);
   if (connection === undefined) return policy.stop();
   try {
     const worker = await Worker.create({
@@ -82,28 +73,48 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
       shutdownGraceTime: DURABLE_ATTEMPT_MS,
       maxCachedWorkflows: 500,
     });
+    const running = worker.run();
+    // It may have fired before there was a worker to stop.
+    if (signal.aborted) worker.shutdown();
     signal.addEventListener('abort', () => worker.shutdown(), { once: true });
     log('info', 'ready', { taskQueue: options.taskQueue, verdictKey: verdictKey.keyId });
-    await worker.run();
+    await running;
   } finally {
     policy.stop();
     await connection.native.close();
   }
 }
 
+/** Once per process: the SDK's log and metrics. */
+function installRuntime(metrics: string | undefined): void {
+  try {
+    Runtime.install({
+      shutdownSignals: [],
+      logger: new DefaultLogger('INFO', ({ level, message, meta }) => log(level.toLowerCase(), message, meta ?? {})),
+      telemetryOptions: metrics === undefined ? {} : { metrics: { prometheus: { bindAddress: metrics } } },
+    });
+  } catch (error) {
+    const found = error instanceof Error ? error.message : String(error);
+    throw new Error(`expected a free IP:PORT for metrics, found ${metrics} (${found}); choose another with --metrics`);
+  }
+}
+
+function log(level: string, message: string, fields: object): void {
+  // Of an error JSON would keep everything but what it says.
+  const say = (_: string, value: unknown) => (value instanceof Error ? String(value) : value);
+  process.stderr.write(`${JSON.stringify({ time: new Date().toISOString(), level, message, ...fields }, say)}\n`);
+}
+
 async function connect(
   signal: AbortSignal,
-  waiting: (error: unknown) => void,
 ): Promise<{ readonly native: NativeConnection; readonly namespace: string } | undefined> {
-  const config = loadClientConnectConfig();
+  const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
   while (!signal.aborted) {
     try {
-      return {
-        native: await NativeConnection.connect(config.connectionOptions),
-        namespace: config.namespace ?? 'default',
-      };
+      return { native: await NativeConnection.connect(connectionOptions), namespace };
     } catch (error) {
-      waiting(error);
+      const { address } = connectionOptions;
+      log('warn', 'Temporal is not there yet; see TEMPORAL_ADDRESS', { address, error: String(error) });
       await delay(RECONNECT_MS, undefined, { signal }).catch(() => {});
     }
   }

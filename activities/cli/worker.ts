@@ -12,7 +12,7 @@ Usage: portcullis worker --policy DIR --verdict-key FILE [OPTIONS]
   --verdict-key FILE      private key that signs the verdicts, from "portcullis keys init" (required)
   --task-queue NAME       (default portcullis)
   --plain-http HOST:PORT  speak plain HTTP to this registry; may be given more than once (loopback needs none)
-  --metrics HOST:PORT     where Prometheus scrapes /metrics; "off" for nowhere (default 127.0.0.1:9464)
+  --metrics IP:PORT       where Prometheus scrapes /metrics; "off" for nowhere (default 127.0.0.1:9464)
   --workflow-bundle FILE  (default dist/workflows.js, made by "npm run build")
 
 Temporal is found as the Temporal CLI finds it: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_TLS_* or its
