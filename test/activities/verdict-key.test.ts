@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { chmod, mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -99,6 +100,8 @@ describe('a verdict key', () => {
     await assert.rejects(loadVerdictKey(absent), { message });
     await mkdir(join(folder.path, 'folder'));
     await assert.rejects(loadVerdictKey(join(folder.path, 'folder')), { message: /expected a file at/ });
+    execFileSync('mkfifo', [join(folder.path, 'pipe')]);
+    await assert.rejects(loadVerdictKey(join(folder.path, 'pipe')), { message: /expected a file at/ });
     await symlink('/dev/zero', join(folder.path, 'zero'));
     await assert.rejects(loadVerdictKey(join(folder.path, 'zero')), { message: /expected a file at/ });
   });

@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { policyCheckCommand } from '../../activities/cli/policy-check.ts';
+import { createSigningKey } from '../support/signer.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+import { createSetting } from './setting.ts';
+
+/** Runs the command, and answers its exit code and what it printed. */
+async function check(t: TestContext, ...args: readonly string[]) {
+  const out = t.mock.method(console, 'log', () => {});
+  const err = t.mock.method(console, 'error', () => {});
+  const code = await policyCheckCommand.run(args);
+  const text = (mock: typeof out) => mock.mock.calls.map((call) => String(call.arguments[0])).join('\n');
+  return { code, out: text(out), err: text(err) };
+}
+
+describe('policy check', () => {
+  it('prints what a worker would load, and the revision it would apply', async (t) => {
+    const key = createSigningKey('Ed25519');
+    const { policyDirectory, writePolicies, registry } = await createSetting(t);
+    const revision = await writePolicies({ demo: [key] });
+    const { code, out } = await check(t, policyDirectory);
+    const line = `demo (policies.yaml): ${registry.address}/demo/**; key-0 Ed25519 sha256:${key.keyId}`;
+    assert.deepEqual([code, out], [0, `${line}\nrevision ${revision}`]);
+  });
+
+  it('warns of a directory by which nothing passes', async (t) => {
+    await using folder = await temporaryFolder();
+    const { code, out } = await check(t, folder.path);
+    assert.equal(code, 0);
+    assert.match(out, /^no policy at all: .* NO_POLICY\nrevision [0-9a-f]{64}$/);
+  });
+
+  it('prints every problem, for people and for machines', async (t) => {
+    await using folder = await temporaryFolder();
+    await writeFile(join(folder.path, 'demo.yaml'), 'kind: ClusterImagePolicy\nspec: [');
+    const said = await check(t, folder.path);
+    assert.equal(said.code, 1);
+    assert.match(said.err, /^demo\.yaml:2:\d+: expected YAML/);
+    const { code, out } = await check(t, folder.path, '--output', 'json');
+    assert.equal(code, 1);
+    assert.partialDeepStrictEqual(JSON.parse(out), {
+      ok: false,
+      policies: [],
+      problems: [{ file: 'demo.yaml', line: 2 }],
+    });
+  });
+
+  it('finds a missing directory wanting', async (t) => {
+    const { code, err } = await check(t, '/nowhere/at/all');
+    assert.equal(code, 1);
+    assert.match(err, /expected a readable directory, found ENOENT/);
+  });
+
+  it('wants one directory and an output it knows', async (t) => {
+    for (const args of [[], ['a', 'b'], ['a', '--output', 'xml']]) assert.equal((await check(t, ...args)).code, 2);
+  });
+});
