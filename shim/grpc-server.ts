@@ -7,8 +7,9 @@ import {
   type ServiceError,
   type sendUnaryData,
 } from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
-import { HealthImplementation, service as healthService } from 'grpc-health-check';
+import { protoPath as HEALTH_PROTO, HealthImplementation } from 'grpc-health-check';
 import { SHIM_DEADLINE_MS } from '../workflows/deadlines.ts';
 import type { Descriptor } from '../workflows/descriptor.ts';
 import { parseDigest } from '../workflows/digest.ts';
@@ -64,7 +65,7 @@ export async function serveVerifier(socketPath: string, handlers: VerifierHandle
       void resolve(handlers, call, done),
   });
   health.addToServer(server);
-  new ReflectionService({ ...schema, 'grpc.health.v1.Health': healthService }).addToServer(server);
+  new ReflectionService({ ...schema, ...loadSync(HEALTH_PROTO) }).addToServer(server);
   await listenPrivately(
     socketPath,
     () =>
@@ -150,10 +151,9 @@ async function resolve(
 ): Promise<void> {
   const name = parseName(call.request.name);
   if (name === undefined) {
-    done({
-      code: GrpcStatus.INVALID_ARGUMENT,
-      details: 'REQUEST_INVALID: name: expected an image name such as docker.io/library/alpine:3.22',
-    });
+    const found = JSON.stringify(call.request.name.slice(0, 80));
+    const details = `REQUEST_INVALID: name: expected an image name such as docker.io/library/alpine:3.22, found ${found}`;
+    done({ code: GrpcStatus.INVALID_ARGUMENT, details });
     return;
   }
   const deadline = deadlineOf(call) ?? Number.POSITIVE_INFINITY;

@@ -75,8 +75,8 @@ export function toWireCheck(check: Check): WireCheck {
 }
 
 /** HTTP/2 peers refuse trailers beyond some 8 KiB, so a refusal tells this many reasons and characters of each. */
-const MAX_REASONS = 8;
-const MAX_SENTENCE = 300;
+const MAX_REASONS = 4;
+const MAX_SENTENCE = 600;
 const MAX_MESSAGE = 1_000;
 
 /**
