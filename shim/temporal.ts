@@ -14,7 +14,7 @@ import { loadClientConnectConfig } from '@temporalio/envconfig';
 import type { Check } from '../workflows/checklist.ts';
 import { WORKFLOW_EXECUTION_MS, WORKFLOW_TASK_MS } from '../workflows/deadlines.ts';
 import type { ReasonCode } from '../workflows/reason.ts';
-import type { VerificationInput } from '../workflows/verify-image.ts';
+import type { VerificationInput } from '../workflows/verification-input.ts';
 import { describeStart } from './workflow-description.ts';
 
 /** Temporal could not be asked, or did not answer. `code` is one of the inconclusive codes. */

@@ -1,6 +1,6 @@
 import { type SearchAttributePair, TypedSearchAttributes } from '@temporalio/common';
 import { ATTRIBUTES } from '../workflows/search-attributes.ts';
-import type { VerificationInput } from '../workflows/verify-image.ts';
+import type { VerificationInput } from '../workflows/verification-input.ts';
 
 /** Summary in the list of the Temporal UI: a line (the server takes 400 bytes, the documentation promises 200). */
 const MAX_SUMMARY_LENGTH = 200;
