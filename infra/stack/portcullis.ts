@@ -3,7 +3,8 @@ import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { type ServerProcess, startServer } from './process.ts';
 
-const MAIN = fileURLToPath(new URL('../portcullis.ts', import.meta.url));
+/** As people run it, so that what is measured is what they get. */
+const PROGRAM = fileURLToPath(new URL('../portcullis', import.meta.url));
 
 export interface WorkerOptions {
   readonly dir: string;
@@ -21,9 +22,9 @@ export async function startWorker(options: WorkerOptions): Promise<ServerProcess
   const said = await countReady(`${options.dir}/${name}.log`);
   return await startServer({
     name,
-    program: process.execPath,
+    program: PROGRAM,
     args: [
-      ...[MAIN, 'worker', '--policy', options.policyDirectory, '--verdict-key', options.verdictKey],
+      ...['worker', '--policy', options.policyDirectory, '--verdict-key', options.verdictKey],
       ...['--metrics', 'off'],
     ],
     dir: options.dir,
@@ -55,9 +56,9 @@ export interface ShimOptions {
 export async function startShim(options: ShimOptions): Promise<ServerProcess> {
   return await startServer({
     name: options.name ?? 'shim',
-    program: process.execPath,
+    program: PROGRAM,
     args: [
-      ...[MAIN, 'shim', '--verdict-keys', options.verdictKeys, '--node', 'node-1'],
+      ...['shim', '--verdict-keys', options.verdictKeys, '--node', 'node-1'],
       ...['--socket', options.launcherSocket, '--grpc-socket', options.grpcSocket],
       ...['--metrics', options.metrics ?? 'off'],
       ...(options.taskQueue === undefined ? [] : ['--task-queue', options.taskQueue]),
