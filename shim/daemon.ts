@@ -1,11 +1,12 @@
-import { decide } from './decide.ts';
-import { serveVerifier } from './grpc-server.ts';
-import { openIntake } from './intake.ts';
+import { type DecisionOptions, decide } from './decide.ts';
+import type { Question } from './decision.ts';
+import { serveVerifier, type VerifierServer } from './grpc-server.ts';
+import { type Intake, openIntake } from './intake.ts';
 import { serveLauncher } from './launcher-server.ts';
 import type { Log } from './log.ts';
-import { createMetrics, type ListenAddress, serveMetrics } from './metrics.ts';
+import { createMetrics, type ListenAddress, type Metrics, serveMetrics } from './metrics.ts';
 import { watchPolicy } from './policy-watch.ts';
-import { connectBackend } from './temporal.ts';
+import { type Backend, connectBackend } from './temporal.ts';
 import { loadVerdictKeys, type VerdictKeys } from './verdict-keys.ts';
 
 export interface DaemonOptions {
@@ -50,11 +51,48 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Dae
   const metrics = createMetrics(policy.age);
   const gate = { backend, policy, keys: () => keys, node: options.node };
   const intake = openIntake((request, how) => decide(gate, request, how), metrics, log);
+  const opened: Closers = [() => backend.close(), () => policy.stop()];
+  const verifier = await openFronts(options, intake, backend, metrics, opened);
+  policyKnown = () => verifier.setServing(true);
+  if (policy.age() !== undefined) policyKnown();
+  const { launcherSocket, grpcSocket, node } = options;
+  log.info('ready', { launcherSocket, grpcSocket, verdictKeys: keys.size, node });
 
-  const opened: (() => unknown)[] = [() => backend.close(), () => policy.stop()];
-  const close = async () => {
-    for (const one of opened.toReversed()) await one();
+  return {
+    async reload() {
+      try {
+        keys = await loadVerdictKeys(options.verdictKeys);
+        log.info('reloaded', { verdictKeys: keys.size });
+      } catch (error) {
+        log.warn('not reloaded, the verdict keys stay as they were', { error: String(error) });
+      }
+    },
+    async stop(graceMs) {
+      policyKnown = () => {};
+      verifier.setServing(false);
+      log.info('stopping');
+      await intake.drain(graceMs);
+      await closeAll(opened);
+      log.info('stopped');
+    },
   };
+}
+
+/** What is open, oldest first; the newest is closed first. */
+type Closers = (() => unknown)[];
+
+async function closeAll(opened: Closers): Promise<void> {
+  for (const close of opened.toReversed()) await close();
+}
+
+/** Opens metrics, gRPC and launcher socket, and notes how each is closed; closes everything when one can't be had. */
+async function openFronts(
+  options: DaemonOptions,
+  intake: Intake,
+  backend: Backend,
+  metrics: Metrics,
+  opened: Closers,
+): Promise<VerifierServer> {
   try {
     if (options.metrics !== undefined) {
       const scraped = await serveMetrics(options.metrics, metrics);
@@ -65,34 +103,12 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Dae
       resolve: backend.resolve,
     });
     opened.push(() => verifier.close(FLUSH_MS));
-    const launcher = await serveLauncher(options.launcherSocket, (question, how) =>
-      intake.ask('launcher', question, how),
-    );
+    const ask = (question: Question, how: DecisionOptions) => intake.ask('launcher', question, how);
+    const launcher = await serveLauncher(options.launcherSocket, ask);
     opened.push(() => launcher.close(FLUSH_MS));
-    policyKnown = () => verifier.setServing(true);
-    if (policy.age() !== undefined) policyKnown();
-    const { launcherSocket, grpcSocket, node } = options;
-    log.info('ready', { launcherSocket, grpcSocket, verdictKeys: keys.size, node });
-    return {
-      async reload() {
-        try {
-          keys = await loadVerdictKeys(options.verdictKeys);
-          log.info('reloaded', { verdictKeys: keys.size });
-        } catch (error) {
-          log.warn('not reloaded, the verdict keys stay as they were', { error: String(error) });
-        }
-      },
-      async stop(graceMs) {
-        policyKnown = () => {};
-        verifier.setServing(false);
-        log.info('stopping');
-        await intake.drain(graceMs);
-        await close();
-        log.info('stopped');
-      },
-    };
+    return verifier;
   } catch (error) {
-    await close();
+    await closeAll(opened);
     throw error;
   }
 }
