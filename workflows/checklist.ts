@@ -43,7 +43,10 @@ export function renderChecklist(
   checks: readonly Check[],
   decided?: { readonly outcome: Outcome; readonly reasons: readonly Reason[] },
 ): string {
-  const lines = checks.map((check) => `- ${MARK[check.state]} **${check.title}**: ${codeSpan(check.detail)}`);
+  const lines = checks.map(({ title, state, detail, code }) => {
+    const why = code === undefined ? '' : `**${code}** `;
+    return `- ${MARK[state]} ${codeSpan(title)}: ${why}${codeSpan(detail)}`;
+  });
   if (decided === undefined) return lines.join('\n');
   const reasons = decided.reasons.map((reason) => `**${reason.code}** ${codeSpan(reason.sentence)}`);
   return [`### ${HEADLINE[decided.outcome]}`, ...reasons, '', ...lines].join('\n');

@@ -141,6 +141,21 @@ describe('verifyImage', () => {
     });
   });
 
+  it('shows while it runs what it is waiting for', async () => {
+    const fetchSignatures = () => Promise.reject(passing('REGISTRY_ERROR', 'got `503`'));
+    await withWorker({ fetchSignatures }, async ({ ask }) => {
+      const { workflowId } = await ask(2_000);
+      const handle = client.workflow.getHandle(String(workflowId));
+      const { currentDetails } = await handle.query<{ currentDetails: string }>('__temporal_workflow_metadata');
+      assert.match(currentDetails, /🔁 `signatures`: \*\*REGISTRY_ERROR\*\* `got '503'`/);
+      const { raw } = await handle.describe();
+      const [pending] = raw.pendingActivities ?? [];
+      assert.equal(pending?.activityType?.name, 'fetchSignatures');
+      assert.equal(pending?.lastFailure?.message, 'got `503`');
+      await handle.terminate('the test is over');
+    });
+  });
+
   it('keeps its history small and free of evidence', async () => {
     await withWorker({}, async ({ ask }) => {
       const decision = await ask();
