@@ -168,8 +168,13 @@ describe('a daemon that is stopped', () => {
     assert.equal(shim.stdout, '');
   });
 
-  it('is gone at once when nothing runs', async (test) => {
+  it('is gone at once when nothing runs, whoever stays connected', async (test) => {
     const shim = await startShim(test);
+    const silent = connect(sockets.launcher).on('error', () => {});
+    await once(silent, 'connect');
+    const caller = callVerifier(sockets.grpc);
+    assert.equal(await followHealth(caller.client).next(), 'NOT_SERVING');
+    test.after(() => caller.close());
     const begun = performance.now();
     shim.process.kill('SIGINT');
     await shim.exited;
