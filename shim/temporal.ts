@@ -10,10 +10,11 @@ import {
   WorkflowUpdateFailedError,
   WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
-import type { Check } from '../workflows/checklist.ts';
+import { type Check, parseChecks } from '../workflows/checklist.ts';
 import { WORKFLOW_EXECUTION_MS, WORKFLOW_TASK_MS } from '../workflows/deadlines.ts';
-import type { ReasonCode } from '../workflows/reason.ts';
+import { isReasonCode, type ReasonCode } from '../workflows/reason.ts';
 import type { VerificationInput } from '../workflows/verification-input.ts';
 import { describeStart } from './workflow-description.ts';
 
@@ -37,7 +38,9 @@ export interface RunState {
   readonly startedAt: Date;
   readonly checks: readonly Check[];
   /** The run's result as it was carried: not verified. */
-  readonly result: unknown;
+  readonly result?: unknown;
+  /** Why it ended without one. */
+  readonly failure?: string;
 }
 
 /** The backend as a node sees it. Answers are untrusted: whoever uses one checks its signature. All deadlines are Unix time in ms. */
@@ -71,11 +74,14 @@ function policyHeadId(taskQueue: string): string {
 const RETRY_FIRST_MS = 50;
 const RETRY_MAX_MS = 400;
 
-/**
- * Connects lazily to the server that the environment names (`TEMPORAL_ADDRESS` and the other variables and the
- * configuration file of the Temporal CLI).
- */
-export function connectBackend(taskQueue: string): Backend {
+/** A client whose calls end by their deadline (Unix ms) and fail as BackendProblem. */
+interface BoundedClient {
+  readonly client: Client;
+  within<T>(deadline: number, call: () => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+function connectClient(): BoundedClient {
   const config = loadClientConnectConfig();
   let closing = false;
   let retriedUntil = 0;
@@ -91,86 +97,111 @@ export function connectBackend(taskQueue: string): Backend {
   const connection = Connection.lazy({ ...config.connectionOptions, interceptors: [retry] });
   const client = new Client({ connection, ...(config.namespace === undefined ? {} : { namespace: config.namespace }) });
   const address = config.connectionOptions.address ?? 'localhost:7233';
-
-  /** gRPC's own deadline overshoots when the server is unreachable, so a timer has the last word. */
-  async function within<T>(deadline: number, call: () => Promise<T>): Promise<T> {
-    const aborted = new AbortController();
-    const late = Promise.withResolvers<never>();
-    const timer = setTimeout(
-      () => {
+  return {
+    client,
+    /** gRPC's own deadline overshoots when the server is unreachable, so a timer has the last word. */
+    async within(deadline, call) {
+      const aborted = new AbortController();
+      const late = Promise.withResolvers<never>();
+      const giveUp = () => {
         late.reject(new BackendProblem('TEMPORAL_UNREACHABLE', `no answer from Temporal at ${address} in time`));
         aborted.abort();
-      },
-      Math.max(0, deadline - Date.now()),
-    );
-    const answer = connection.withAbortSignal(aborted.signal, () => connection.withDeadline(deadline, call));
-    answer.catch(() => {}); // whoever loses the race below has nobody left to tell
-    try {
-      return await Promise.race([answer, late.promise]);
-    } catch (error) {
-      throw toProblem(error, address);
-    } finally {
-      clearTimeout(timer);
-    }
-  }
+      };
+      const timer = setTimeout(giveUp, Math.max(0, deadline - Date.now()));
+      const answer = connection.withAbortSignal(aborted.signal, () => connection.withDeadline(deadline, call));
+      answer.catch(() => {}); // whoever loses the race below has nobody left to tell
+      try {
+        return await Promise.race([answer, late.promise]);
+      } catch (error) {
+        throw toProblem(error, address);
+      } finally {
+        clearTimeout(timer);
+      }
+    },
+    async close() {
+      closing = true;
+      // A retry that sleeps wakes up to make a call, and throws where nobody listens when the channel is shut by then.
+      const asleep = retriedUntil - Date.now();
+      if (asleep > -RETRY_MAX_MS)
+        await new Promise((resolve) => setTimeout(resolve, Math.max(0, asleep) + RETRY_FIRST_MS));
+      await connection.close();
+    },
+  };
+}
 
+/**
+ * Connects lazily to the server that the environment names (`TEMPORAL_ADDRESS` and the other variables and the
+ * configuration file of the Temporal CLI).
+ */
+export function connectBackend(taskQueue: string): Backend {
+  const { client, within, close } = connectClient();
+  const handle = (workflowId: string) => client.workflow.getHandle(workflowId);
   return {
     async verify({ workflowId, input, node }, deadline) {
-      const operation = new WithStartWorkflowOperation('verifyImage', {
-        workflowId,
-        taskQueue,
-        args: [input],
-        workflowIdConflictPolicy: 'USE_EXISTING',
-        workflowIdReusePolicy: 'ALLOW_DUPLICATE',
-        workflowTaskTimeout: WORKFLOW_TASK_MS,
-        workflowExecutionTimeout: WORKFLOW_EXECUTION_MS,
-        ...describeStart(input, node),
-      });
-      const update = { updateId: 'verdict', startWorkflowOperation: operation };
+      const update = {
+        updateId: 'verdict',
+        startWorkflowOperation: startVerification(workflowId, taskQueue, input, node),
+      };
       try {
         return await within(deadline, () => client.workflow.executeUpdateWithStart('verdict', update));
       } catch (error) {
         // The update of a run that failed says only that it was left without an answer; the run says why.
         if (!(error instanceof BackendProblem) || error.code !== 'WORKFLOW_FAILED') throw error;
-        await within(deadline, () => client.workflow.getHandle(workflowId).result());
+        await within(deadline, () => handle(workflowId).result());
         throw error;
       }
     },
     checks: (workflowId, deadline) =>
-      within(deadline, () => client.workflow.getHandle(workflowId).query<readonly Check[]>('checks')),
+      within(deadline, async () => parseChecks(await handle(workflowId).query('checks'))),
     exists: (workflowId, deadline) =>
-      within(deadline, async () => (await client.workflow.getHandle(workflowId).describe()).workflowId === workflowId),
+      within(deadline, async () => (await handle(workflowId).describe()).workflowId === workflowId),
     async policyHead(deadline) {
       const reserve = Math.min(LAST_QUESTION_MS, (deadline - Date.now()) / 2);
+      const workflowId = policyHeadId(taskQueue);
       try {
-        return await within(deadline - reserve, () => queryPolicyHead(client, policyHeadId(taskQueue), taskQueue));
+        return await within(deadline - reserve, () => queryPolicyHead(client, workflowId, taskQueue));
       } catch (error) {
-        const known = await within(deadline, () => client.workflow.getHandle(policyHeadId(taskQueue)).describe()).catch(
-          () => undefined,
-        );
+        const known = await within(deadline, () => handle(workflowId).describe()).catch(() => undefined);
         throw known === undefined ? error : new BackendProblem('WORKER_UNAVAILABLE', NO_WORKER, error);
       }
     },
-    resolve: (name, deadline) =>
-      within(deadline, () =>
-        client.workflow.execute('resolveName', {
-          workflowId: `resolve/${name}/${new Date().toISOString()}`,
-          taskQueue,
-          args: [{ name }],
-          workflowTaskTimeout: WORKFLOW_TASK_MS,
-          workflowExecutionTimeout: Math.max(1, deadline - Date.now()),
-          staticSummary: name,
-        }),
-      ),
+    resolve: (name, deadline) => within(deadline, () => resolveName(client, taskQueue, name, deadline)),
     find: (decisionId, deadline) => within(deadline, () => findRuns(client, decisionId)),
-    async close() {
-      closing = true;
-      // A retry that sleeps wakes up to make a call, and throws where nobody listens when the channel is shut by then.
-      if (retriedUntil > 0)
-        await new Promise((resolve) => setTimeout(resolve, Math.max(0, retriedUntil - Date.now()) + 50));
-      await connection.close();
-    },
+    close,
   };
+}
+
+/** An operation serves one call only. */
+function startVerification(workflowId: string, taskQueue: string, input: VerificationInput, node: string) {
+  return new WithStartWorkflowOperation('verifyImage', {
+    workflowId,
+    taskQueue,
+    args: [input],
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+    workflowTaskTimeout: WORKFLOW_TASK_MS,
+    workflowExecutionTimeout: WORKFLOW_EXECUTION_MS,
+    ...describeStart(input, node),
+  });
+}
+
+/** A failure keeps the code of what went wrong: it is the answer that a person at a terminal gets. */
+async function resolveName(client: Client, taskQueue: string, name: string, deadline: number): Promise<unknown> {
+  try {
+    return await client.workflow.execute('resolveName', {
+      workflowId: `resolve/${name}/${new Date().toISOString()}`,
+      taskQueue,
+      args: [{ name }],
+      workflowTaskTimeout: WORKFLOW_TASK_MS,
+      workflowExecutionTimeout: Math.max(1, deadline - Date.now()),
+      staticSummary: name,
+    });
+  } catch (error) {
+    const failure = error instanceof WorkflowFailedError ? error.cause : undefined;
+    const code = failure instanceof ApplicationFailure ? (failure.type ?? '') : '';
+    if (failure === undefined || !isReasonCode(code)) throw error;
+    throw new BackendProblem(code, failure.message, error);
+  }
 }
 
 /** The statement's workflow runs for ever; the first node of a fleet starts it. */
@@ -191,27 +222,30 @@ async function queryPolicyHead(client: Client, workflowId: string, taskQueue: st
   return await started.query('policyHead');
 }
 
+/** Runs of one decision that are shown. */
+const MAX_RUNS = 20;
+
 async function findRuns(client: Client, decisionId: string): Promise<readonly RunState[]> {
   const runs: RunState[] = [];
-  for await (const run of client.workflow.list({ query: `DecisionId = '${decisionId}'`, pageSize: 20 })) {
-    const handle = client.workflow.getHandle(run.workflowId, run.runId);
-    const checks = await handle.query<readonly Check[]>('checks').catch(() => []);
-    const result = run.status.name === 'COMPLETED' ? await resultOf(handle) : undefined;
-    runs.push({
-      workflowId: run.workflowId,
-      runId: run.runId,
-      status: run.status.name,
-      startedAt: run.startTime,
-      checks,
-      result,
-    });
-    if (runs.length === 20) break;
+  for await (const run of client.workflow.list({ query: `DecisionId = '${decisionId}'`, pageSize: MAX_RUNS })) {
+    const { workflowId, runId, status, startTime: startedAt } = run;
+    const handle = client.workflow.getHandle(workflowId, runId);
+    // a running one has no result yet, and without a worker nobody tells its checks
+    const checks = await handle.query('checks').then(parseChecks, () => []);
+    const ended = status.name === 'RUNNING' ? {} : await endOf(handle);
+    runs.push({ workflowId, runId, status: status.name, startedAt, checks, ...ended });
+    if (runs.length === MAX_RUNS) break;
   }
   return runs.toSorted((a, b) => b.startedAt.getTime() - a.startedAt.getTime());
 }
 
-async function resultOf(handle: WorkflowHandle): Promise<unknown> {
-  return await handle.result();
+async function endOf(handle: WorkflowHandle): Promise<{ readonly result: unknown } | { readonly failure: string }> {
+  try {
+    return { result: await handle.result() };
+  } catch (error) {
+    const cause = error instanceof WorkflowFailedError && error.cause !== undefined ? error.cause : error;
+    return { failure: cause instanceof Error ? cause.message : String(cause) };
+  }
 }
 
 function toProblem(error: unknown, address: string): BackendProblem {

@@ -1,4 +1,4 @@
-import type { Outcome, Reason, ReasonCode } from './reason.ts';
+import { isReasonCode, type Outcome, type Reason, type ReasonCode } from './reason.ts';
 
 /** `retrying` is a check that failed for a reason that may pass; the detail is the last one. */
 export type CheckState = 'running' | 'retrying' | 'passed' | 'failed';
@@ -55,4 +55,24 @@ export function renderChecklist(
 /** Text from outside as inert Markdown. */
 export function codeSpan(text: string): string {
   return `\`${text.replaceAll('`', "'").replaceAll(/\s+/g, ' ')}\``;
+}
+
+/** Steps of one verification that are read; a policy with more authorities is judged all the same. */
+const MAX_CHECKS = 200;
+
+/** Reads a checklist that Temporal carried: it is told to people and decides nothing. What is no check is left out. */
+export function parseChecks(carried: unknown): readonly Check[] {
+  if (!Array.isArray(carried)) return [];
+  return carried.slice(0, MAX_CHECKS).flatMap((one: unknown) => parseCheck(one) ?? []);
+}
+
+function parseCheck(carried: unknown): Check | undefined {
+  if (typeof carried !== 'object' || carried === null) return undefined;
+  const { title, state, detail, code } = carried as { [K in keyof Check]?: unknown };
+  if (typeof title !== 'string' || typeof detail !== 'string' || !isCheckState(state)) return undefined;
+  return { title, state, detail, ...(typeof code === 'string' && isReasonCode(code) ? { code } : {}) };
+}
+
+function isCheckState(value: unknown): value is CheckState {
+  return typeof value === 'string' && Object.hasOwn(MARK, value);
 }

@@ -93,13 +93,15 @@ const SIGNATURE: Readonly<Record<Explanation['signature'], string>> = {
   'does not hold': 'SIGNATURE DOES NOT HOLD under the given verdict keys: no verdict is shown\n',
 };
 
-function print({ workflowId, runId, status, startedAt, checks, verdict, signature }: Explanation): void {
+function print(run: Explanation): void {
+  const { workflowId, runId, status, startedAt, checks, verdict, signature, failure } = run;
   const write = (text: string) => void process.stdout.write(text);
   const staircase = createStaircase(write, process.stdout.isTTY === true);
   write(`${plainText(workflowId)}\n`);
   write(`run ${plainText(runId)}, ${plainText(status.toLowerCase())}, started ${startedAt.toISOString()}\n`);
   staircase.show(checks.map(toWireCheck));
   if (verdict !== undefined) staircase.end(toWireVerdict({ by: 'verdict', verdict, workflowId }));
+  else if (failure !== undefined) write(`failed: ${plainText(failure)}\n`);
   else if (signature === 'none') write(status === 'RUNNING' ? 'no verdict yet\n' : 'no verdict\n');
   write(SIGNATURE[signature]);
 }
