@@ -3,10 +3,13 @@ import {
   Connection,
   defaultGrpcRetryOptions,
   makeGrpcRetryInterceptor,
+  QueryRejectedError,
   ServiceError,
   WithStartWorkflowOperation,
+  WorkflowClient,
   WorkflowFailedError,
   type WorkflowHandle,
+  WorkflowNotFoundError,
   WorkflowUpdateFailedError,
   WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
@@ -77,6 +80,8 @@ const RETRY_MAX_MS = 400;
 /** A client whose calls end by their deadline (Unix ms) and fail as BackendProblem. */
 interface BoundedClient {
   readonly client: Client;
+  /** Gets answers of open runs only. */
+  readonly open: WorkflowClient;
   within<T>(deadline: number, call: () => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
@@ -95,10 +100,11 @@ function connectClient(): BoundedClient {
     },
   });
   const connection = Connection.lazy({ ...config.connectionOptions, interceptors: [retry] });
-  const client = new Client({ connection, ...(config.namespace === undefined ? {} : { namespace: config.namespace }) });
+  const options = { connection, ...(config.namespace === undefined ? {} : { namespace: config.namespace }) };
   const address = config.connectionOptions.address ?? 'localhost:7233';
   return {
-    client,
+    client: new Client(options),
+    open: new WorkflowClient({ ...options, queryRejectCondition: 'NOT_OPEN' }),
     /** gRPC's own deadline overshoots when the server is unreachable, so a timer has the last word. */
     async within(deadline, call) {
       const aborted = new AbortController();
@@ -134,7 +140,7 @@ function connectClient(): BoundedClient {
  * configuration file of the Temporal CLI).
  */
 export function connectBackend(taskQueue: string): Backend {
-  const { client, within, close } = connectClient();
+  const { client, open, within, close } = connectClient();
   const handle = (workflowId: string) => client.workflow.getHandle(workflowId);
   return {
     async verify({ workflowId, input, node }, deadline) {
@@ -159,7 +165,7 @@ export function connectBackend(taskQueue: string): Backend {
       const reserve = Math.min(LAST_QUESTION_MS, (deadline - Date.now()) / 2);
       const workflowId = policyHeadId(taskQueue);
       try {
-        return await within(deadline - reserve, () => queryPolicyHead(client, workflowId, taskQueue));
+        return await within(deadline - reserve, () => queryPolicyHead(open, workflowId, taskQueue));
       } catch (error) {
         const known = await within(deadline, () => handle(workflowId).describe()).catch(() => undefined);
         throw known === undefined ? error : new BackendProblem('WORKER_UNAVAILABLE', NO_WORKER, error);
@@ -204,15 +210,15 @@ async function resolveName(client: Client, taskQueue: string, name: string, dead
   }
 }
 
-/** The statement's workflow runs for ever; the first node of a fleet starts it. */
-async function queryPolicyHead(client: Client, workflowId: string, taskQueue: string): Promise<unknown> {
-  const handle = client.workflow.getHandle(workflowId);
+/** The statement's workflow runs for ever; a node that finds none running, or one that was ended by hand, starts it. */
+async function queryPolicyHead(open: WorkflowClient, workflowId: string, taskQueue: string): Promise<unknown> {
+  // A closed run would still answer the query, with a statement that is not renewed any more.
   try {
-    return await handle.query('policyHead');
+    return await open.getHandle(workflowId).query('policyHead');
   } catch (error) {
-    if (!(error instanceof Error && error.name === 'WorkflowNotFoundError')) throw error;
+    if (!(error instanceof WorkflowNotFoundError) && !(error instanceof QueryRejectedError)) throw error;
   }
-  const started = await client.workflow.start('statePolicy', {
+  const started = await open.start('statePolicy', {
     workflowId,
     taskQueue,
     workflowIdConflictPolicy: 'USE_EXISTING',

@@ -59,5 +59,10 @@ for (const [scene, changes] of Object.entries(SCENES)) {
   policy.stop();
   await worker.stop();
 }
+const stating = await startWorkflowWorker(server.address, good);
+await stating.backend.policyHead(Date.now() + 5_000);
+const statement = client.workflow.getHandle(`policy/${stating.taskQueue}`);
+await writeFile(`${folder}state-policy.json`, `${withoutMachine(historyToJSON(await statement.fetchHistory()))}\n`);
+await stating.stop();
 await client.connection.close();
 await server.stop();

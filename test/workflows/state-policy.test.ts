@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { Client, Connection } from '@temporalio/client';
+import { watchPolicy } from '../../shim/policy-watch.ts';
+import { type DevServer, startDevServer } from '../support/dev-server.ts';
+import { createTestActivities, lasting, TEST_REVISION } from '../support/evidence.ts';
+import { createTestVerdictKey } from '../support/verdicts.ts';
+import { startWorkflowWorker } from '../support/workflow-worker.ts';
+
+const key = createTestVerdictKey();
+const keys = new Map([[key.keyId, key.publicKey]]);
+
+let server: DevServer;
+let client: Client;
+before(async () => {
+  server = await startDevServer();
+  client = new Client({ connection: await Connection.connect({ address: server.address }) });
+});
+after(async () => {
+  await client.connection.close();
+  await server.stop();
+});
+
+describe('statePolicy', () => {
+  it('is started by whichever node comes first, and one run serves them all', async () => {
+    const worker = await startWorkflowWorker(server.address, createTestActivities(key));
+    try {
+      const heads = await Promise.all([1, 2, 3].map(() => worker.backend.policyHead(Date.now() + 5_000)));
+      assert.equal(new Set(heads.map((head) => JSON.stringify(head))).size, 1);
+      assert.notEqual(heads[0], null);
+    } finally {
+      await worker.stop();
+    }
+  });
+
+  it('is started again after somebody ended it by hand', async () => {
+    const worker = await startWorkflowWorker(server.address, createTestActivities(key));
+    try {
+      await worker.backend.policyHead(Date.now() + 5_000);
+      const handle = client.workflow.getHandle(`policy/${worker.taskQueue}`);
+      const first = await handle.describe();
+      await handle.terminate('by hand');
+      const policy = watchPolicy(
+        worker.backend,
+        () => keys,
+        () => {},
+      );
+      const known = await policy.current(Date.now() + 5_000);
+      policy.stop();
+      assert.deepEqual(known, { ok: true, policyRevision: TEST_REVISION });
+      assert.notEqual((await handle.describe()).runId, first.runId);
+    } finally {
+      await worker.stop();
+    }
+  });
+
+  it('runs on when the policy can not be stated, and says so', async () => {
+    const describePolicy = () => Promise.reject(lasting('KEY_UNREADABLE', 'the verdict key did not sign'));
+    const worker = await startWorkflowWorker(server.address, createTestActivities(key, { describePolicy }));
+    try {
+      assert.equal(await worker.backend.policyHead(Date.now() + 5_000), null);
+      const handle = client.workflow.getHandle(`policy/${worker.taskQueue}`);
+      const { currentDetails } = await handle.query<{ currentDetails: string }>('__temporal_workflow_metadata');
+      assert.match(currentDetails, /could not be stated: .*the verdict key did not sign/);
+      assert.equal((await handle.describe()).status.name, 'RUNNING');
+    } finally {
+      await worker.stop();
+    }
+  });
+});
