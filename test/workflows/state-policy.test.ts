@@ -25,9 +25,21 @@ describe('statePolicy', () => {
   it('is started by whichever node comes first, and one run serves them all', async () => {
     const worker = await startWorkflowWorker(server.address, createTestActivities(key));
     try {
-      const heads = await Promise.all([1, 2, 3].map(() => worker.backend.policyHead(Date.now() + 5_000)));
-      assert.equal(new Set(heads.map((head) => JSON.stringify(head))).size, 1);
-      assert.notEqual(heads[0], null);
+      const nodes = [1, 2, 3].map(() =>
+        watchPolicy(
+          worker.backend,
+          () => keys,
+          () => {},
+        ),
+      );
+      const known = await Promise.all(nodes.map((node) => node.current(Date.now() + 5_000)));
+      for (const node of nodes) node.stop();
+      assert.deepEqual(
+        known,
+        [1, 2, 3].map(() => ({ ok: true, policyRevision: TEST_REVISION })),
+      );
+      const described = await client.workflow.getHandle(`policy/${worker.taskQueue}`).describe();
+      assert.equal(described.status.name, 'RUNNING');
     } finally {
       await worker.stop();
     }
