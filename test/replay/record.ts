@@ -1,6 +1,5 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { Client, Connection } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { decide } from '../../shim/decide.ts';
 import { watchPolicy } from '../../shim/policy-watch.ts';
@@ -41,7 +40,6 @@ function withoutMachine(json: string): string {
 const folder = fileURLToPath(new URL('./histories/', import.meta.url));
 await mkdir(folder, { recursive: true });
 const server = await startDevServer();
-const client = new Client({ connection: await Connection.connect({ address: server.address }) });
 for (const [scene, changes] of Object.entries(SCENES)) {
   const worker = await startWorkflowWorker(server.address, createTestActivities(key, changes));
   const keys = new Map([[key.keyId, key.publicKey]]);
@@ -52,7 +50,7 @@ for (const [scene, changes] of Object.entries(SCENES)) {
   );
   const gate = { backend: worker.backend, policy, keys: () => keys, node: 'recorder' };
   const { workflowId } = await decide(gate, { name: `127.0.0.1:5000/replay/${scene}:v1`, digest: digestOf('ab') });
-  const handle = client.workflow.getHandle(String(workflowId));
+  const handle = server.client.workflow.getHandle(String(workflowId));
   await handle.result();
   await writeFile(`${folder}${scene}.json`, `${withoutMachine(historyToJSON(await handle.fetchHistory()))}\n`);
   console.log(scene, workflowId);
@@ -61,8 +59,7 @@ for (const [scene, changes] of Object.entries(SCENES)) {
 }
 const stating = await startWorkflowWorker(server.address, good);
 await stating.backend.policyHead(Date.now() + 5_000);
-const statement = client.workflow.getHandle(`policy/${stating.taskQueue}`);
+const statement = server.client.workflow.getHandle(`policy/${stating.taskQueue}`);
 await writeFile(`${folder}state-policy.json`, `${withoutMachine(historyToJSON(await statement.fetchHistory()))}\n`);
 await stating.stop();
-await client.connection.close();
 await server.stop();

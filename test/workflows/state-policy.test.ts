@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { Client, Connection } from '@temporalio/client';
 import { watchPolicy } from '../../shim/policy-watch.ts';
 import { type DevServer, startDevServer } from '../support/dev-server.ts';
 import { createTestActivities, lasting, TEST_REVISION } from '../support/evidence.ts';
@@ -11,15 +10,10 @@ const key = createTestVerdictKey();
 const keys = new Map([[key.keyId, key.publicKey]]);
 
 let server: DevServer;
-let client: Client;
 before(async () => {
   server = await startDevServer();
-  client = new Client({ connection: await Connection.connect({ address: server.address }) });
 });
-after(async () => {
-  await client.connection.close();
-  await server.stop();
-});
+after(() => server.stop());
 
 describe('statePolicy', () => {
   it('is started by whichever node comes first, and one run serves them all', async () => {
@@ -38,7 +32,7 @@ describe('statePolicy', () => {
         known,
         [1, 2, 3].map(() => ({ ok: true, policyRevision: TEST_REVISION })),
       );
-      const described = await client.workflow.getHandle(`policy/${worker.taskQueue}`).describe();
+      const described = await server.client.workflow.getHandle(`policy/${worker.taskQueue}`).describe();
       assert.equal(described.status.name, 'RUNNING');
     } finally {
       await worker.stop();
@@ -49,7 +43,7 @@ describe('statePolicy', () => {
     const worker = await startWorkflowWorker(server.address, createTestActivities(key));
     try {
       await worker.backend.policyHead(Date.now() + 5_000);
-      const handle = client.workflow.getHandle(`policy/${worker.taskQueue}`);
+      const handle = server.client.workflow.getHandle(`policy/${worker.taskQueue}`);
       const first = await handle.describe();
       await handle.terminate('by hand');
       const policy = watchPolicy(
@@ -71,7 +65,7 @@ describe('statePolicy', () => {
     const worker = await startWorkflowWorker(server.address, createTestActivities(key, { describePolicy }));
     try {
       assert.equal(await worker.backend.policyHead(Date.now() + 5_000), null);
-      const handle = client.workflow.getHandle(`policy/${worker.taskQueue}`);
+      const handle = server.client.workflow.getHandle(`policy/${worker.taskQueue}`);
       const { currentDetails } = await handle.query<{ currentDetails: string }>('__temporal_workflow_metadata');
       assert.match(currentDetails, /could not be stated: .*the verdict key did not sign/);
       assert.equal((await handle.describe()).status.name, 'RUNNING');

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { Client, Connection } from '@temporalio/client';
 import { decide } from '../../shim/decide.ts';
 import { type Decision, outcomeOf, reasonsOf } from '../../shim/decision.ts';
 import { watchPolicy } from '../../shim/policy-watch.ts';
@@ -15,15 +14,10 @@ const keys = new Map([[key.keyId, key.publicKey]]);
 const request = { name: '127.0.0.1:5000/demo/app:v1', digest: digestOf('ab') };
 
 let server: DevServer;
-let client: Client;
 before(async () => {
   server = await startDevServer();
-  client = new Client({ connection: await Connection.connect({ address: server.address }) });
 });
-after(async () => {
-  await client.connection.close();
-  await server.stop();
-});
+after(() => server.stop());
 
 interface Asking {
   ask(budgetMs?: number): Promise<Decision>;
@@ -125,7 +119,7 @@ describe('verifyImage', () => {
   it('shows in the UI what was decided and why', async () => {
     await withWorker({}, async ({ ask }) => {
       const decision = await ask();
-      const described = await client.workflow.getHandle(String(decision.workflowId)).describe();
+      const described = await server.client.workflow.getHandle(String(decision.workflowId)).describe();
       const attributes = Object.fromEntries(
         described.typedSearchAttributes.getAll().map(({ key: attribute, value }) => [attribute.name, value]),
       );
@@ -145,7 +139,7 @@ describe('verifyImage', () => {
     const fetchSignatures = () => Promise.reject(passing('REGISTRY_ERROR', 'got `503`'));
     await withWorker({ fetchSignatures }, async ({ ask }) => {
       const { workflowId } = await ask(2_000);
-      const handle = client.workflow.getHandle(String(workflowId));
+      const handle = server.client.workflow.getHandle(String(workflowId));
       const { currentDetails } = await handle.query<{ currentDetails: string }>('__temporal_workflow_metadata');
       assert.match(currentDetails, /🔁 `signatures`: \*\*REGISTRY_ERROR\*\* `got '503'`/);
       const { raw } = await handle.describe();
@@ -159,7 +153,7 @@ describe('verifyImage', () => {
   it('keeps its history small and free of evidence', async () => {
     await withWorker({}, async ({ ask }) => {
       const decision = await ask();
-      const { events } = await client.workflow.getHandle(String(decision.workflowId)).fetchHistory();
+      const { events } = await server.client.workflow.getHandle(String(decision.workflowId)).fetchHistory();
       // 7 that every update-with-start writes, one for each of the 5 checks, one for the search attributes
       assert.equal(events?.length, 13);
     });
