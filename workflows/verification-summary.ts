@@ -1,5 +1,6 @@
 import { digestHex, parseDigest } from './digest.ts';
 import { isReasonCode, type Outcome, type Reason } from './reason.ts';
+import { isRecord } from './record.ts';
 import type { Signer, Verdict } from './verdict.ts';
 
 /** Payload type of a verdict's envelope (in-toto attestation spec v1, "Envelope"). */
@@ -122,8 +123,4 @@ function isTime(value: unknown): value is string {
     /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(value) &&
     !Number.isNaN(Date.parse(value))
   );
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,5 +1,6 @@
 import { type Digest, parseDigest } from '../../workflows/digest.ts';
-import { isRecord, parseJsonObject } from './json.ts';
+import { isRecord } from '../../workflows/record.ts';
+import { parseJsonObject } from './json.ts';
 
 /** The parts of an image manifest (image-spec v1.1 `manifest.md`) that say whether it carries a signature. */
 export interface Artefact {

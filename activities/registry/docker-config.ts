@@ -1,5 +1,5 @@
+import { isRecord } from '../../workflows/record.ts';
 import type { Credential } from './credential.ts';
-import { isRecord } from './json.ts';
 
 /** What a docker `config.json` says about credentials, parsed. */
 export interface DockerConfig {

@@ -1,5 +1,6 @@
 import { type Digest, parseDigest } from '../../workflows/digest.ts';
-import { isRecord, parseJsonObject } from './json.ts';
+import { isRecord } from '../../workflows/record.ts';
+import { parseJsonObject } from './json.ts';
 
 /** One descriptor of a list of referrers. */
 export interface ReferrerEntry {

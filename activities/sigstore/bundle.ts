@@ -1,9 +1,10 @@
 import { type BundleWithDsseEnvelope, bundleFromJSON, isBundleWithDsseEnvelope } from '@sigstore/bundle';
+import { isRecord } from '../../workflows/record.ts';
 import { MAX_BUNDLE_BYTES, MAX_TIMESTAMPS, MAX_TLOG_ENTRIES } from '../limits.ts';
 import { decodeBase64 } from './base64.ts';
 import { type Refusal, refuse, type Step } from './judgement.ts';
 import { quote } from './quote.ts';
-import { isRecord, parseStrictJson } from './strict-json.ts';
+import { parseStrictJson } from './strict-json.ts';
 
 const MEDIA_TYPES: ReadonlySet<unknown> = new Set([
   'application/vnd.dev.sigstore.bundle+json;version=0.1',

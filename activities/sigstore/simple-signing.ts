@@ -1,12 +1,13 @@
 import { parseDigest } from '../../workflows/digest.ts';
 import { parseName, repositoryOf } from '../../workflows/name.ts';
+import { isRecord } from '../../workflows/record.ts';
 import { MAX_BUNDLE_BYTES } from '../limits.ts';
 import { decodeBase64 } from './base64.ts';
 import { type ExpectedImage, type Refusal, refuse, type SignatureJudgement, type Step } from './judgement.ts';
 import type { VerificationKey } from './key.ts';
 import { quote } from './quote.ts';
 import { holds, refuseBroken } from './raw-signature.ts';
-import { hasExactly, isRecord, parseStrictJson } from './strict-json.ts';
+import { hasExactly, parseStrictJson } from './strict-json.ts';
 
 const PAYLOAD_TYPE = 'cosign container image signature';
 

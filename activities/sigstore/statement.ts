@@ -1,8 +1,9 @@
 import { digestHex } from '../../workflows/digest.ts';
+import { isRecord } from '../../workflows/record.ts';
 import { MAX_SUBJECTS } from '../limits.ts';
 import { type ExpectedImage, refuse, type SignatureJudgement } from './judgement.ts';
 import { quote } from './quote.ts';
-import { isRecord, parseStrictJson } from './strict-json.ts';
+import { parseStrictJson } from './strict-json.ts';
 
 const PAYLOAD_TYPE = 'application/vnd.in-toto+json';
 const STATEMENT_TYPES: ReadonlySet<unknown> = new Set([

@@ -1,3 +1,5 @@
+import { isRecord } from '../../workflows/record.ts';
+
 /** Deeper than any Sigstore document (a bundle nests 7 levels, a cosign statement 4), shallow enough for any stack. */
 const MAX_DEPTH = 64;
 
@@ -77,11 +79,6 @@ function decode(literal: string): string {
   } catch {
     return literal;
   }
-}
-
-/** Tells whether a parsed value is an object. */
-export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** Tells whether an object has exactly these fields. */
