@@ -67,7 +67,7 @@ async function main(): Promise<number> {
 }
 
 async function setUp(dir: string, stopping: (() => Promise<void>)[]): Promise<Stage> {
-  step('obtaining the real parts, building the launcher and the workflow bundle');
+  step('obtaining the real parts (minutes the first time), building the launcher and the workflow bundle');
   const [{ launcher }] = await Promise.all([
     build(),
     obtain(['temporal', 'containerd', 'ctr', 'cosign', 'registry-referrers']),
