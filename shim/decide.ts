@@ -1,7 +1,13 @@
 import type { Check } from '../workflows/checklist.ts';
 import { SHIM_DEADLINE_MS, SHIM_WAIT_MS } from '../workflows/deadlines.ts';
 import type { Reason } from '../workflows/reason.ts';
-import { decisionId, type Epoch, type VerificationKey, verificationId } from '../workflows/verification-id.ts';
+import {
+  decisionId,
+  EPOCH_OVERLAP_MS,
+  type Epoch,
+  type VerificationKey,
+  verificationId,
+} from '../workflows/verification-id.ts';
 import { watchChecks } from './check-watch.ts';
 import type { Decision, PullRequest, Watcher } from './decision.ts';
 import type { PolicyWatch } from './policy-watch.ts';
@@ -46,15 +52,23 @@ interface Question {
 export async function decide(gate: Gate, request: PullRequest, options: DecisionOptions = {}): Promise<Decision> {
   const deadline = Math.min(Date.now() + SHIM_DEADLINE_MS, options.deadline ?? Number.POSITIVE_INFINITY);
   const wait = deadline - Math.min(LAST_QUESTION_MS, (deadline - Date.now()) / 4);
-  const question = (policyRevision: string, epoch: Epoch): Question => {
+  const question = (policyRevision: string, epoch: Epoch, at = Date.now()): Question => {
     const key = { ...request, policyRevision };
-    return { key, workflowId: verificationId(key, epoch, Date.now()), wait, deadline, watch: options.watch };
+    return { key, workflowId: verificationId(key, epoch, at), wait, deadline, watch: options.watch };
   };
   const known = await gate.policy.current(wait);
   if (!known.ok) return { ...refuse(question('unknown', 'quarter-hour'), known.reason), workflowId: undefined };
-  const shared = await ask(gate, question(known.policyRevision, 'quarter-hour'));
+  const current = question(known.policyRevision, 'quarter-hour');
+  const before = question(known.policyRevision, 'quarter-hour', Date.now() - EPOCH_OVERLAP_MS);
+  const shared = await ask(gate, (await isUnderWay(gate, before, current)) ? before : current);
   if (!shared.stale) return shared.decision;
   return (await ask(gate, question(known.policyRevision, 'ten-seconds'))).decision;
+}
+
+/** Whether an epoch has just ended, and pulls of it began a verification. */
+async function isUnderWay(gate: Gate, before: Question, current: Question): Promise<boolean> {
+  if (before.workflowId === current.workflowId) return false;
+  return await gate.backend.exists(before.workflowId, current.wait).catch(() => false);
 }
 
 /** `stale` is an answer that was reached before this pull and is no longer good: worth asking afresh. */

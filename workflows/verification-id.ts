@@ -20,6 +20,12 @@ const EPOCH_TEXT_LENGTH: Readonly<Record<Epoch, number>> = {
   'ten-seconds': '2026-01-01T00:00:00'.length,
 };
 
+/**
+ * How far into an epoch, in ms, a verification of the epoch before is still joined when there is one: a pull that is
+ * tried again must find what its first try began, also when an epoch ended in between.
+ */
+export const EPOCH_OVERLAP_MS = 60_000;
+
 /** Enough of the policy revision to tell two apart by eye. */
 const REVISION_LENGTH = 12;
 

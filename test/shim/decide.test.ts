@@ -88,6 +88,30 @@ describe('decide', () => {
     assert.match(ids[1] ?? '', /T\d\d:\d\d:\d0$/);
   });
 
+  const boundary = [
+    { at: '22:45:30', before: true, asked: '22:30', what: 'joins the verification of the epoch before' },
+    { at: '22:45:30', before: false, asked: '22:45', what: 'starts one when there was none' },
+    { at: '22:46:30', before: true, asked: '22:45', what: 'looks at its own epoch only, after a minute' },
+  ];
+  for (const { at, before, asked, what } of boundary) {
+    it(`${what} (${at})`, async (test) => {
+      test.mock.timers.enable({ apis: ['Date'], now: Date.parse(`2026-11-23T${at}Z`) });
+      const ids: string[] = [];
+      const decision = await decideWith({
+        exists: async (workflowId) => before && workflowId.endsWith('T22:30'),
+        verify: async ({ workflowId }) => {
+          ids.push(workflowId);
+          return key.verdict(anAllow());
+        },
+      });
+      assert.equal(outcomeOf(decision), 'allow');
+      assert.deepEqual(
+        ids.map((id) => id.slice(-'22:30'.length)),
+        [asked],
+      );
+    });
+  }
+
   it('refuses when every answer is an expired allow', async () => {
     const old = anAllow({ expiresAt: genuine.decidedAt });
     assertCodes(await decideWith({ verify: async () => key.verdict(old) }), 'VERDICT_EXPIRED');

@@ -61,6 +61,7 @@ export async function listServices(client: Client): Promise<readonly string[]> {
   const stream = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
   stream.write({ listServices: '*' });
   const [response] = await once(stream, 'data');
+  stream.on('error', () => {}); // the answer is there; a server may go before the stream has ended
   stream.end();
   const { listServicesResponse } = response as { listServicesResponse: { service: { name: string }[] } }; // reflection.proto
   return listServicesResponse.service.map(({ name }) => name);
