@@ -17,6 +17,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { type Check, parseChecks } from '../workflows/checklist.ts';
 import { WORKFLOW_EXECUTION_MS, WORKFLOW_TASK_MS } from '../workflows/deadlines.ts';
+import { CHECKS_QUERY, POLICY_HEAD_QUERY, VERDICT_UPDATE } from '../workflows/handlers.ts';
 import { isReasonCode, type ReasonCode } from '../workflows/reason.ts';
 import type { VerificationInput } from '../workflows/verification-input.ts';
 import { describeStart } from './workflow-description.ts';
@@ -145,11 +146,11 @@ export function connectBackend(taskQueue: string): Backend {
   return {
     async verify({ workflowId, input, node }, deadline) {
       const update = {
-        updateId: 'verdict',
+        updateId: VERDICT_UPDATE,
         startWorkflowOperation: startVerification(workflowId, taskQueue, input, node),
       };
       try {
-        return await within(deadline, () => client.workflow.executeUpdateWithStart('verdict', update));
+        return await within(deadline, () => client.workflow.executeUpdateWithStart(VERDICT_UPDATE, update));
       } catch (error) {
         // The update of a run that failed says only that it was left without an answer; the run says why.
         if (!(error instanceof BackendProblem) || error.code !== 'WORKFLOW_FAILED') throw error;
@@ -158,7 +159,7 @@ export function connectBackend(taskQueue: string): Backend {
       }
     },
     checks: (workflowId, deadline) =>
-      within(deadline, async () => parseChecks(await handle(workflowId).query('checks'))),
+      within(deadline, async () => parseChecks(await handle(workflowId).query(CHECKS_QUERY))),
     exists: (workflowId, deadline) =>
       within(deadline, async () => (await handle(workflowId).describe()).workflowId === workflowId),
     async policyHead(deadline) {
@@ -214,7 +215,7 @@ async function resolveName(client: Client, taskQueue: string, name: string, dead
 async function queryPolicyHead(open: WorkflowClient, workflowId: string, taskQueue: string): Promise<unknown> {
   // A closed run would still answer the query, with a statement that is not renewed any more.
   try {
-    return await open.getHandle(workflowId).query('policyHead');
+    return await open.getHandle(workflowId).query(POLICY_HEAD_QUERY);
   } catch (error) {
     if (!(error instanceof WorkflowNotFoundError) && !(error instanceof QueryRejectedError)) throw error;
   }
@@ -225,7 +226,7 @@ async function queryPolicyHead(open: WorkflowClient, workflowId: string, taskQue
     workflowTaskTimeout: WORKFLOW_TASK_MS,
     staticSummary: 'the policy revision that workers apply',
   });
-  return await started.query('policyHead');
+  return await started.query(POLICY_HEAD_QUERY);
 }
 
 /** Runs of one decision that are shown. */
@@ -237,7 +238,7 @@ async function findRuns(client: Client, decisionId: string): Promise<readonly Ru
     const { workflowId, runId, status, startTime: startedAt } = run;
     const handle = client.workflow.getHandle(workflowId, runId);
     // a running one has no result yet, and without a worker nobody tells its checks
-    const checks = await handle.query('checks').then(parseChecks, () => []);
+    const checks = await handle.query(CHECKS_QUERY).then(parseChecks, () => []);
     const ended = status.name === 'RUNNING' ? {} : await endOf(handle);
     runs.push({ workflowId, runId, status: status.name, startedAt, checks, ...ended });
     if (runs.length === MAX_RUNS) break;

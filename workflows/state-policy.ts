@@ -11,10 +11,11 @@ import {
 import type { Activities } from './activities.ts';
 import { codeSpan } from './checklist.ts';
 import { FAST_ATTEMPT_MS, POLICY_HEAD_INTERVAL_MS } from './deadlines.ts';
+import { POLICY_HEAD_QUERY } from './handlers.ts';
 import type { Envelope } from './verdict.ts';
 
 /** The newest signed policy head; `null` before the first one. */
-export const policyHeadQuery = defineQuery<Envelope | null>('policyHead');
+const policyHeadQuery = defineQuery<Envelope | null>(POLICY_HEAD_QUERY);
 
 const { describePolicy } = proxyLocalActivities<Activities>({
   startToCloseTimeout: FAST_ATTEMPT_MS,

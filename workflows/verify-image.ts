@@ -12,6 +12,7 @@ import type { SignatureSet } from './activities.ts';
 import { runCheck } from './check-runner.ts';
 import { type Check, type Checklist, createChecklist, renderChecklist } from './checklist.ts';
 import { gatherEvidence, NOTHING_FOUND } from './gather-evidence.ts';
+import { CHECKS_QUERY, VERDICT_UPDATE } from './handlers.ts';
 import type { Inability } from './inability.ts';
 import { type Evaluation, evaluate } from './policy/evaluate.ts';
 import { ATTRIBUTES } from './search-attributes.ts';
@@ -19,10 +20,10 @@ import type { SignedVerdict, Verdict } from './verdict.ts';
 import type { VerificationInput } from './verification-input.ts';
 
 /** Waits for the verdict. Always sent with one update id, `verdict`, so that all callers of a run share one answer. */
-export const verdictUpdate = defineUpdate<SignedVerdict>('verdict');
+const verdictUpdate = defineUpdate<SignedVerdict>(VERDICT_UPDATE);
 
 /** The checklist so far: what the verification has found and what it waits for. */
-export const checksQuery = defineQuery<readonly Check[]>('checks');
+const checksQuery = defineQuery<readonly Check[]>(CHECKS_QUERY);
 
 setWorkflowOptions({ failureExceptionTypes: [Error] }, verifyImage);
 

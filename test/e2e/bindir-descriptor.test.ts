@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createServer, type OutgoingHttpHeaders } from 'node:http';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { listenOnLoopback } from '../support/loopback.ts';
 import { eventually, type GuardedNode, startGuardedNode } from './guarded-node.ts';
 
 const SHA256 = `sha256:${'a'.repeat(64)}`;
@@ -103,12 +103,9 @@ describe('a descriptor from a registry that makes it up', () => {
 async function startLiar() {
   let headers: OutgoingHttpHeaders = {};
   const server = createServer((_, response) => response.writeHead(200, headers).end());
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const bound = server.address();
-  if (bound === null || typeof bound === 'string') throw new Error('expected a TCP address');
+  const address = await listenOnLoopback(server);
   return {
-    address: `127.0.0.1:${bound.port}`,
+    address,
     claim: (claimed: OutgoingHttpHeaders) => {
       headers = claimed;
     },

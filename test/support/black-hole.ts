@@ -1,5 +1,5 @@
-import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
+import { listenOnLoopback } from './loopback.ts';
 
 /** A server that accepts and never answers, as a network that drops packets looks to its clients. */
 export interface BlackHole {
@@ -14,12 +14,9 @@ export async function startBlackHole(): Promise<BlackHole> {
     sockets.add(socket);
     socket.on('error', () => {}); // whoever connected has given up
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const bound = server.address();
-  if (bound === null || typeof bound === 'string') throw new Error('expected a TCP address');
+  const address = await listenOnLoopback(server);
   return {
-    address: `127.0.0.1:${bound.port}`,
+    address,
     async stop() {
       for (const socket of sockets) socket.destroy();
       await new Promise((closed) => server.close(closed));

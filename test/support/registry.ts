@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import { buffer } from 'node:stream/consumers';
+import { listenOnLoopback } from './loopback.ts';
 import { type RegistryAuth, RegistryGuard } from './registry-auth.ts';
 import { type Effect, type Fault, sendAnswer } from './registry-fault.ts';
 import { type ReferrersMode, RegistryStore } from './registry-store.ts';
@@ -44,11 +45,7 @@ export async function startFakeRegistry(options: FakeRegistryOptions = {}): Prom
       (error: unknown) => response.destroy(error instanceof Error ? error : undefined),
     );
   });
-  server.listen(options.port ?? 0, '127.0.0.1');
-  await once(server, 'listening');
-  const bound = server.address();
-  if (bound === null || typeof bound === 'string') throw new Error('expected a TCP address');
-  const address = `127.0.0.1:${bound.port}`;
+  const address = await listenOnLoopback(server, options.port);
 
   async function answer(incoming: IncomingMessage) {
     const { method = 'GET', url: path = '/', headers } = incoming;
