@@ -1,6 +1,6 @@
 import type { Descriptor } from './descriptor.ts';
 import type { Digest } from './digest.ts';
-import type { ReasonCode } from './reason.ts';
+import type { Reason, ReasonCode } from './reason.ts';
 import type { Envelope, SignedVerdict, Signer, Verdict } from './verdict.ts';
 
 /**
@@ -12,10 +12,15 @@ export interface Activities {
   resolvePolicy(request: PolicyRequest): Promise<PolicyResolution>;
   /** Every place signatures can live for this digest. Throws the REGISTRY_ codes. */
   fetchSignatures(request: SignaturesRequest): Promise<SignatureSet>;
-  /** That the key of one authority may be used now. Throws KEY_UNREADABLE, POLICY_CHANGED. */
+  /** That the key, or the trust root, of one authority may be used now. Throws KEY_UNREADABLE, the TRUST_ROOT_ codes, POLICY_CHANGED. */
   checkKey(request: KeyRequest): Promise<KeyCheck>;
-  /** Judges the fetched signatures by one authority's key. Throws the REGISTRY_ codes (bytes that left the cache are fetched again), POLICY_CHANGED. */
+  /** Judges the fetched signatures by one authority. Throws the REGISTRY_ codes (bytes that left the cache are fetched again), POLICY_CHANGED. */
   verifySignature(request: VerificationRequest): Promise<AuthorityOutcome>;
+  /**
+   * What the transparency logs say of the signatures that one authority accepts, in the way its policy chose. Throws the
+   * LOG_ codes that are about reaching a log, the REGISTRY_ codes, POLICY_CHANGED.
+   */
+  checkTransparencyLog(request: VerificationRequest): Promise<LogOutcome>;
   /**
    * Signs a verdict: DSSE over a SLSA Verification Summary, with the times of the worker's own clock. An allow is proven
    * once more from the evidence before it is signed, so that nobody who can schedule activities can make one up.
@@ -43,35 +48,69 @@ export interface PolicyResolution {
 
 export interface MatchingPolicy {
   readonly name: string;
-  readonly authorities: readonly AuthorityReference[];
+  /** A policy that warns never refuses. */
+  readonly mode: 'enforce' | 'warn';
+  readonly authorities: readonly MatchingAuthority[];
 }
 
-/** Names one authority of one policy; its key stays with the worker. */
+/** Names one authority of one policy; what it trusts stays with the worker. */
 export interface AuthorityReference {
   readonly policy: string;
   readonly authority: string;
 }
 
+/** How a transparency log is checked: the proof in the bundle; that and the live log; or a look-up where there is no proof. */
+export type LogMode = 'offline' | 'consistency' | 'lookup';
+
+/** One authority, with as much of its rule as tells which steps it takes. */
+export interface MatchingAuthority extends AuthorityReference {
+  /** `static` needs no evidence. */
+  readonly signer: 'key' | 'keyless' | 'static';
+  /** How the transparency log is checked; absent where none is asked for. */
+  readonly log?: LogMode;
+  /** Where its evidence lives. Never empty, except for `static`. */
+  readonly sources: readonly SignatureSource[];
+}
+
+/** A repository in which evidence of an image may live. An empty one is the image's own repository under the usual tags. */
+export interface SignatureSource {
+  /** `registry/repository`; absent is the image's own. */
+  readonly repository?: string;
+  /** Goes before `sha256-<hex>` in the tags (policy-controller `source[].tagPrefix`). */
+  readonly tagPrefix?: string;
+  /** Names of the pull secrets in the policy directory. */
+  readonly pullSecrets?: readonly string[];
+  /** Also what is about the index that the name's tag points to, where that index lists the digest. */
+  readonly coversIndexChildren?: true;
+}
+
 export interface SignaturesRequest {
   readonly name: string;
   readonly digest: Digest;
+  readonly policyRevision: string;
+  readonly source: SignatureSource;
 }
 
 /** Where a signature was listed. */
-export type SignaturePlace = 'referrers' | 'referrers-tag' | 'signature-tag';
+export type SignaturePlace = 'referrers' | 'referrers-tag' | 'signature-tag' | 'attestation-tag';
 
-/** A signature that was found and not yet judged. */
+interface SignatureLocation {
+  readonly place: SignaturePlace;
+  readonly source: SignatureSource;
+  readonly manifest: Digest;
+  /** Digest of the bundle, of the simple signing payload, or of the envelope. */
+  readonly blob: Digest;
+  /** The index that it is about, where that lists the image; absent when it is about the image itself. */
+  readonly index?: Digest;
+}
+
+/**
+ * A signature or attestation that was found and not yet judged. Of `simple-signing` (cosign `.sig`) and `envelope`
+ * (cosign `.att`) the signature, certificate and log entry are annotations of a layer.
+ */
 export type SignatureReference =
-  | { readonly format: 'bundle'; readonly place: SignaturePlace; readonly manifest: Digest; readonly blob: Digest }
-  | {
-      readonly format: 'simple-signing';
-      readonly place: SignaturePlace;
-      readonly manifest: Digest;
-      /** Digest of the signed payload. */
-      readonly blob: Digest;
-      /** Which layer of the manifest: the signature is an annotation there. */
-      readonly layer: number;
-    };
+  | ({ readonly format: 'bundle' } & SignatureLocation)
+  | ({ readonly format: 'simple-signing' | 'envelope'; readonly layer: number } & SignatureLocation);
 
 export interface SignatureSet {
   readonly signatures: readonly SignatureReference[];
@@ -84,25 +123,45 @@ export interface KeyRequest extends AuthorityReference {
 }
 
 export interface KeyCheck {
-  /** Hex SHA-256 of the DER SubjectPublicKeyInfo. */
+  /** Hex SHA-256: of the DER SubjectPublicKeyInfo of a key, or the revision of a trust root. */
   readonly keyId: string;
-  /** For example `ECDSA P-256`, `RSA 2048`, `Ed25519`. */
+  /** For example `ECDSA P-256`, `RSA 2048`, `trust root public-good`. */
   readonly algorithm: string;
 }
 
-export interface VerificationRequest extends KeyRequest, SignaturesRequest {
+export interface VerificationRequest extends KeyRequest {
+  readonly name: string;
+  readonly digest: Digest;
   readonly keyId: string;
   readonly signatures: readonly SignatureReference[];
 }
 
+/** One piece of evidence that an authority did not accept. */
+export interface Rejection extends Reason {
+  readonly blob: Digest;
+}
+
 /** What the signatures proved about one authority. */
 export type AuthorityOutcome =
-  | { readonly satisfied: true; readonly signer: Signer }
+  | {
+      readonly satisfied: true;
+      /** One for the signature, or one for each attestation that is wanted; none for a static authority. */
+      readonly signers: readonly Signer[];
+    }
   | {
       readonly satisfied: false;
-      /** One line for each signature that was judged, in order. */
-      readonly rejected: readonly { readonly blob: Digest; readonly code: ReasonCode; readonly sentence: string }[];
+      /** One line for each piece of evidence that was judged, in order. */
+      readonly rejected: readonly Rejection[];
     };
+
+/** What the logs said about the signatures that an authority accepts by themselves. */
+export interface LogOutcome {
+  /** The signatures whose log entries are as the policy wants them. */
+  readonly confirmed: readonly Digest[];
+  readonly rejected: readonly Rejection[];
+  /** For people: which log, which entry, which tree. */
+  readonly detail: string;
+}
 
 /** What the workflow concluded; the worker adds when, and until when. */
 export type VerdictClaim = Omit<Verdict, 'decidedAt' | 'expiresAt'>;

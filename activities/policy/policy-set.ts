@@ -1,5 +1,12 @@
+import type { KeyObject } from 'node:crypto';
+import type { LogMode, SignatureSource } from '../../workflows/activities.ts';
 import type { Glob } from '../../workflows/policy/glob.ts';
+import type { Condition } from '../attestation/condition.ts';
+import type { DockerConfig } from '../registry/docker-config.ts';
 import type { VerificationKey } from '../sigstore/key.ts';
+import type { ClaimRule, IdentityRule } from '../sigstore/requirement.ts';
+import type { Witness } from '../sigstore/witness.ts';
+import type { TrustRootDocument } from '../trust/trust-root-document.ts';
 import type { PolicyProblem } from './policy-problem.ts';
 
 /** One ClusterImagePolicy, parsed and with its keys at hand. */
@@ -8,20 +15,83 @@ export interface Policy {
   /** The file it stands in, relative to the directory. */
   readonly file: string;
   readonly images: readonly Glob[];
+  /** A policy that warns never refuses; what it would have refused is among the reasons. */
+  readonly mode: 'enforce' | 'warn';
   readonly authorities: readonly Authority[];
 }
 
-/** Somebody whose signature satisfies a policy. */
+/** Somebody whose signature, or whose attestations, satisfy a policy. */
 export interface Authority {
   readonly name: string;
-  readonly key: VerificationKey;
+  readonly signer: SignerRule;
+  /** `undefined`: no transparency log is asked for. */
+  readonly log: LogRule | undefined;
+  readonly timestamps: TimestampRule | undefined;
+  /** Verified times of either kind that are wanted; 0 asks for none. */
+  readonly observers: number;
+  /** All of them are wanted; none means that a signature of the image is wanted. */
+  readonly attestations: readonly AttestationRule[];
+  /** Where its evidence lives; empty is the image's own repository. */
+  readonly sources: readonly SignatureSource[];
+  /** Which forms count. */
+  readonly formats: readonly ('bundle' | 'legacy')[];
+  /** Evidence about the image index of the tag that is pulled counts for the manifests that the index lists. */
+  readonly coversIndexChildren: boolean;
+}
+
+export type SignerRule =
+  | { readonly kind: 'key'; readonly key: VerificationKey }
+  | {
+      readonly kind: 'keyless';
+      readonly identities: readonly IdentityRule[];
+      readonly claims: readonly ClaimRule[];
+      /** Name of the trust root whose certificate authorities and CT logs count. */
+      readonly trustRoot: string;
+      /** `keyless.ca-cert`: these certificates (DER, leaf-most first) instead of the trust root's authorities. */
+      readonly certificateAuthority: readonly Uint8Array[] | undefined;
+      readonly insecureIgnoreSct: boolean;
+    }
+  /** Needs no evidence: everything passes, or nothing. */
+  | { readonly kind: 'static'; readonly action: 'pass' | 'fail'; readonly message: string | undefined };
+
+export interface LogRule {
+  readonly mode: LogMode;
+  /** Entries that are wanted, from as many different logs. */
+  readonly entries: number;
+  /** Name of the trust root whose logs count. */
+  readonly trustRoot: string;
+  /** `ctlog.url`; of meaning only with `publicKey` and for look-up. */
+  readonly url: string | undefined;
+  /** `ctlog.public-key`: this log key instead of the trust root's logs. */
+  readonly publicKey: KeyObject | undefined;
+  readonly cosignatures: number;
+  readonly witnesses: readonly Witness[];
+}
+
+export interface TimestampRule {
+  /** From as many different authorities. */
+  readonly count: number;
+  /** Name of the trust root whose timestamp authorities count. */
+  readonly trustRoot: string;
+}
+
+export interface AttestationRule {
+  /** Names it in sentences. */
+  readonly name: string;
+  /** Full predicate types, aliases resolved; one of them is enough. */
+  readonly predicateTypes: readonly string[];
+  /** What the statement has to say; `undefined`: that it is there. */
+  readonly condition: Condition | undefined;
 }
 
 /** All policies of one directory at one moment. */
 export interface PolicySet {
-  /** Hex SHA-256 over the paths and bytes of the policy files and of the key files they refer to. */
+  /** Hex SHA-256 over the paths and bytes of the policy files and of the files they refer to. */
   readonly revision: string;
   readonly policies: readonly Policy[];
+  readonly trustRoots: readonly TrustRootDocument[];
+  /** Registry credentials that policies name by `signaturePullSecrets`, by name. */
+  readonly pullSecrets: ReadonlyMap<string, DockerConfig>;
 }
 
 /** A directory is used as a whole or not at all. */

@@ -8,15 +8,55 @@ export interface ExpectedImage {
   readonly repository: string;
 }
 
-/** What one signature proved about one key and one image. The sentence is one line and quotes foreign text inertly. */
-export type SignatureJudgement =
-  | { readonly valid: true }
-  | { readonly valid: false; readonly code: ReasonCode; readonly sentence: string };
+/** What one piece of evidence proved. The sentence is one line and quotes foreign text inertly. */
+export type SignatureJudgement = Proof | Refusal;
+
+export interface Proof {
+  readonly valid: true;
+  /** Who signed, in words a person recognises: `key sha256:<hex>`, or `<subject> (<issuer>)` of a certificate. */
+  readonly identity: string;
+  /** The log entries that were proven, in the order of the evidence. */
+  readonly entries: readonly ProvenEntry[];
+  /** For an attestation: what it states. */
+  readonly statement: Statement | undefined;
+}
+
+export interface Refusal {
+  readonly valid: false;
+  readonly code: ReasonCode;
+  readonly sentence: string;
+}
+
+/** An in-toto statement whose signature holds and whose subject is the image. */
+export interface Statement {
+  readonly predicateType: string;
+  /** Whatever the predicate is: parsed JSON, or `undefined` where there is none. */
+  readonly predicate: unknown;
+  /** The whole statement as it was signed. */
+  readonly document: Readonly<Record<string, unknown>>;
+}
+
+/** A log entry that is about this signature, and proven by the log's own signature. */
+export interface ProvenEntry {
+  /** Hex of the log id (SHA-256 of the log's key; for tiled logs the C2SP key id and name). */
+  readonly logId: string;
+  /** The bytes that were logged. */
+  readonly canonicalizedBody: Uint8Array;
+  /** Unix time in ms; `undefined` for logs without one (Rekor v2) and where no promise vouches for it. */
+  readonly integratedTime: number | undefined;
+  /** `undefined` when the log only promised (SET). */
+  readonly inclusion: EntryInclusion | undefined;
+}
+
+/** Where in the tree of a signed checkpoint the entry is. */
+export interface EntryInclusion {
+  readonly index: bigint;
+  readonly treeSize: bigint;
+  readonly rootHash: Uint8Array;
+}
 
 /** A step of a judgement: what it produced, or the refusal that ends the judgement. */
 export type Step<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly refusal: Refusal };
-
-export type Refusal = Extract<SignatureJudgement, { readonly valid: false }>;
 
 /** A refusal with its code and sentence. */
 export function refuse(code: ReasonCode, sentence: string): Refusal {

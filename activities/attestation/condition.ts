@@ -1,0 +1,4 @@
+/** A compiled condition over an attestation. Made only by `compileCondition`. */
+export interface Condition {
+  readonly source: string;
+}

@@ -1,0 +1,44 @@
+import type { ProvenEntry } from '../sigstore/judgement.ts';
+import type { TransparencyLog } from '../trust/trust-root.ts';
+
+/** What asking a log about an entry found. */
+export type Confirmation =
+  | {
+      readonly confirmed: true;
+      readonly log: string;
+      /** Size of the tree that the entry's checkpoint was found to be a prefix of. */
+      readonly treeSize: bigint;
+    }
+  | {
+      readonly confirmed: false;
+      /** LOG_INCONSISTENT or LOG_ROLLED_BACK. */
+      readonly code: 'LOG_INCONSISTENT' | 'LOG_ROLLED_BACK';
+      readonly sentence: string;
+    };
+
+/** An entry that a look-up found: what a bundle's `tlogEntries` would have held, as protobuf JSON. */
+export type FoundEntry = Readonly<Record<string, unknown>>;
+
+/** What a log is asked for: the entry over these bytes by this key or certificate. */
+export interface EntryQuestion {
+  /** SHA-256 of the signed bytes, hex. */
+  readonly artefactHash: string;
+  /** The signature, base64. */
+  readonly signature: string;
+  /** PEM of the certificate or public key. */
+  readonly verifier: string;
+}
+
+/**
+ * Asks transparency logs over the network, and remembers what they said: the newest checkpoint of each log is kept
+ * across restarts, and no older or other history is accepted afterwards.
+ */
+export interface LiveLogs {
+  /**
+   * That the log's current tree contains the entry's tree (v1 without a proof: the entry itself), and the last tree
+   * that was seen. Throws LOG_UNREACHABLE, LOG_TIMEOUT, LOG_THROTTLED, LOG_ERROR, LOG_MISBEHAVED.
+   */
+  confirm(log: TransparencyLog, entry: ProvenEntry, signal: AbortSignal): Promise<Confirmation>;
+  /** The entries of a signature that carries none; an empty list is the log's own answer. Throws what {@link confirm} throws. */
+  lookUp(log: TransparencyLog, question: EntryQuestion, signal: AbortSignal): Promise<readonly FoundEntry[]>;
+}
