@@ -39,6 +39,24 @@ export const MAX_PARALLEL_READS = 6;
 /** Signatures looked at for one digest; more is a flood, and the first ones found are judged. */
 export const MAX_SIGNATURES = 50;
 
+/** Artefacts named as unreadable in one answer: it goes through Temporal, and a manifest may hold thousands of broken layers. */
+export const MAX_UNREADABLE = 50;
+
+/** A signature in a layer's annotation, in base64 characters: of ML-DSA-87 it has 6 KiB. */
+export const MAX_SIGNATURE_ANNOTATION = 16 * 1024;
+
+/** A certificate, chain, log entry or timestamp in a layer's annotation, in characters: real ones are below 20 KiB. */
+export const MAX_ANNOTATION = 100 * 1024;
+
+/** Evidence of one image that is judged: of some sources, each with its {@link MAX_SIGNATURES}. */
+export const MAX_EVIDENCE = 400;
+
+/** Pull secrets that one source names. */
+export const MAX_PULL_SECRETS = 8;
+
+/** Proofs that one worker remembers: some verifications' worth, a few KiB each. */
+export const MAX_JUDGEMENTS = 1000;
+
 /** Pages of a referrers list that are followed. */
 export const MAX_REFERRER_PAGES = 20;
 
@@ -62,6 +80,29 @@ export const MAX_GLOBS = 200;
 /** Authorities of one policy: each one is a check of its own in every verification. */
 export const MAX_AUTHORITIES = 20;
 
+/** Identities, places of evidence and attestations of one authority: each is tried on every signature, or asked for. */
+export const MAX_IDENTITIES = 100;
+export const MAX_SOURCES = 5;
+export const MAX_ATTESTATION_RULES = 20;
+
+/** Pull secrets of one source; each one is a file. */
+export const MAX_PULL_SECRETS = 10;
+
+/** Certificates from a root to the one that signs leaves: real chains have two or three. */
+export const MAX_CA_CERTIFICATES = 10;
+
+/** Log entries, timestamps, verified times and co-signatures that a policy can ask for; nobody publishes more. */
+export const MAX_DEMANDED = 8;
+
+/** Witnesses that a policy can name. */
+export const MAX_WITNESSES = 16;
+
+/** Trust roots in one policy directory: each one is kept fresh by itself. */
+export const MAX_TRUST_ROOTS = 50;
+
+/** The message of a static authority, in characters: it becomes part of a sentence. */
+export const MAX_STATIC_MESSAGE_LENGTH = 500;
+
 /** Levels of nesting in a policy: real ones have six. */
 export const MAX_POLICY_DEPTH = 32;
 
@@ -77,3 +118,37 @@ export const MAX_SENTENCE_LENGTH = 4_000;
 
 /** A verdict key file: a PEM block of 300 bytes, and room for what people keep beside it. */
 export const MAX_VERDICT_KEY_BYTES = 16 * 1024;
+
+/** A checkpoint, in characters, and its signatures: a log's own is 300 bytes, and each witness adds 150 (C2SP signed-note asks for at least 16). */
+export const MAX_CHECKPOINT_LENGTH = 64 * 1024;
+export const MAX_CHECKPOINT_SIGNATURES = 100;
+
+/** One JSON answer of a transparency log: an entry is below 100 KiB, and at most ten are asked for at once. */
+export const MAX_LOG_ANSWER_BYTES = 1024 * 1024;
+
+/** One request to a transparency log, in ms: these are small answers, and a hung connection must not use up all of a check's time. */
+export const MAX_LOG_REQUEST_MS = 10_000;
+
+/** Entries of one look-up: a log keeps one for each signature and kind. */
+export const MAX_FOUND_ENTRIES = 10;
+
+/** Trees of one log (Rekor v1 shards): the public one has had a handful. */
+export const MAX_LOG_TREES = 64;
+
+/** Full tiles of one log that are held in memory, 8 KiB each. */
+export const MAX_CACHED_TILES = 256;
+
+/** What is remembered of one log on disk: a checkpoint for each of its trees. */
+export const MAX_LOG_MEMORY_BYTES = 2 * 1024 * 1024;
+
+/** A condition over an attestation, in characters: a screen of text; its parser is quadratic for some nestings. */
+export const MAX_CONDITION_LENGTH = 4096;
+
+/** What one condition may compute, in ms of processor time: an SBOM of 7 MiB is read and walked through in half of it. */
+export const MAX_CONDITION_PROCESSOR_MS = 1_000;
+
+/** What one condition may use of memory, in MiB: five times what the largest attestation needs. */
+export const MAX_CONDITION_MEMORY_MB = 512;
+
+/** How long one evaluation may take on a machine that is busy with other things, in ms. */
+export const MAX_CONDITION_WAIT_MS = 10_000;
