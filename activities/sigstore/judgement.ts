@@ -50,6 +50,8 @@ export interface ProvenEntry {
 
 /** Where in the tree of a signed checkpoint the entry is. */
 export interface EntryInclusion {
+  /** First line of the checkpoint: which tree it is (Rekor v1: `<host> - <tree id>`; a log may have several). */
+  readonly origin: string;
   readonly index: bigint;
   readonly treeSize: bigint;
   readonly rootHash: Uint8Array;
