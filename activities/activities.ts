@@ -1,6 +1,7 @@
 import type { Activities } from '../workflows/activities.ts';
 import { attemptSignal } from './attempt.ts';
 import { checkKey } from './check-key.ts';
+import { checkTransparencyLog } from './check-transparency-log.ts';
 import type { Dependencies } from './dependencies.ts';
 import { describePolicy } from './describe-policy.ts';
 import { toFailure } from './failure.ts';
@@ -30,6 +31,8 @@ export function createActivities(dependencies: Dependencies): Activities {
     checkKey: (request) => answer(() => checkKey(dependencies, readKeyRequest(request))),
     verifySignature: (request) =>
       answer((signal) => verifySignature(dependencies, readVerificationRequest(request), signal)),
+    checkTransparencyLog: (request) =>
+      answer((signal) => checkTransparencyLog(dependencies, readVerificationRequest(request), signal)),
     signVerdict: (request) => answer((signal) => signVerdict(dependencies, readVerdictRequest(request), signal)),
     describePolicy: () => answer(() => describePolicy(dependencies)),
     resolveDescriptor: (request) =>

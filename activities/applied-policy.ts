@@ -1,20 +1,42 @@
+import { createHash } from 'node:crypto';
 import type { AuthorityReference } from '../workflows/activities.ts';
 import type { Dependencies } from './dependencies.ts';
 import { EvidenceError } from './evidence-error.ts';
 import { formatProblem } from './policy/policy-problem.ts';
 import type { Authority, PolicySet } from './policy/policy-set.ts';
+import { trustRootNames } from './policy/trust-root-names.ts';
 
-/** The revision that this worker applies, valid or not. */
-export function appliedRevision({ policy }: Dependencies): string {
+type Applied = Pick<Dependencies, 'policy' | 'trust'>;
+
+/** The revision that this worker applies, valid or not: of the policy directory and of the trust roots that it names. */
+export function appliedRevision({ policy, trust }: Applied): string {
   const load = policy.current();
-  return load.ok ? load.set.revision : load.revision;
+  return load.ok ? revisionWith(load.set, trust.revision()) : load.revision;
+}
+
+/** The revision of the trust roots that a policy set names; empty when it names none. */
+export function trustRevisionOf({ trust }: Pick<Dependencies, 'trust'>, set: PolicySet): string {
+  return trustRootNames(set).size === 0 ? '' : trust.revision();
+}
+
+/** The same for a revision of the policy; empty for one that this worker does not apply. */
+export function trustRevision(dependencies: Applied, policyRevision: string): string {
+  const load = dependencies.policy.current();
+  const applied = load.ok && appliedRevision(dependencies) === policyRevision;
+  return applied ? trustRevisionOf(dependencies, load.set) : '';
+}
+
+/** A trust root is as much a part of what is applied as the policy: when one changes, what was decided before is void. */
+function revisionWith(set: PolicySet, trust: string): string {
+  if (trustRootNames(set).size === 0) return set.revision;
+  return createHash('sha256').update(`portcullis applied 1\n${set.revision}\n${trust}\n`).digest('hex');
 }
 
 /**
  * The policy set of the asked revision. Throws POLICY_INVALID with the first problem when none could be loaded, and
  * POLICY_CHANGED when this worker applies another revision: asking again finds the current one.
  */
-export function policySet({ policy }: Dependencies, policyRevision: string): PolicySet {
+export function policySet({ policy, trust }: Applied, policyRevision: string): PolicySet {
   const load = policy.current();
   if (!load.ok) {
     const [first] = load.problems;
@@ -23,8 +45,9 @@ export function policySet({ policy }: Dependencies, policyRevision: string): Pol
       retryable: false,
     });
   }
-  if (load.set.revision !== policyRevision) {
-    const sentence = `this worker applies policy revision ${load.set.revision.slice(0, 12)}, asked for ${policyRevision.slice(0, 12)}; pull again`;
+  const applied = revisionWith(load.set, trust.revision());
+  if (applied !== policyRevision) {
+    const sentence = `this worker applies policy revision ${applied.slice(0, 12)}, asked for ${policyRevision.slice(0, 12)}; pull again`;
     throw new EvidenceError('POLICY_CHANGED', sentence, { retryable: false });
   }
   return load.set;
@@ -32,7 +55,7 @@ export function policySet({ policy }: Dependencies, policyRevision: string): Pol
 
 /** One authority of the asked revision. Throws what {@link policySet} throws, and INTERNAL for one that isn't there. */
 export function findAuthority(
-  dependencies: Dependencies,
+  dependencies: Applied,
   reference: AuthorityReference & { readonly policyRevision: string },
 ): Authority {
   const policy = policySet(dependencies, reference.policyRevision).policies.find(

@@ -1,11 +1,22 @@
+import type { JudgementCache } from './judgement-cache.ts';
 import type { PolicyLoad } from './policy/policy-set.ts';
+import type { DockerConfig } from './registry/docker-config.ts';
 import type { Registry } from './registry/registry.ts';
+import type { LiveLogs } from './rekor/live-log.ts';
+import type { TrustStore } from './trust/trust-root.ts';
 import type { VerdictKey } from './verdict-key.ts';
 
 /** What the activities stand on. */
 export interface Dependencies {
   /** The policy that is applied now. */
   readonly policy: { current(): PolicyLoad };
+  /** The trust roots that the policy names. */
+  readonly trust: TrustStore;
   readonly registry: Registry;
+  /** A reader with other credentials than the worker's own, and the same cache of evidence. */
+  readonly registryWith: (credentials: DockerConfig) => Registry;
+  /** Transparency logs, asked over the network. */
+  readonly logs: LiveLogs;
   readonly verdictKey: VerdictKey;
+  readonly judgements: JudgementCache;
 }

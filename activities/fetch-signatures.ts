@@ -1,12 +1,18 @@
 import type { SignatureSet, SignaturesRequest } from '../workflows/activities.ts';
+import { policySet } from './applied-policy.ts';
 import type { Dependencies } from './dependencies.ts';
+import { registryOf } from './judge-evidence.ts';
 import { findSignatures } from './registry/signatures.ts';
 
-/** Every place signatures can live for this digest. The bytes stay in the worker's cache. Throws the REGISTRY_ codes. */
+/**
+ * Every place in one source where signatures and attestations of this digest can live. The bytes stay in the worker's
+ * cache. Throws the REGISTRY_ codes, POLICY_CHANGED.
+ */
 export async function fetchSignatures(
-  { registry }: Pick<Dependencies, 'registry'>,
+  dependencies: Dependencies,
   request: SignaturesRequest,
   signal: AbortSignal,
 ): Promise<SignatureSet> {
-  return await findSignatures(registry, request, signal);
+  const set = policySet(dependencies, request.policyRevision);
+  return await findSignatures(registryOf(dependencies, set, request.source), request, signal);
 }

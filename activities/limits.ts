@@ -51,9 +51,6 @@ export const MAX_ANNOTATION = 100 * 1024;
 /** Evidence of one image that is judged: of some sources, each with its {@link MAX_SIGNATURES}. */
 export const MAX_EVIDENCE = 400;
 
-/** Pull secrets that one source names. */
-export const MAX_PULL_SECRETS = 8;
-
 /** Proofs that one worker remembers: some verifications' worth, a few KiB each. */
 export const MAX_JUDGEMENTS = 1000;
 

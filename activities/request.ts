@@ -2,12 +2,14 @@ import type {
   KeyRequest,
   PolicyRequest,
   SignatureReference,
+  SignatureSource,
   SignaturesRequest,
   VerdictRequest,
   VerificationRequest,
 } from '../workflows/activities.ts';
+import { parseName, repositoryOf } from '../workflows/name.ts';
 import { readClaim } from './claim.ts';
-import { MAX_SIGNATURES } from './limits.ts';
+import { MAX_EVIDENCE, MAX_PULL_SECRETS } from './limits.ts';
 import { invalid, readDigest, readFields, readHash, readList, readName, readText } from './request-field.ts';
 
 /**
@@ -19,10 +21,11 @@ export function readPolicyRequest(value: unknown): PolicyRequest {
   return { name: readName(fields), policyRevision: readHash(fields, 'policyRevision') };
 }
 
-/** Reads a request about one image. */
+/** Reads a request about the evidence of one image in one place. */
 export function readSignaturesRequest(value: unknown): SignaturesRequest {
   const fields = readFields(value, 'the whole');
-  return { name: readName(fields), digest: readDigest(fields, 'digest') };
+  const image = { name: readName(fields), digest: readDigest(fields, 'digest') };
+  return { ...image, policyRevision: readHash(fields, 'policyRevision'), source: readSource(fields['source']) };
 }
 
 /** Policies and authorities are named by at most 253 of these characters (`policy/cluster-image-policy.ts`). */
@@ -43,9 +46,9 @@ export function readVerificationRequest(value: unknown): VerificationRequest {
   const fields = readFields(value, 'the whole');
   return {
     ...readKeyRequest(fields),
-    ...readSignaturesRequest(fields),
+    ...{ name: readName(fields), digest: readDigest(fields, 'digest') },
     keyId: readHash(fields, 'keyId'),
-    signatures: readList(fields, 'signatures', MAX_SIGNATURES, readReference),
+    signatures: readList(fields, 'signatures', MAX_EVIDENCE, readReference),
   };
 }
 
@@ -54,7 +57,7 @@ export function readVerdictRequest(value: unknown): VerdictRequest {
   const fields = readFields(value, 'the whole');
   return {
     claim: readClaim(fields['claim']),
-    evidence: readList(fields, 'evidence', MAX_SIGNATURES, readReference),
+    evidence: readList(fields, 'evidence', MAX_EVIDENCE, readReference),
   };
 }
 
@@ -63,23 +66,26 @@ export function readNameRequest(value: unknown): { readonly name: string } {
   return { name: readName(readFields(value, 'the whole')) };
 }
 
-const PLACES = ['referrers', 'referrers-tag', 'signature-tag'] as const;
+const PLACES = ['referrers', 'referrers-tag', 'signature-tag', 'attestation-tag'] as const;
 
 /** Far beyond the layers that a manifest within its own bound can have. */
 const MAX_LAYER = 100_000;
 
 function readReference(value: unknown): SignatureReference {
   const fields = readFields(value, 'a signature');
-  const format = readText(fields, 'format', ['bundle', 'simple-signing']);
+  const format = readText(fields, 'format', ['bundle', 'simple-signing', 'envelope']);
   const where = {
     place: readText(fields, 'place', PLACES),
+    source: readSource(fields['source']),
     manifest: readDigest(fields, 'manifest'),
     blob: readDigest(fields, 'blob'),
+    ...(fields['index'] === undefined ? {} : { index: readDigest(fields, 'index') }),
   };
   switch (format) {
     case 'bundle':
       return { format, ...where };
-    case 'simple-signing': {
+    case 'simple-signing':
+    case 'envelope': {
       const { layer } = fields as { layer?: unknown };
       if (typeof layer !== 'number' || !Number.isInteger(layer) || layer < 0 || layer > MAX_LAYER) {
         throw invalid('layer', 'the number of a layer', layer);
@@ -87,4 +93,31 @@ function readReference(value: unknown): SignatureReference {
       return { format, ...where, layer };
     }
   }
+}
+
+/** What policies may put before `sha256-<hex>` in a tag. */
+const TAG_PREFIX = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,49}$/;
+
+function readSource(value: unknown): SignatureSource {
+  const fields = readFields(value, 'source');
+  const { repository, tagPrefix, pullSecrets, coversIndexChildren } = fields;
+  return {
+    ...(repository === undefined ? {} : { repository: readRepository(repository) }),
+    ...(tagPrefix === undefined ? {} : { tagPrefix: readText(fields, 'tagPrefix', TAG_PREFIX) }),
+    ...(pullSecrets === undefined
+      ? {}
+      : { pullSecrets: readList(fields, 'pullSecrets', MAX_PULL_SECRETS, readSecret) }),
+    ...(coversIndexChildren === undefined ? {} : { coversIndexChildren: true }),
+  };
+}
+
+function readRepository(value: unknown): string {
+  const name = typeof value === 'string' ? parseName(value) : undefined;
+  if (name === undefined || repositoryOf(name) !== value) throw invalid('repository', 'registry/repository', value);
+  return value;
+}
+
+function readSecret(value: unknown): string {
+  if (typeof value !== 'string' || !OBJECT_NAME.test(value)) throw invalid('pullSecrets', 'names of secrets', value);
+  return value;
 }

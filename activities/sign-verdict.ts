@@ -1,13 +1,16 @@
 import type { VerdictClaim, VerdictRequest } from '../workflows/activities.ts';
 import { VERDICT_TTL_MS } from '../workflows/deadlines.ts';
-import { evaluate } from '../workflows/policy/evaluate.ts';
+import { evaluate, type JudgedAuthority } from '../workflows/policy/evaluate.ts';
 import { selectPolicies } from '../workflows/policy/selection.ts';
-import type { SignedVerdict, Signer } from '../workflows/verdict.ts';
+import type { Reason } from '../workflows/reason.ts';
+import type { SignedVerdict, Signer, Verdict } from '../workflows/verdict.ts';
 import { STATEMENT_PAYLOAD_TYPE, toStatement } from '../workflows/verification-summary.ts';
-import { findAuthority, policySet } from './applied-policy.ts';
+import { findAuthority, policySet, trustRevision } from './applied-policy.ts';
+import { checkLogs } from './check-transparency-log.ts';
 import type { Dependencies } from './dependencies.ts';
 import { EvidenceError } from './evidence-error.ts';
-import { judgeSignatures } from './verify-signature.ts';
+import type { PolicySet } from './policy/policy-set.ts';
+import { judgeAuthority } from './verify-signature.ts';
 
 /**
  * Signs a verdict with the times of this worker's clock. An allow is proven once more, from this worker's policy and
@@ -22,8 +25,9 @@ export async function signVerdict(
   const { outcome } = request.claim;
   const claim = outcome === 'allow' ? await proveAllow(dependencies, request, signal) : request.claim;
   const now = Date.now();
-  const verdict = {
+  const verdict: Verdict = {
     ...claim,
+    trustRevision: trustRevision(dependencies, claim.policyRevision),
     decidedAt: new Date(now).toISOString(),
     expiresAt: new Date(now + VERDICT_TTL_MS[outcome]).toISOString(),
   };
@@ -34,27 +38,59 @@ export async function signVerdict(
 /** Decides again, by the rule of the workflow. What is signed are the reasons and signers found here. */
 async function proveAllow(
   dependencies: Dependencies,
-  { claim, evidence }: VerdictRequest,
+  request: VerdictRequest,
   signal: AbortSignal,
 ): Promise<VerdictClaim> {
-  const { policyRevision } = claim;
-  const resolution = selectPolicies(policySet(dependencies, policyRevision).policies, claim.name);
+  const { claim, evidence } = request;
+  const set = policySet(dependencies, claim.policyRevision);
+  const resolution = selectPolicies(set.policies, claim.name);
   const outcomes = [];
-  for (const reference of resolution.matching.flatMap((policy) => policy.authorities)) {
-    const { key } = findAuthority(dependencies, { ...reference, policyRevision });
-    const request = { ...reference, name: claim.name, digest: claim.digest, signatures: evidence };
-    outcomes.push({ reference, outcome: await judgeSignatures(dependencies, request, key, signal) });
+  for (const { policy, authority } of resolution.matching.flatMap(({ authorities }) => authorities)) {
+    const judged = await judgeAgain(dependencies, set, { policy, authority }, request, signal);
+    if (judged !== undefined) outcomes.push(judged);
   }
   const signatures = { signatures: evidence, unreadable: [] };
-  const { outcome, reasons, signers } = evaluate({ input: claim, resolution, signatures, outcomes });
+  const { outcome, reasons, signers } = evaluate({ input: claim, resolution, signatures, outcomes, unable: [] });
   if (outcome !== 'allow') throw unproven(claim, `${reasons[0].code}: ${reasons[0].sentence}`);
   const stranger = claim.signers.find((claimed) => !signers.some((signer) => isSame(signer, claimed)));
   if (stranger !== undefined) throw unproven(claim, `${stranger.identity} did not sign as ${stranger.authority}`);
-  return { ...claim, reasons, signers };
+  return { ...claim, reasons: withWarnings(reasons, claim), signers };
+}
+
+/** What one authority makes of the evidence now; `undefined` for one that needs none. */
+async function judgeAgain(
+  dependencies: Dependencies,
+  set: PolicySet,
+  reference: { readonly policy: string; readonly authority: string },
+  { claim, evidence }: VerdictRequest,
+  signal: AbortSignal,
+): Promise<JudgedAuthority | undefined> {
+  const authority = findAuthority(dependencies, { ...reference, policyRevision: claim.policyRevision });
+  // Without a claim that it signed, there is nothing to prove about an authority.
+  const label = `${reference.policy}/${reference.authority}`;
+  if (authority.signer.kind === 'static' || !claim.signers.some((signer) => signer.authority === label))
+    return undefined;
+  const asked = { ...reference, name: claim.name, digest: claim.digest, signatures: evidence };
+  const outcome = await judgeAuthority(dependencies, set, authority, asked, signal);
+  if (authority.log === undefined || !outcome.satisfied) return { reference, outcome };
+  return { reference, outcome, log: await checkLogs(dependencies, set, authority, asked, signal) };
+}
+
+/** Only what is proven is proven again, so a warning is told in the words of the workflow that found the whole of it. */
+function withWarnings([first, ...rest]: Verdict['reasons'], { reasons }: VerdictClaim): Verdict['reasons'] {
+  const isWarning = ({ code }: Reason) => code === 'POLICY_WARNS';
+  const warnings = reasons.filter(isWarning);
+  const [own, ...others] = [...[first, ...rest].filter((reason) => !isWarning(reason)), ...warnings];
+  return own === undefined ? [first, ...rest] : [own, ...others];
 }
 
 function isSame(a: Signer, b: Signer): boolean {
-  return a.authority === b.authority && a.identity === b.identity && a.evidence === b.evidence;
+  return (
+    a.authority === b.authority &&
+    a.identity === b.identity &&
+    a.evidence === b.evidence &&
+    a.predicateType === b.predicateType
+  );
 }
 
 function unproven(claim: VerdictClaim, why: string): EvidenceError {

@@ -1,58 +1,101 @@
 import type {
   AuthorityOutcome,
   AuthorityReference,
+  Rejection,
   SignatureReference,
-  SignaturesRequest,
   VerificationRequest,
 } from '../workflows/activities.ts';
-import { repositoryOf } from '../workflows/name.ts';
-import { findAuthority } from './applied-policy.ts';
+import type { Signer } from '../workflows/verdict.ts';
+import { findAuthority, policySet } from './applied-policy.ts';
+import { evaluateCondition } from './attestation/condition.ts';
+import { type EvidenceRule, evidenceRules } from './authority-rule.ts';
+import { keyOf } from './check-key.ts';
 import type { Dependencies } from './dependencies.ts';
 import { EvidenceError } from './evidence-error.ts';
-import { imageName } from './image-name.ts';
-import { readSignature } from './registry/signatures.ts';
-import type { VerificationKey } from './sigstore/key.ts';
-import { judge } from './sigstore/signature.ts';
+import { countedEvidence, type EvidenceSubject, judgeEvidence, subjectOf } from './judge-evidence.ts';
+import type { Authority, PolicySet } from './policy/policy-set.ts';
+import { refuse, type SignatureJudgement } from './sigstore/judgement.ts';
 
 /**
- * Judges the fetched signatures by one authority's key. Throws POLICY_CHANGED when it is no longer the key that was
- * checked, and the REGISTRY_ codes.
+ * Judges the fetched signatures by one authority. Throws POLICY_CHANGED when it is no longer the key or trust root that
+ * was checked, the REGISTRY_ codes, and the LOG_ codes where the policy has log entries looked up.
  */
 export async function verifySignature(
   dependencies: Dependencies,
   request: VerificationRequest,
   signal: AbortSignal,
 ): Promise<AuthorityOutcome> {
-  const { key } = findAuthority(dependencies, request);
-  if (key.keyId !== request.keyId) {
-    const sentence = `expected key sha256:${request.keyId} of ${request.policy}/${request.authority}, found sha256:${key.keyId}; pull again`;
-    throw new EvidenceError('POLICY_CHANGED', sentence, { retryable: false });
-  }
-  return await judgeSignatures(dependencies, request, key, signal);
+  const { set, authority } = checkedAuthority(dependencies, request);
+  return await judgeAuthority(dependencies, set, authority, request, signal);
+}
+
+/** The authority of a request, still with the key or trust root that was checked. Throws POLICY_CHANGED. */
+export function checkedAuthority(
+  dependencies: Dependencies,
+  request: VerificationRequest,
+): { readonly set: PolicySet; readonly authority: Authority } {
+  const set = policySet(dependencies, request.policyRevision);
+  const authority = findAuthority(dependencies, request);
+  const { keyId } = keyOf(authority, dependencies.trust);
+  if (keyId === request.keyId) return { set, authority };
+  const sentence = `expected key sha256:${request.keyId} of ${request.policy}/${request.authority}, found sha256:${keyId}; pull again`;
+  throw new EvidenceError('POLICY_CHANGED', sentence, { retryable: false });
+}
+
+/** The evidence about one image that an authority is to look at. */
+export interface AuthorityEvidence extends AuthorityReference, Pick<VerificationRequest, 'name' | 'digest'> {
+  readonly signatures: readonly SignatureReference[];
 }
 
 /**
- * Judges signatures of one image by one key, and stops at the first one that holds. The bytes come from the worker's
- * cache or once more from the registry. Throws the REGISTRY_ codes.
+ * Judges evidence about one image by one authority: the signature, or each of the attestations that it wants. Stops at
+ * the first that holds. Throws the TRUST_ROOT_, REGISTRY_ and LOG_ codes.
  */
-export async function judgeSignatures(
-  { registry }: Pick<Dependencies, 'registry'>,
-  request: AuthorityReference & SignaturesRequest & { readonly signatures: readonly SignatureReference[] },
-  key: VerificationKey,
+export async function judgeAuthority(
+  dependencies: Dependencies,
+  set: PolicySet,
+  authority: Authority,
+  request: AuthorityEvidence,
   signal: AbortSignal,
 ): Promise<AuthorityOutcome> {
-  const image = { digest: request.digest, repository: repositoryOf(imageName(request.name)) };
-  const rejected = [];
-  for (const reference of request.signatures) {
-    const judgement = judge(await readSignature(registry, request.name, reference, signal), key, image);
+  const rules = evidenceRules(authority, dependencies.trust);
+  const subject = subjectOf(dependencies, set, authority, request);
+  const references = countedEvidence(authority, request.signatures);
+  const signers: Signer[] = [];
+  const rejected: Rejection[] = [];
+  for (const rule of rules) {
+    const signer = await firstThatHolds(dependencies, subject, rule, references, rejected, signal);
+    if (signer !== undefined) signers.push(signer);
+  }
+  const satisfied = rules.length > 0 && signers.length === rules.length;
+  return satisfied ? { satisfied, signers } : { satisfied: false, rejected };
+}
+
+async function firstThatHolds(
+  dependencies: Dependencies,
+  subject: EvidenceSubject,
+  rule: EvidenceRule,
+  references: readonly SignatureReference[],
+  rejected: Rejection[],
+  signal: AbortSignal,
+): Promise<Signer | undefined> {
+  for (const reference of references) {
+    const proof = await judgeEvidence(dependencies, subject, rule, reference, signal);
+    const judgement = await underCondition(rule, proof);
     if (judgement.valid) {
-      const authority = `${request.policy}/${request.authority}`;
-      return {
-        satisfied: true,
-        signer: { authority, identity: `key sha256:${key.keyId}`, evidence: reference.blob },
-      };
+      const { identity, statement } = judgement;
+      const signer = { authority: `${subject.policy}/${subject.authority}`, identity, evidence: reference.blob };
+      return statement === undefined ? signer : { ...signer, predicateType: statement.predicateType };
     }
     rejected.push({ blob: reference.blob, code: judgement.code, sentence: judgement.sentence });
   }
-  return { satisfied: false, rejected };
+  return undefined;
+}
+
+/** An attestation that is there may still not say what the policy wants. */
+async function underCondition({ condition }: EvidenceRule, judgement: SignatureJudgement): Promise<SignatureJudgement> {
+  if (!judgement.valid || condition === undefined) return judgement;
+  if (judgement.statement === undefined) return refuse('CONDITION_FAILED', 'there is no statement to look at');
+  const answer = await evaluateCondition(condition, judgement.statement);
+  return answer.holds ? judgement : refuse('CONDITION_FAILED', answer.sentence);
 }

@@ -64,12 +64,19 @@ export type LogMode = 'offline' | 'consistency' | 'lookup';
 
 /** One authority, with as much of its rule as tells which steps it takes. */
 export interface MatchingAuthority extends AuthorityReference {
-  /** `static` needs no evidence. */
-  readonly signer: 'key' | 'keyless' | 'static';
+  /** The answer of an authority that needs no evidence; absent for all others. */
+  readonly static?: StaticAnswer;
   /** How the transparency log is checked; absent where none is asked for. */
   readonly log?: LogMode;
-  /** Where its evidence lives. Never empty, except for `static`. */
+  /** Where its evidence lives; empty for a static one alone. */
   readonly sources: readonly SignatureSource[];
+}
+
+/** Everything passes, or nothing (policy-controller `static`). */
+export interface StaticAnswer {
+  readonly action: 'pass' | 'fail';
+  /** What the policy says to whoever is refused. */
+  readonly message?: string;
 }
 
 /** A repository in which evidence of an image may live. An empty one is the image's own repository under the usual tags. */
@@ -145,7 +152,7 @@ export interface Rejection extends Reason {
 export type AuthorityOutcome =
   | {
       readonly satisfied: true;
-      /** One for the signature, or one for each attestation that is wanted; none for a static authority. */
+      /** One for the signature, or one for each attestation that is wanted. */
       readonly signers: readonly Signer[];
     }
   | {
@@ -163,8 +170,8 @@ export interface LogOutcome {
   readonly detail: string;
 }
 
-/** What the workflow concluded; the worker adds when, and until when. */
-export type VerdictClaim = Omit<Verdict, 'decidedAt' | 'expiresAt'>;
+/** What the workflow concluded; the worker adds when, until when, and by which trust roots. */
+export type VerdictClaim = Omit<Verdict, 'trustRevision' | 'decidedAt' | 'expiresAt'>;
 
 export interface VerdictRequest {
   readonly claim: VerdictClaim;

@@ -34,6 +34,8 @@ export interface CheckRun<T> {
   readonly summary: string;
   /** The code of an attempt that was cut off without a reason of its own. */
   readonly onTimeout: ReasonCode;
+  /** A check that refuses nothing is not worth waiting minutes for. */
+  readonly durably?: boolean;
   readonly call: (activities: CallableActivities, options: { readonly summary: string }) => Promise<T>;
 }
 
@@ -48,7 +50,7 @@ export async function runCheck<T>(run: CheckRun<T>, checklist: Checklist): Promi
     return { ok: true, value: await run.call(fast, options) };
   } catch (error) {
     const inability = inabilityOf(error, run.onTimeout);
-    if (!inability.retryable) return fail(inability);
+    if (!inability.retryable || run.durably === false) return fail(inability);
     checklist.set(run.title, 'retrying', inability.sentence, inability.code);
   }
   try {

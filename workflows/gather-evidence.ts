@@ -1,21 +1,29 @@
-import type { AuthorityOutcome, AuthorityReference, KeyCheck, MatchingPolicy, SignatureSet } from './activities.ts';
+import type { KeyCheck, MatchingAuthority, MatchingPolicy, SignatureSet, SignatureSource } from './activities.ts';
 import { runCheck } from './check-runner.ts';
 import type { Checklist } from './checklist.ts';
-import type { Inability } from './inability.ts';
-import type { Evidence } from './policy/evaluate.ts';
+import { judgeAuthority } from './judge-authority.ts';
+import type { Evidence, JudgedAuthority, UnableAuthority } from './policy/evaluate.ts';
+import type { Reason } from './reason.ts';
 import type { VerificationInput } from './verification-input.ts';
 
 /** What a step found, or why it came to no answer. */
-export type Gathered<T> =
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly inability: Inability };
+export type Gathered<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly inability: Reason };
 
 /** No signature, and nothing unreadable either. */
 export const NOTHING_FOUND: SignatureSet = { signatures: [], unreadable: [] };
 
+/** An authority whose evidence is gathered. */
+export interface AskedAuthority extends MatchingAuthority {
+  /** Whether a failed check is worth minutes: not where the policy only warns. */
+  readonly durably: boolean;
+}
+
+/** What was found in each source that an authority names, by {@link sourceKey}. */
+type Found = ReadonlyMap<string, Gathered<SignatureSet>>;
+
 /**
  * Gathers all that a verdict rests on: the matching policies, then signatures and keys side by side, then what each
- * authority's key says of the signatures. The registry is not asked about an image that no policy is about.
+ * authority makes of the signatures. The registry is not asked about an image that no policy wants evidence of.
  */
 export async function gatherEvidence(input: VerificationInput, checklist: Checklist): Promise<Gathered<Evidence>> {
   const policy = await runCheck(
@@ -35,102 +43,148 @@ export async function gatherEvidence(input: VerificationInput, checklist: Checkl
     matching.length > 0 ? 'passed' : 'failed',
     matching.length > 0 ? names : `none of ${loaded} match`,
   );
-  if (matching.length === 0)
-    return { ok: true, value: { input, resolution: policy.value, signatures: NOTHING_FOUND, outcomes: [] } };
 
-  const references = matching.flatMap((match) => match.authorities);
-  const [signatures, keys] = await Promise.all([
-    findSignatures(input, checklist),
-    Promise.all(references.map((reference) => checkKey(input, reference, checklist))),
+  const authorities = matching.flatMap(askedOf);
+  const [found, keys] = await Promise.all([
+    findSignatures(input, authorities, checklist),
+    Promise.all(authorities.map((authority) => checkKey(input, authority, checklist))),
   ]);
-  if (!signatures.ok) return signatures;
-  const judged = await Promise.all(keys.map((key) => judgeAuthority(input, key, signatures.value, checklist)));
-  const outcomes = judged.flatMap(({ reference, result }) => (result.ok ? [{ reference, outcome: result.value }] : []));
-  const unable = decisiveInability(matching, judged);
-  if (unable !== undefined) return { ok: false, inability: unable };
-  return { ok: true, value: { input, resolution: policy.value, signatures: signatures.value, outcomes } };
+  const steps = await Promise.all(keys.map((step) => judge(input, step, found, checklist)));
+  const outcomes = steps.flatMap(({ judged }) => judged ?? []);
+  const unable = steps.flatMap((step) => step.unable ?? []);
+  const decisive = decisiveInability(matching, outcomes, unable);
+  if (decisive !== undefined) return { ok: false, inability: decisive };
+  const sets = [...found.values()].flatMap((set) => (set.ok ? [set.value] : []));
+  return { ok: true, value: { input, resolution: policy.value, signatures: merge(sets), outcomes, unable } };
 }
 
-async function findSignatures(input: VerificationInput, checklist: Checklist): Promise<Gathered<SignatureSet>> {
+function askedOf({ authorities, mode }: MatchingPolicy): readonly AskedAuthority[] {
+  const asked = authorities.filter((authority) => authority.static === undefined);
+  return asked.map((authority) => ({ ...authority, durably: mode === 'enforce' }));
+}
+
+async function findSignatures(
+  input: VerificationInput,
+  authorities: readonly AskedAuthority[],
+  checklist: Checklist,
+): Promise<Found> {
+  const sources = new Map<string, { readonly source: SignatureSource; readonly durably: boolean }>();
+  for (const { sources: own, durably } of authorities) {
+    for (const source of own) {
+      const key = sourceKey(source);
+      sources.set(key, { source, durably: durably || sources.get(key)?.durably === true });
+    }
+  }
+  const found = await Promise.all(
+    [...sources].map(async ([key, asked]) => [key, await fetchFrom(input, asked, checklist)] as const),
+  );
+  return new Map(found);
+}
+
+async function fetchFrom(
+  input: VerificationInput,
+  { source, durably }: { readonly source: SignatureSource; readonly durably: boolean },
+  checklist: Checklist,
+): Promise<Gathered<SignatureSet>> {
+  const title = source.repository === undefined ? 'signatures' : `signatures in ${source.repository}`;
   const found = await runCheck(
     {
-      title: 'signatures',
+      title,
       summary: `signatures of ${input.name}@${input.digest}`,
       onTimeout: 'REGISTRY_TIMEOUT',
-      call: (activities, options) => activities.fetchSignatures.executeWithOptions(options, [input]),
+      durably,
+      call: (activities, options) => activities.fetchSignatures.executeWithOptions(options, [{ ...input, source }]),
     },
     checklist,
   );
   if (found.ok) {
     const count = found.value.signatures.length;
-    checklist.set('signatures', count > 0 ? 'passed' : 'failed', `${count} found`);
+    checklist.set(title, count > 0 ? 'passed' : 'failed', `${count} found`);
   }
   return found;
 }
 
-/** What became of one authority in one step. */
-interface AuthorityStep<T> {
-  readonly reference: AuthorityReference;
-  readonly result: Gathered<T>;
+interface KeyStep {
+  readonly authority: AskedAuthority;
+  readonly key: Gathered<KeyCheck>;
 }
 
-async function checkKey(
-  input: VerificationInput,
-  reference: AuthorityReference,
-  checklist: Checklist,
-): Promise<AuthorityStep<KeyCheck>> {
-  const title = `key of ${reference.policy}/${reference.authority}`;
-  const result = await runCheck(
+async function checkKey(input: VerificationInput, authority: AskedAuthority, checklist: Checklist): Promise<KeyStep> {
+  const title = `key of ${authority.policy}/${authority.authority}`;
+  const request = { ...input, policy: authority.policy, authority: authority.authority };
+  const key = await runCheck(
     {
       title,
       summary: title,
       onTimeout: 'KEY_UNREADABLE',
-      call: (activities, options) => activities.checkKey.executeWithOptions(options, [{ ...input, ...reference }]),
+      durably: authority.durably,
+      call: (activities, options) => activities.checkKey.executeWithOptions(options, [request]),
     },
     checklist,
   );
-  if (result.ok) checklist.set(title, 'passed', `${result.value.algorithm}, sha256:${result.value.keyId}`);
-  return { reference, result };
+  if (key.ok) checklist.set(title, 'passed', `${key.value.algorithm}, sha256:${key.value.keyId}`);
+  return { authority, key };
 }
 
-async function judgeAuthority(
+/** What became of one authority: a judgement, an inability, or both where one of its sources could not be read. */
+interface AuthorityStep {
+  readonly judged?: JudgedAuthority;
+  readonly unable?: UnableAuthority;
+}
+
+async function judge(
   input: VerificationInput,
-  { reference, result: key }: AuthorityStep<KeyCheck>,
-  { signatures }: SignatureSet,
+  { authority, key }: KeyStep,
+  found: Found,
   checklist: Checklist,
-): Promise<AuthorityStep<AuthorityOutcome>> {
-  if (!key.ok) return { reference, result: key };
-  if (signatures.length === 0) return { reference, result: { ok: true, value: { satisfied: false, rejected: [] } } };
-  const title = `signature by ${reference.policy}/${reference.authority}`;
-  const request = { ...input, ...reference, keyId: key.value.keyId, signatures };
-  const result = await runCheck(
-    {
-      title,
-      summary: `${signatures.length} to judge by the key of ${reference.policy}/${reference.authority}`,
-      onTimeout: 'REGISTRY_TIMEOUT',
-      call: (activities, options) => activities.verifySignature.executeWithOptions(options, [request]),
-    },
-    checklist,
-  );
-  if (result.ok) checklist.set(title, result.value.satisfied ? 'passed' : 'failed', describe(result.value));
-  return { reference, result };
+): Promise<AuthorityStep> {
+  const reference = { policy: authority.policy, authority: authority.authority };
+  if (!key.ok) return { unable: { reference, inability: key.inability } };
+  const sets = authority.sources.map((source) => found.get(sourceKey(source)));
+  const signatures = sets.flatMap((set) => (set?.ok ? set.value.signatures : []));
+  const result = await judgeAuthority(input, authority, key.value.keyId, signatures, checklist);
+  if (!result.ok) return { unable: { reference, inability: result.inability } };
+  const unread = sets.find((set) => set?.ok === false);
+  return {
+    judged: { reference, ...result.value },
+    ...(unread?.ok === false ? { unable: { reference, inability: unread.inability } } : {}),
+  };
 }
 
-/** An authority that could not be asked matters only where no other one satisfies its policy. */
+/** An authority that could not be asked matters only where no other one satisfies its policy, and where that enforces. */
 function decisiveInability(
   matching: readonly MatchingPolicy[],
-  judged: readonly AuthorityStep<AuthorityOutcome>[],
-): Inability | undefined {
-  for (const { name } of matching) {
-    const own = judged.filter(({ reference }) => reference.policy === name);
-    if (own.some(({ result }) => result.ok && result.value.satisfied)) continue;
-    for (const { result } of own) if (!result.ok) return result.inability;
+  outcomes: readonly JudgedAuthority[],
+  unable: readonly UnableAuthority[],
+): Reason | undefined {
+  for (const { name, mode, authorities } of matching) {
+    const isOwn = ({ reference }: { readonly reference: { readonly policy: string } }) => reference.policy === name;
+    const passes = authorities.some((authority) => authority.static?.action === 'pass');
+    if (mode === 'warn' || passes || outcomes.filter(isOwn).some(isAccepted)) continue;
+    const own = unable.find(isOwn);
+    if (own !== undefined) return own.inability;
   }
   return undefined;
 }
 
-function describe(outcome: AuthorityOutcome): string {
-  if (outcome.satisfied) return outcome.signer.identity;
-  const first = outcome.rejected[0];
-  return first === undefined ? 'no signature to judge' : `${first.code}: ${first.sentence}`;
+/** Whether an authority accepts some evidence, and its logs bear that out. */
+function isAccepted({ outcome, log }: JudgedAuthority): boolean {
+  return outcome.satisfied && outcome.signers.every(({ evidence }) => log?.confirmed.includes(evidence) ?? true);
+}
+
+function merge(sets: readonly SignatureSet[]): SignatureSet {
+  return {
+    signatures: sets.flatMap((set) => set.signatures),
+    unreadable: sets.flatMap((set) => set.unreadable),
+  };
+}
+
+/** Two authorities that name the same place share one look at it. */
+function sourceKey({
+  repository = '',
+  tagPrefix = '',
+  pullSecrets = [],
+  coversIndexChildren,
+}: SignatureSource): string {
+  return JSON.stringify([repository, tagPrefix, pullSecrets, coversIndexChildren === true]);
 }

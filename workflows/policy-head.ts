@@ -3,7 +3,7 @@ export const POLICY_HEAD_PAYLOAD_TYPE = 'application/vnd.portcullis.policy-head.
 
 /** Which policy revision is applied, stated by a worker; nodes ask for verifications by it. */
 export interface PolicyHead {
-  /** Hex of the content hash over the policy directory. */
+  /** Hex of the content hash over the policy directory and the trust roots that it names. */
   readonly policyRevision: string;
   /** RFC 3339 times, UTC. */
   readonly statedAt: string;

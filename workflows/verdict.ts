@@ -5,10 +5,12 @@ import type { Outcome, Reason } from './reason.ts';
 export interface Signer {
   /** `<policy>/<authority>` that this signer satisfied. */
   readonly authority: string;
-  /** For a key: `key sha256:<hex of the SPKI>`. */
+  /** Of a key `key sha256:<hex of the SPKI>`, of a certificate `<subject> (<issuer>)`. */
   readonly identity: string;
-  /** Digest of the signed artefact that proved it: a bundle blob or a simple signing payload. */
+  /** Digest of the signed artefact that proved it: a bundle blob, a simple signing payload or an envelope. */
   readonly evidence: Digest;
+  /** What it attests; absent for a signature of the image. */
+  readonly predicateType?: string;
 }
 
 /** The decision about one name and digest. It travels only inside a signed envelope. */
@@ -21,8 +23,10 @@ export interface Verdict {
   readonly outcome: Outcome;
   /** Never empty; the decisive one first. */
   readonly reasons: readonly [Reason, ...Reason[]];
-  /** Hex of the content hash over the policy directory that was applied. */
+  /** Hex of the content hash over the policy directory and the trust roots that were applied. */
   readonly policyRevision: string;
+  /** Hex SHA-256 over the trust roots that were believed; empty when no policy names one. Part of the revision above. */
+  readonly trustRevision: string;
   readonly signers: readonly Signer[];
   /** RFC 3339 times, UTC. A verdict is good from `decidedAt` until `expiresAt`. */
   readonly decidedAt: string;

@@ -35,6 +35,7 @@ export function toStatement(verdict: Verdict): object {
         outcome: verdict.outcome,
         reasons: verdict.reasons,
         signers: verdict.signers,
+        trustRevision: verdict.trustRevision,
         expiresAt: verdict.expiresAt,
       },
     },
@@ -59,14 +60,16 @@ export function fromStatement(statement: unknown): Verdict | undefined {
     verificationResult?: unknown;
   };
   if (!isRecord(own) || policyRevision === undefined || resourceUri !== subject.name) return undefined;
-  const { decisionId, expiresAt } = own as { decisionId?: unknown; expiresAt?: unknown };
+  const { decisionId, expiresAt, trustRevision } = own as { [K in keyof Verdict]?: unknown };
   const outcome = parseOutcome(own['outcome']);
   const reasons = parseReasons(own['reasons']);
   const signers = parseSigners(own['signers']);
   if (outcome === undefined || reasons === undefined || signers === undefined) return undefined;
   if ((verificationResult === 'PASSED') !== (outcome === 'allow')) return undefined;
   if (typeof decisionId !== 'string' || !isTime(timeVerified) || !isTime(expiresAt)) return undefined;
-  return { decisionId, ...subject, outcome, reasons, policyRevision, signers, decidedAt: timeVerified, expiresAt };
+  if (typeof trustRevision !== 'string' || !/^(?:[0-9a-f]{64})?$/.test(trustRevision)) return undefined;
+  const decided = { decisionId, ...subject, outcome, reasons, policyRevision, trustRevision, signers };
+  return { ...decided, decidedAt: timeVerified, expiresAt };
 }
 
 function onlySubject(subjects: unknown): Pick<Verdict, 'name' | 'digest'> | undefined {
@@ -111,10 +114,11 @@ function parseSigners(value: unknown): readonly Signer[] | undefined {
 
 function parseSigner(value: unknown): Signer | undefined {
   if (!isRecord(value)) return undefined;
-  const { authority, identity } = value as { authority?: unknown; identity?: unknown };
+  const { authority, identity, predicateType } = value as { [K in keyof Signer]?: unknown };
   const evidence = typeof value['evidence'] === 'string' ? parseDigest(value['evidence']) : undefined;
   if (typeof authority !== 'string' || typeof identity !== 'string' || evidence === undefined) return undefined;
-  return { authority, identity, evidence };
+  if (predicateType === undefined) return { authority, identity, evidence };
+  return typeof predicateType === 'string' ? { authority, identity, evidence, predicateType } : undefined;
 }
 
 function isTime(value: unknown): value is string {

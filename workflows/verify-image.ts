@@ -13,8 +13,8 @@ import { runCheck } from './check-runner.ts';
 import { type Check, type Checklist, createChecklist, renderChecklist } from './checklist.ts';
 import { gatherEvidence, NOTHING_FOUND } from './gather-evidence.ts';
 import { CHECKS_QUERY, VERDICT_UPDATE } from './handlers.ts';
-import type { Inability } from './inability.ts';
 import { type Evaluation, evaluate } from './policy/evaluate.ts';
+import type { Reason } from './reason.ts';
 import { ATTRIBUTES } from './search-attributes.ts';
 import type { SignedVerdict, Verdict } from './verdict.ts';
 import type { VerificationInput } from './verification-input.ts';
@@ -52,8 +52,8 @@ export async function verifyImage(input: VerificationInput): Promise<SignedVerdi
   return answer;
 }
 
-function couldNotFindOut(inability: Inability): Evaluation {
-  return { outcome: 'inconclusive', reasons: [{ code: inability.code, sentence: inability.sentence }], signers: [] };
+function couldNotFindOut({ code, sentence }: Reason): Evaluation {
+  return { outcome: 'inconclusive', reasons: [{ code, sentence }], signers: [] };
 }
 
 async function sign(
@@ -82,12 +82,15 @@ async function sign(
   return signed.value;
 }
 
+/** What SQL stores of Temporal keep of a keyword (server 1.32). */
+const MAX_KEYWORD_LENGTH = 255;
+
 /** Makes the run searchable by what was signed. */
 function publish(verdict: Verdict): void {
   const signer = verdict.signers[0];
   upsertSearchAttributes([
     { key: ATTRIBUTES.verdict, value: verdict.outcome },
     { key: ATTRIBUTES.reasonCode, value: verdict.reasons[0].code },
-    ...(signer === undefined ? [] : [{ key: ATTRIBUTES.signer, value: signer.identity }]),
+    ...(signer === undefined ? [] : [{ key: ATTRIBUTES.signer, value: signer.identity.slice(0, MAX_KEYWORD_LENGTH) }]),
   ]);
 }

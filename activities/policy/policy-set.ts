@@ -45,8 +45,8 @@ export type SignerRule =
       readonly kind: 'keyless';
       readonly identities: readonly IdentityRule[];
       readonly claims: readonly ClaimRule[];
-      /** Name of the trust root whose certificate authorities and CT logs count. */
-      readonly trustRoot: string;
+      /** Name of the trust root whose certificate authorities and CT logs count; `undefined`: none, with `ca-cert`. */
+      readonly trustRoot: string | undefined;
       /** `keyless.ca-cert`: these certificates (DER, leaf-most first) instead of the trust root's authorities. */
       readonly certificateAuthority: readonly Uint8Array[] | undefined;
       readonly insecureIgnoreSct: boolean;

@@ -1,6 +1,7 @@
 import type {
   AuthorityOutcome,
   AuthorityReference,
+  LogOutcome,
   MatchingPolicy,
   PolicyResolution,
   SignatureSet,
@@ -12,11 +13,26 @@ import { byTelling, compareText } from './rejection.ts';
 import {
   noMatchingPolicySentence,
   noPolicySentence,
+  satisfiedReason,
   unreadableReasons,
   unsatisfiedReason,
-  unsignedSentence,
-  verifiedSentence,
+  unsignedReason,
+  warningOf,
 } from './sentence.ts';
+
+/** What one authority, and the logs that it wants asked, made of the evidence. */
+export interface JudgedAuthority {
+  readonly reference: AuthorityReference;
+  readonly outcome: AuthorityOutcome;
+  /** Where it is there, evidence that it does not confirm does not count. */
+  readonly log?: LogOutcome;
+}
+
+/** An authority that could not be asked. */
+export interface UnableAuthority {
+  readonly reference: AuthorityReference;
+  readonly inability: Reason;
+}
 
 /** All that is known about one image when its verdict is due. */
 export interface Evidence {
@@ -24,7 +40,9 @@ export interface Evidence {
   readonly resolution: PolicyResolution;
   readonly signatures: SignatureSet;
   /** An authority without an entry is an authority that is not satisfied. */
-  readonly outcomes: readonly { readonly reference: AuthorityReference; readonly outcome: AuthorityOutcome }[];
+  readonly outcomes: readonly JudgedAuthority[];
+  /** Only told, where a policy warns: what could not be found out about one that enforces never gets here. */
+  readonly unable: readonly UnableAuthority[];
 }
 
 /** What the evidence says. */
@@ -40,62 +58,84 @@ const MAX_REASONS = 8;
 
 /**
  * Decides by the rule of sigstore's ClusterImagePolicy: every policy that matches has to be satisfied, and one of its
- * authorities is enough for that; no policy at all or none that matches refuses. Never answers inconclusive: what
- * could not be found out never gets here. The order of the evidence makes no difference.
+ * authorities is enough for that; a policy that warns refuses nothing; no policy at all or none that matches refuses.
+ * Never answers inconclusive: what could not be found out never gets here. The order of the evidence makes no difference.
  */
 export function evaluate(evidence: Evidence): Evaluation {
-  const { input, resolution, signatures } = evidence;
+  const { input, resolution } = evidence;
   if (resolution.loaded === 0) return deny([{ code: 'NO_POLICY', sentence: noPolicySentence(input) }]);
   const matching = resolution.matching.toSorted((a, b) => compareText(a.name, b.name));
   if (matching.length === 0) {
     return deny([{ code: 'NO_MATCHING_POLICY', sentence: noMatchingPolicySentence(input, resolution.loaded) }]);
   }
-  if (signatures.signatures.length === 0) {
-    const unsigned: Reason = { code: 'UNSIGNED', sentence: unsignedSentence(input, matching, signatures) };
-    return deny([unsigned, ...unreadableReasons(signatures)]);
-  }
-  const judged = matching.map((policy) => ({ policy, signers: signersOf(policy, evidence) }));
-  const [first, ...rest] = judged
-    .filter(({ signers }) => signers.length === 0)
-    .map(({ policy }) => unsatisfiedReason(input, policy, evidence.outcomes))
-    .toSorted(byTelling);
-  if (first !== undefined) return deny([first, ...rest]);
-  return allow(judged);
+  const judged = matching.map((policy) => judge(policy, evidence));
+  const enforced = judged.filter(({ policy, satisfied }) => policy.mode === 'enforce' && !satisfied);
+  if (enforced.length > 0) return deny(refusals(enforced, evidence));
+  const warned = judged.filter(({ satisfied }) => !satisfied);
+  const [first, ...rest] = [
+    ...judged.filter(({ satisfied }) => satisfied).map(({ policy, signers }) => satisfiedReason(policy, signers)),
+    ...warned.map(({ policy }) => warningOf(policy, refusal(policy, evidence))),
+  ];
+  // Without a policy nothing was satisfied; that was refused above, and the gate stays shut all the same.
+  if (first === undefined) throw new Error('nothing can be allowed without a policy');
+  return { outcome: 'allow', reasons: bounded([first, ...rest]), signers: judged.flatMap(({ signers }) => signers) };
 }
 
-/** Those who satisfied a policy. A signer counts only with evidence among the signatures that were found. */
-function signersOf(policy: MatchingPolicy, { outcomes, signatures }: Evidence): readonly Signer[] {
+interface JudgedPolicy {
+  readonly policy: MatchingPolicy;
+  readonly satisfied: boolean;
+  /** None where a static authority alone satisfies it. */
+  readonly signers: readonly Signer[];
+}
+
+/** Evidence counts only when it is among what was found, and when the logs that the policy wants asked confirm it. */
+function judge(policy: MatchingPolicy, { outcomes, signatures }: Evidence): JudgedPolicy {
   const found = new Set(signatures.signatures.map((signature) => signature.blob));
-  return policy.authorities.flatMap(({ authority }) =>
-    outcomes.flatMap(({ reference, outcome }) => {
-      const own = reference.policy === policy.name && reference.authority === authority;
-      return own && outcome.satisfied && found.has(outcome.signer.evidence) ? [outcome.signer] : [];
-    }),
-  );
+  const accepted = outcomes.filter(({ reference, outcome, log }) => {
+    const authority = policy.authorities.find((one) => one.authority === reference.authority);
+    if (reference.policy !== policy.name || authority === undefined || authority.static !== undefined) return false;
+    if (!outcome.satisfied || outcome.signers.length === 0) return false;
+    if (authority.log !== undefined && log === undefined) return false;
+    return outcome.signers.every(({ evidence }) => found.has(evidence) && (log?.confirmed.includes(evidence) ?? true));
+  });
+  const signers = accepted.flatMap(({ outcome }) => (outcome.satisfied ? outcome.signers : [])).toSorted(bySigner);
+  const passes = policy.authorities.some((authority) => authority.static?.action === 'pass');
+  return { policy, satisfied: accepted.length > 0 || passes, signers };
+}
+
+/** Why policies that are not satisfied refuse, the most telling reason first. */
+function refusals(unsatisfied: readonly JudgedPolicy[], evidence: Evidence): readonly [Reason, ...Reason[]] {
+  const policies = unsatisfied.map(({ policy }) => policy);
+  const unsigned = policies.filter((policy) => isUnsigned(policy, evidence));
+  const reasons = policies.filter((policy) => !unsigned.includes(policy)).map((policy) => refusal(policy, evidence));
+  const [first, ...rest] = reasons.toSorted(byTelling);
+  if (unsigned.length === 0 && first !== undefined) return [first, ...rest];
+  const nothing = unsignedReason(evidence.input, unsigned, evidence.signatures);
+  return [nothing, ...(first === undefined ? [] : [first, ...rest]), ...unreadableReasons(evidence.signatures)];
+}
+
+function refusal(policy: MatchingPolicy, evidence: Evidence): Reason {
+  const unable = evidence.unable.find(({ reference }) => reference.policy === policy.name);
+  if (unable !== undefined) return unable.inability;
+  if (isUnsigned(policy, evidence)) return unsignedReason(evidence.input, [policy], evidence.signatures);
+  return unsatisfiedReason(evidence.input, policy, evidence.outcomes);
+}
+
+/** Wants evidence, and there is none at all. */
+function isUnsigned({ authorities }: MatchingPolicy, { signatures }: Evidence): boolean {
+  return signatures.signatures.length === 0 && authorities.some((authority) => authority.static === undefined);
 }
 
 function deny(reasons: readonly [Reason, ...Reason[]]): Evaluation {
   return { outcome: 'deny', reasons: bounded(reasons), signers: [] };
 }
 
-function allow(
-  judged: readonly { readonly policy: MatchingPolicy; readonly signers: readonly Signer[] }[],
-): Evaluation {
-  const signers = judged.flatMap((one) => one.signers.toSorted(bySigner));
-  const [first, ...rest] = judged.map(
-    ({ policy, signers: by }): Reason => ({
-      code: 'SIGNATURE_VERIFIED',
-      sentence: verifiedSentence(policy, by.toSorted(bySigner)),
-    }),
-  );
-  // Without a policy nothing was satisfied; the caller has refused that before, and the gate stays shut all the same.
-  if (first === undefined) throw new Error('nothing can be allowed without a policy');
-  return { outcome: 'allow', reasons: bounded([first, ...rest]), signers };
-}
-
 function bySigner(a: Signer, b: Signer): number {
   return (
-    compareText(a.authority, b.authority) || compareText(a.identity, b.identity) || compareText(a.evidence, b.evidence)
+    compareText(a.authority, b.authority) ||
+    compareText(a.identity, b.identity) ||
+    compareText(a.evidence, b.evidence) ||
+    compareText(a.predicateType ?? '', b.predicateType ?? '')
   );
 }
 

@@ -1,19 +1,34 @@
-import type { AuthorityOutcome } from '../activities.ts';
+import type { Rejection } from '../activities.ts';
 import type { Reason, ReasonCode } from '../reason.ts';
 
-/** One signature that an authority did not accept. */
-export type Rejection = Extract<AuthorityOutcome, { satisfied: false }>['rejected'][number];
-
 /**
- * From the most telling to the least. A signature that does verify and is for something else comes first: somebody
- * moved it, or signed the wrong thing. A broken one by the right key is next. Another key's signature is everyday
- * (images are signed by several parties), and what can't be read says least.
+ * From the most telling to the least. A log that lies comes first. Then a signature that does verify and is for
+ * something else: somebody moved it, or signed the wrong thing. Then what the right signer did not bring, and what is
+ * broken. Another signer's signature is everyday (images are signed by several parties), and what can't be read says least.
  */
 const TELLING: readonly ReasonCode[] = [
+  'LOG_INCONSISTENT',
   'SUBJECT_MISMATCH',
   'REPOSITORY_MISMATCH',
+  'CONDITION_FAILED',
+  'LOG_UNWITNESSED',
+  'LOG_ENTRY_MISMATCH',
+  'LOG_PROOF_INVALID',
+  'LOG_KEY_EXPIRED',
+  'LOG_UNKNOWN',
+  'LOG_ENTRY_MISSING',
+  'TIMESTAMP_INVALID',
+  'TIMESTAMP_UNTRUSTED',
+  'TIMESTAMP_MISSING',
+  'WRONG_CLAIM',
+  'CERTIFICATE_EXPIRED',
+  'CERTIFICATE_UNLOGGED',
+  'CERTIFICATE_UNSUITABLE',
   'SIGNATURE_INVALID',
+  'WRONG_IDENTITY',
+  'CERTIFICATE_UNTRUSTED',
   'WRONG_KEY',
+  'ATTESTATION_MISSING',
   'EVIDENCE_MALFORMED',
   'EVIDENCE_TOO_LARGE',
   'EVIDENCE_UNSUPPORTED',

@@ -1,11 +1,26 @@
-import type { PolicyResolution } from '../activities.ts';
+import type { LogMode, MatchingAuthority, PolicyResolution, SignatureSource, StaticAnswer } from '../activities.ts';
 import { type Glob, globMatches } from './glob.ts';
 
 /** The part of a policy that says which images it is about and who may vouch for them. */
 export interface ImagePolicy {
   readonly name: string;
   readonly images: readonly Glob[];
-  readonly authorities: readonly { readonly name: string }[];
+  readonly mode: 'enforce' | 'warn';
+  readonly authorities: readonly ImageAuthority[];
+}
+
+/** The part of an authority's rule that tells which steps a verification takes. */
+export interface ImageAuthority {
+  readonly name: string;
+  readonly signer: { readonly kind: 'key' | 'keyless' } | ({ readonly kind: 'static' } & StaticRule);
+  readonly log: { readonly mode: LogMode } | undefined;
+  readonly sources: readonly SignatureSource[];
+  readonly coversIndexChildren: boolean;
+}
+
+interface StaticRule {
+  readonly action: StaticAnswer['action'];
+  readonly message: string | undefined;
 }
 
 /**
@@ -18,7 +33,20 @@ export function selectPolicies(policies: readonly ImagePolicy[], name: string): 
     loaded: policies.length,
     matching: matching.map((policy) => ({
       name: policy.name,
-      authorities: policy.authorities.map((authority) => ({ policy: policy.name, authority: authority.name })),
+      mode: policy.mode,
+      authorities: policy.authorities.map((authority) => toMatching(policy.name, authority)),
     })),
   };
+}
+
+function toMatching(policy: string, authority: ImageAuthority): MatchingAuthority {
+  const reference = { policy, authority: authority.name };
+  const { signer, log, coversIndexChildren } = authority;
+  if (signer.kind === 'static') {
+    const { action, message } = signer;
+    return { ...reference, static: { action, ...(message === undefined ? {} : { message }) }, sources: [] };
+  }
+  const places = authority.sources.length > 0 ? authority.sources : [{}];
+  const sources = places.map((source) => (coversIndexChildren ? { ...source, coversIndexChildren } : source));
+  return { ...reference, ...(log === undefined ? {} : { log: log.mode }), sources };
 }

@@ -1,4 +1,11 @@
-import type { AuthorityOutcome, AuthorityReference, MatchingPolicy, SignatureSet } from '../activities.ts';
+import type {
+  AuthorityOutcome,
+  AuthorityReference,
+  LogOutcome,
+  MatchingAuthority,
+  MatchingPolicy,
+  SignatureSet,
+} from '../activities.ts';
 import type { Digest } from '../digest.ts';
 import { parseName, repositoryOf } from '../name.ts';
 import type { Reason } from '../reason.ts';
@@ -11,7 +18,11 @@ interface Subject {
   readonly digest: Digest;
 }
 
-type Judged = readonly { readonly reference: AuthorityReference; readonly outcome: AuthorityOutcome }[];
+type Judged = readonly {
+  readonly reference: AuthorityReference;
+  readonly outcome: AuthorityOutcome;
+  readonly log?: LogOutcome;
+}[];
 
 /** Text from outside that one sentence repeats; the rest is cut. */
 const MAX_QUOTE = 300;
@@ -30,19 +41,28 @@ export function noMatchingPolicySentence(subject: Subject, loaded: number): stri
 }
 
 /** That nothing was found where signatures live, where that was, and how to sign. */
-export function unsignedSentence(
+export function unsignedReason(
   subject: Subject,
   matching: readonly MatchingPolicy[],
   { unreadable }: SignatureSet,
-): string {
+): Reason {
   const found = unreadable.length === 0 ? '' : ` (${count(unreadable.length, 'artefact')} there could not be read)`;
   const wants = matching.map((policy) => `policy "${policy.name}" wants a signature by ${authorities(policy)}`);
-  return [
+  const sentence = [
     `no signature found for ${image(subject)}${found}`,
     ...shortened(wants),
-    'looked at its referrers, the referrers tag and the .sig tag',
+    `looked at ${places(matching)}`,
     `sign it with cosign sign --key KEY ${repository(subject)}@${subject.digest}`,
   ].join('; ');
+  return { code: 'UNSIGNED', sentence };
+}
+
+/** Where evidence was looked for; policies may name other repositories than the image's own. */
+function places(matching: readonly MatchingPolicy[]): string {
+  const sources = matching.flatMap((policy) => policy.authorities.flatMap((authority) => authority.sources));
+  const elsewhere = [...new Set(sources.flatMap(({ repository: other }) => other ?? []))].toSorted();
+  const where = elsewhere.length === 0 ? '' : ` in ${shortened(elsewhere).join(', ')}`;
+  return `its referrers, the referrers tag, the .sig and the .att tag${where}`;
 }
 
 /** What was listed as a signature and could not be read, as reasons of their own. */
@@ -61,24 +81,48 @@ export function unsatisfiedReason(subject: Subject, policy: MatchingPolicy, judg
     };
   }
   const own = policy.authorities.map(({ authority }) => authority);
-  const rejected = judged.flatMap(({ reference, outcome }) =>
-    reference.policy === policy.name && own.includes(reference.authority) && !outcome.satisfied ? outcome.rejected : [],
-  );
+  const rejected = judged
+    .filter(({ reference }) => reference.policy === policy.name && own.includes(reference.authority))
+    .flatMap(({ outcome, log }) => [...(log?.rejected ?? []), ...(outcome.satisfied ? [] : outcome.rejected)]);
   const telling = mostTelling(rejected);
+  const wanted = policy.authorities.filter((authority) => authority.static === undefined);
+  if (telling === undefined && wanted.length < policy.authorities.length) return staticReason(subject, policy);
   const why = telling === undefined ? 'no signature was accepted' : oneLine(telling.sentence);
   const blobs = new Set(rejected.map(({ blob }) => blob)).size;
   const wants = `policy "${policy.name}" wants a signature of ${image(subject)} by ${authorities(policy)}`;
   return { code: telling?.code ?? 'WRONG_KEY', sentence: `${why}; ${wants}; ${count(blobs, 'signature')} judged` };
 }
 
+function staticReason(subject: Subject, policy: MatchingPolicy): Reason {
+  const message = policy.authorities.flatMap((authority) => authority.static?.message ?? [])[0];
+  const says = message === undefined ? '' : `: ${oneLine(message)}`;
+  return {
+    code: 'STATIC_FAIL',
+    sentence: `policy "${policy.name}" refuses ${image(subject)} whatever signs it${says}`,
+  };
+}
+
 /** By whom a policy was satisfied. */
-export function verifiedSentence(policy: MatchingPolicy, signers: readonly Signer[]): string {
+export function satisfiedReason(policy: MatchingPolicy, signers: readonly Signer[]): Reason {
   const by = [...new Set(signers.map((signer) => `${oneLine(signer.identity)} (${oneLine(signer.authority)})`))];
-  return `signed by ${shortened(by).join(', ')}; policy "${policy.name}" is satisfied`;
+  if (by.length === 0) return { code: 'STATIC_PASS', sentence: `policy "${policy.name}" passes its names unsigned` };
+  const attested = [...new Set(signers.flatMap(({ predicateType }) => predicateType ?? []))].map(oneLine);
+  const what = attested.length === 0 ? 'signed' : `${shortened(attested).join(', ')} attested`;
+  return {
+    code: attested.length === 0 ? 'SIGNATURE_VERIFIED' : 'ATTESTATION_VERIFIED',
+    sentence: `${what} by ${shortened(by).join(', ')}; policy "${policy.name}" is satisfied`,
+  };
+}
+
+/** What a policy that only warns would have refused for. */
+export function warningOf(policy: MatchingPolicy, { code, sentence }: Reason): Reason {
+  const would = `policy "${policy.name}" only warns, and would refuse`;
+  return { code: 'POLICY_WARNS', sentence: `${would}: ${code}: ${sentence}` };
 }
 
 function authorities(policy: MatchingPolicy): string {
-  const names = policy.authorities.map(({ authority }) => `"${authority}"`).toSorted();
+  const wanted = policy.authorities.filter((one: MatchingAuthority) => one.static === undefined);
+  const names = wanted.map(({ authority }) => `"${authority}"`).toSorted();
   return `${names.length === 1 ? 'authority' : 'one of'} ${shortened(names).join(', ')}`;
 }
 

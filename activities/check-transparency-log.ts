@@ -1,0 +1,93 @@
+import type { LogOutcome, Rejection, SignatureReference, VerificationRequest } from '../workflows/activities.ts';
+import type { Digest } from '../workflows/digest.ts';
+import { evidenceRules } from './authority-rule.ts';
+import type { Dependencies } from './dependencies.ts';
+import { countedEvidence, type EvidenceSubject, judgeEvidence, subjectOf } from './judge-evidence.ts';
+import type { Authority, PolicySet } from './policy/policy-set.ts';
+import type { ProvenEntry } from './sigstore/judgement.ts';
+import { type AuthorityEvidence, checkedAuthority } from './verify-signature.ts';
+
+/**
+ * What transparency logs say of the evidence that one authority accepts, in the way its policy chose: `offline` by the
+ * proofs in the evidence, without a request; `consistency` also by the log as it is now; `lookup` by an entry that is
+ * looked up where the evidence carries none. Throws POLICY_CHANGED, the TRUST_ROOT_, REGISTRY_ and LOG_ codes.
+ */
+export async function checkTransparencyLog(
+  dependencies: Dependencies,
+  request: VerificationRequest,
+  signal: AbortSignal,
+): Promise<LogOutcome> {
+  const { set, authority } = checkedAuthority(dependencies, request);
+  return await checkLogs(dependencies, set, authority, request, signal);
+}
+
+/** One piece of evidence that is good without the live log. */
+interface ProvenEvidence {
+  readonly reference: SignatureReference;
+  readonly entries: readonly ProvenEntry[];
+}
+
+/** The same for a caller that has the authority at hand. */
+export async function checkLogs(
+  dependencies: Dependencies,
+  set: PolicySet,
+  authority: Authority,
+  request: AuthorityEvidence,
+  signal: AbortSignal,
+): Promise<LogOutcome> {
+  const subject = subjectOf(dependencies, set, authority, request);
+  const rejected: Rejection[] = [];
+  const proven: ProvenEvidence[] = [];
+  for (const rule of evidenceRules(authority, dependencies.trust)) {
+    for (const reference of countedEvidence(authority, request.signatures)) {
+      const judgement = await judgeEvidence(dependencies, subject, rule, reference, signal);
+      if (judgement.valid) proven.push({ reference, entries: judgement.entries });
+      else rejected.push({ blob: reference.blob, code: judgement.code, sentence: judgement.sentence });
+    }
+  }
+  const confirmed = new Set<Digest>();
+  for (const { reference, entries } of proven) {
+    const problem =
+      authority.log?.mode === 'consistency' ? await askLogs(dependencies, subject, entries, signal) : undefined;
+    if (problem === undefined) confirmed.add(reference.blob);
+    else rejected.push({ blob: reference.blob, ...problem });
+  }
+  return { confirmed: [...confirmed], rejected, detail: detailOf(proven, confirmed, rejected) };
+}
+
+/** The first thing that a live log says against entries that were proven; `undefined` when all is well. */
+async function askLogs(
+  { logs }: Dependencies,
+  { logs: candidates }: EvidenceSubject,
+  entries: readonly ProvenEntry[],
+  signal: AbortSignal,
+): Promise<Omit<Rejection, 'blob'> | undefined> {
+  for (const entry of entries) {
+    const log = candidates.find(({ id }) => id === entry.logId);
+    if (log === undefined) {
+      const sentence = `the entry is of the log ${entry.logId.slice(0, 12)}, which the trust root has no address of; refresh the trust root`;
+      return { code: 'LOG_UNKNOWN', sentence };
+    }
+    const answer = await logs.confirm(log, entry, signal);
+    if (!answer.confirmed) return { code: answer.code, sentence: answer.sentence };
+  }
+  return undefined;
+}
+
+/** Shown in the UI. */
+function detailOf(
+  proven: readonly ProvenEvidence[],
+  confirmed: ReadonlySet<Digest>,
+  rejected: readonly Rejection[],
+): string {
+  const good = proven.find(({ reference }) => confirmed.has(reference.blob));
+  if (good !== undefined) return good.entries.map(describeEntry).join(', ') || 'no entry is asked for';
+  const [first] = rejected;
+  return first === undefined ? 'no signature to look for' : `${first.code}: ${first.sentence}`;
+}
+
+function describeEntry({ logId, inclusion, integratedTime }: ProvenEntry): string {
+  const when = integratedTime === undefined ? '' : ` at ${new Date(integratedTime).toISOString()}`;
+  const where = inclusion === undefined ? 'promised' : `entry ${inclusion.index} of ${inclusion.treeSize}`;
+  return `log ${logId.slice(0, 12)}: ${where}${when}`;
+}

@@ -1,0 +1,124 @@
+import type { AuthorityReference, SignatureReference, SignatureSource } from '../workflows/activities.ts';
+import type { Digest } from '../workflows/digest.ts';
+import { repositoryOf } from '../workflows/name.ts';
+import { trustRevisionOf } from './applied-policy.ts';
+import { type EvidenceRule, logsOf } from './authority-rule.ts';
+import type { Dependencies } from './dependencies.ts';
+import { imageName } from './image-name.ts';
+import type { Authority, PolicySet } from './policy/policy-set.ts';
+import type { Registry } from './registry/registry.ts';
+import { indexLists, readSignature } from './registry/signatures.ts';
+import type { FoundEntry } from './rekor/live-log.ts';
+import type { SignatureContent } from './sigstore/content.ts';
+import { type ExpectedImage, refuse, type SignatureJudgement } from './sigstore/judgement.ts';
+import { entryQuestion, judge } from './sigstore/signature.ts';
+import type { TransparencyLog } from './trust/trust-root.ts';
+
+/** One authority of the policy set that is applied, and the image that it is asked about. */
+export interface EvidenceSubject extends AuthorityReference {
+  readonly set: PolicySet;
+  readonly rule: Authority;
+  /** What {@link evidenceRules} made of the rule. */
+  readonly logs: readonly TransparencyLog[];
+  readonly name: string;
+  readonly digest: Digest;
+}
+
+/** How long a judgement that depends on the time of day is used again, in ms. */
+const JUDGEMENT_MS = 60_000;
+
+/** Gathers what {@link judgeEvidence} needs to know about an authority. Throws the TRUST_ROOT_ codes. */
+export function subjectOf(
+  { trust }: Pick<Dependencies, 'trust'>,
+  set: PolicySet,
+  rule: Authority,
+  about: AuthorityReference & { readonly name: string; readonly digest: Digest },
+): EvidenceSubject {
+  const { policy, authority, name, digest } = about;
+  return { policy, authority, name, digest, set, rule, logs: logsOf(rule, trust) };
+}
+
+/** The evidence that an authority looks at: of a form that counts, and from a place that its policy names. */
+export function countedEvidence(
+  { formats, sources, coversIndexChildren }: Authority,
+  references: readonly SignatureReference[],
+): readonly SignatureReference[] {
+  const places = sources.length > 0 ? sources : [{}];
+  return references.filter(({ format, source, index }) => {
+    if (!formats.includes(format === 'bundle' ? 'bundle' : 'legacy')) return false;
+    if (index !== undefined && !coversIndexChildren) return false;
+    return places.some((place) => isSamePlace(place, source));
+  });
+}
+
+/**
+ * Judges one piece of evidence by one rule: bytes from the worker's cache or once more from the registry, and, where
+ * the policy wants it, a log entry that is looked up. Throws the REGISTRY_ codes, and the LOG_ codes of a look-up.
+ */
+export async function judgeEvidence(
+  dependencies: Dependencies,
+  subject: EvidenceSubject,
+  { requirement }: EvidenceRule,
+  reference: SignatureReference,
+  signal: AbortSignal,
+): Promise<SignatureJudgement> {
+  const now = new Date();
+  const question = questionOf(dependencies, subject, requirement.wanted, reference, now);
+  const known = dependencies.judgements.get(question);
+  if (known !== undefined) return known;
+  const registry = registryOf(dependencies, subject.set, reference.source);
+  const expected: ExpectedImage = {
+    digest: reference.index ?? subject.digest,
+    repository: repositoryOf(imageName(subject.name)),
+  };
+  if (reference.index !== undefined) {
+    const listed = await indexLists(registry, subject.name, reference.index, subject.digest, signal);
+    if (!listed)
+      return refuse('SUBJECT_MISMATCH', `it is about the index ${reference.index}, which lists no such image`);
+  }
+  const content = await readSignature(registry, subject.name, reference, signal);
+  const foundEntries = await lookUp(dependencies, subject, content, signal);
+  const judgement = judge(content, requirement, expected, { now, foundEntries });
+  if (judgement.valid) dependencies.judgements.put(question, judgement);
+  return judgement;
+}
+
+/** The reader for one place: with the pull secrets that the policy names for it, or the worker's own credentials. */
+export function registryOf(
+  { registry, registryWith }: Pick<Dependencies, 'registry' | 'registryWith'>,
+  { pullSecrets }: PolicySet,
+  { pullSecrets: names = [] }: SignatureSource,
+): Registry {
+  const secrets = names.flatMap((name) => pullSecrets.get(name) ?? []);
+  if (secrets.length === 0) return registry;
+  const auths = new Map(secrets.flatMap((secret) => [...secret.auths]));
+  return registryWith({ auths, credHelpers: new Map(), credsStore: undefined });
+}
+
+async function lookUp(
+  { logs }: Dependencies,
+  { rule, logs: candidates }: EvidenceSubject,
+  content: SignatureContent,
+  signal: AbortSignal,
+): Promise<readonly FoundEntry[]> {
+  const question = rule.log?.mode === 'lookup' ? entryQuestion(content) : undefined;
+  if (question === undefined) return [];
+  const found = await Promise.all(candidates.map((log) => logs.lookUp(log, question, signal)));
+  return found.flat();
+}
+
+function isSamePlace(a: SignatureSource, b: SignatureSource): boolean {
+  return a.repository === b.repository && (a.tagPrefix ?? '') === (b.tagPrefix ?? '');
+}
+
+/** Everything that the answer depends on. */
+function questionOf(
+  dependencies: Dependencies,
+  { set, policy, authority, name, digest }: EvidenceSubject,
+  wanted: EvidenceRule['requirement']['wanted'],
+  reference: SignatureReference,
+  now: Date,
+): string {
+  const applied = [set.revision, trustRevisionOf(dependencies, set), policy, authority, wanted];
+  return JSON.stringify([...applied, name, digest, reference, Math.floor(now.getTime() / JUDGEMENT_MS)]);
+}
