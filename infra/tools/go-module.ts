@@ -10,8 +10,11 @@ const PROBE_MS = 10_000;
 /** `go.mod` names the toolchain it needs, and a `go` from this one on fetches that by itself. */
 const OLDEST_GO = { major: 1, minor: 21 };
 
-/** Without cgo no C compiler is needed and the programs are static. A workspace around the checkout is not ours. */
-const ENVIRONMENT = { CGO_ENABLED: '0', GOWORK: 'off' };
+/**
+ * Without cgo no C compiler is needed and the programs are static. A workspace around the checkout is not ours. Some
+ * distributions of Go set GOTOOLCHAIN to `local`, with which a module that needs a newer Go cannot be built.
+ */
+const ENVIRONMENT = { CGO_ENABLED: '0', GOWORK: 'off', GOTOOLCHAIN: 'auto' };
 
 /** Where the modules are that pin the Go parts, one folder a part. */
 export function moduleFolder(part: Part): string {

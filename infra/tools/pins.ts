@@ -64,6 +64,12 @@ export const PARTS = [
     source: { kind: 'go', module: 'github.com/sigstore/cosign/v3', target: 'tool' },
   },
   {
+    name: 'cosign2',
+    version: '2.6.5',
+    programs: [{ name: 'cosign2', file: 'cosign', asks: ['version'] }],
+    source: { kind: 'go', module: 'github.com/sigstore/cosign/v2', target: 'tool' },
+  },
+  {
     name: 'registry',
     version: '3.1.2',
     programs: [{ name: 'registry', file: 'registry', asks: ['--version'] }],
@@ -80,6 +86,41 @@ export const PARTS = [
     version: '0.22.1',
     programs: [{ name: 'crane', file: 'crane', asks: ['version'] }],
     source: { kind: 'go', module: GGCR, target: 'tool' },
+  },
+  {
+    name: 'fulcio',
+    version: '1.8.8',
+    programs: [{ name: 'fulcio', file: 'fulcio', asks: ['version'] }],
+    source: { kind: 'go', module: 'github.com/sigstore/fulcio', target: 'tool' },
+  },
+  {
+    name: 'rekor-tiles',
+    version: '2.3.0',
+    // a file name that says nothing about the program is not looked for on PATH
+    programs: [{ name: 'rekor-tiles', file: 'posix' }],
+    source: { kind: 'go', module: 'github.com/sigstore/rekor-tiles/v2', target: 'tool' },
+  },
+  {
+    name: 'rekor',
+    version: '1.5.5',
+    programs: [
+      // not taken from PATH, where it would have to suit the other program too
+      { name: 'rekor', file: 'rekor-server' },
+      { name: 'trillian-memory', file: 'trillian-memory' },
+    ],
+    source: { kind: 'go', module: 'github.com/sigstore/rekor', target: 'tool' },
+  },
+  {
+    name: 'timestamp-authority',
+    version: '2.1.5',
+    programs: [{ name: 'timestamp-authority', file: 'timestamp-authority' }],
+    source: { kind: 'go', module: 'github.com/sigstore/timestamp-authority/v2', target: '.' },
+  },
+  {
+    name: 'ct-log',
+    version: '1.3.2',
+    programs: [{ name: 'ct-log', file: 'ct-log' }],
+    source: { kind: 'go', module: 'github.com/google/certificate-transparency-go', target: '.' },
   },
 ] as const satisfies readonly Part[];
 
