@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { cached } from './cache.ts';
 import { buildGoModule, moduleFolder } from './go-module.ts';
 import { findInstalled } from './installed.ts';
@@ -77,7 +77,11 @@ function keyOf(part: Part, pin: string): string {
 
 async function moduleText(part: Part): Promise<string> {
   const folder = moduleFolder(part);
-  const files = (await readdir(folder)).sort();
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
+    .sort();
   return (
     await Promise.all(files.map(async (file) => `${file}\n${await readFile(join(folder, file), 'utf8')}`))
   ).join();
