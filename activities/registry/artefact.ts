@@ -8,6 +8,7 @@ export interface Artefact {
   readonly types: readonly string[];
   readonly subject: string | undefined;
   readonly layers: readonly Layer[];
+  readonly annotations: Readonly<Record<string, unknown>>;
 }
 
 export interface Layer {
@@ -22,13 +23,14 @@ export interface Layer {
 export function parseArtefact(bytes: Uint8Array): Artefact | 'index' | undefined {
   const manifest = parseJsonObject(bytes);
   if (manifest === undefined) return undefined;
-  const { artifactType, config, subject, layers, manifests } = manifest;
+  const { artifactType, config, subject, layers, manifests, annotations } = manifest;
   if (!Array.isArray(layers)) return Array.isArray(manifests) ? 'index' : undefined;
   const types = [artifactType, isRecord(config) ? config['mediaType'] : undefined];
   return {
     types: types.filter((type) => typeof type === 'string'),
     subject: isRecord(subject) && typeof subject['digest'] === 'string' ? subject['digest'] : undefined,
     layers: layers.map(parseLayer),
+    annotations: isRecord(annotations) ? annotations : {},
   };
 }
 

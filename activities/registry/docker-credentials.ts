@@ -3,7 +3,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { EvidenceError } from '../evidence-error.ts';
 import { MAX_DOCKER_CONFIG_BYTES } from '../limits.ts';
-import type { CredentialSource } from './credential.ts';
+import { anonymous, type CredentialSource } from './credential.ts';
 import { askHelper } from './credential-helper.ts';
 import { type DockerConfig, parseDockerConfig, placeOf } from './docker-config.ts';
 
@@ -25,6 +25,17 @@ export function dockerCredentials(path: string = dockerConfigPath()): Credential
     if (place.helper === undefined) return place.credential;
     const answer = await askHelper(place.helper, place.server, signal);
     return answer.kind === 'anonymous' ? place.credential : answer;
+  };
+}
+
+/**
+ * Credentials of a pull secret; hosts it has none for are asked of `otherwise`. Only `auths` count: a helper is a
+ * program, and a document in the policy directory doesn't choose which programs run. Keys match by host.
+ */
+export function credentialsFrom(config: DockerConfig, otherwise: CredentialSource = anonymous): CredentialSource {
+  return async (host, signal) => {
+    const { credential } = placeOf(config, host);
+    return credential.kind === 'anonymous' ? otherwise(host, signal) : credential;
   };
 }
 

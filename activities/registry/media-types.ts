@@ -12,6 +12,12 @@ export const MANIFEST_ACCEPT = [
 /** The payload layer of a cosign 2 signature. */
 export const SIMPLE_SIGNING = 'application/vnd.dev.cosign.simplesigning.v1+json';
 
+/** A layer of cosign's attestation tag, or of its attestation as a referrer (cosign v3 `WriteAttestationsReferrer`). */
+export const DSSE_ENVELOPE = 'application/vnd.dsse.envelope.v1+json';
+
+/** What a referrer says to be that holds in-toto statements, signed or not. */
+export const IN_TOTO = 'application/vnd.in-toto+json';
+
 /** The config of a cosign 2 signature that was attached as a referrer (`--registry-referrers-mode=oci-1-1`). */
 export const COSIGN_SIGNATURE_ARTEFACT = 'application/vnd.dev.cosign.artifact.sig.v1+json';
 

@@ -7,6 +7,8 @@ export interface ReferrerEntry {
   readonly digest: Digest;
   /** A hint for the order of reading: registries lie about it, and nothing is left out because of it. */
   readonly artifactType: string;
+  /** Another one: what a bundle states, where the list repeats the annotation (`BUNDLE_SPEC.md`). */
+  readonly predicateType: string;
 }
 
 export interface ReferrerList {
@@ -14,6 +16,8 @@ export interface ReferrerList {
   /** Descriptors without a digest that we can read. */
   readonly unreadable: number;
 }
+
+const BUNDLE_PREDICATE_TYPE = 'dev.sigstore.bundle.predicateType';
 
 /**
  * Parses a list of referrers: an OCI image index (image-spec v1.1 `image-index.md`). `undefined` when it is none.
@@ -29,8 +33,16 @@ export function parseReferrerList(bytes: Uint8Array): ReferrerList | undefined {
     if (!isRecord(manifest) || typeof manifest['digest'] !== 'string') continue;
     const digest = parseDigest(manifest['digest']);
     if (digest === undefined) continue;
-    const { artifactType } = manifest;
-    entries.push({ digest, artifactType: typeof artifactType === 'string' ? artifactType : '' });
+    const annotations = isRecord(manifest['annotations']) ? manifest['annotations'] : {};
+    entries.push({
+      digest,
+      artifactType: textOf(manifest['artifactType']),
+      predicateType: textOf(annotations[BUNDLE_PREDICATE_TYPE]),
+    });
   }
   return { entries, unreadable: manifests.length - entries.length };
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
 }

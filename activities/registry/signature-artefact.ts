@@ -1,94 +1,143 @@
-import type { SignaturePlace, SignatureReference, SignatureSet } from '../../workflows/activities.ts';
+import type { SignatureReference, SignatureSource } from '../../workflows/activities.ts';
 import type { Digest } from '../../workflows/digest.ts';
 import { MAX_BUNDLE_BYTES } from '../limits.ts';
+import type { LayerAnnotations } from '../sigstore/content.ts';
+import { quote } from '../sigstore/quote.ts';
 import { type Artefact, type Layer, parseArtefact } from './artefact.ts';
-import { COSIGN_SIGNATURE_ARTEFACT, isBundleType, SIMPLE_SIGNING } from './media-types.ts';
+import { type AnnotationFault, readAnnotations } from './layer-annotations.ts';
+import { COSIGN_SIGNATURE_ARTEFACT, DSSE_ENVELOPE, isBundleType, SIMPLE_SIGNING } from './media-types.ts';
 import type { Manifest } from './registry.ts';
+import type { Candidate } from './signature-places.ts';
+import { excessive, malformed, type Unreadable } from './unreadable.ts';
 
-/** Annotation of a simple-signing layer: the signature in base64 (cosign v2 `pkg/oci/static/signature.go`). */
-const SIGNATURE_ANNOTATION = 'dev.cosignproject.cosign/signature';
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
 
-/** A PEM-sized bound: the largest signature in use, RSA 8192, is 1.4 KB of base64. */
-const MAX_SIGNATURE_LENGTH = 16 * 1024;
+/** A signature with what it says to be: a hint for the order in which signatures are judged. */
+export interface FoundSignature {
+  readonly reference: SignatureReference;
+  readonly predicateType: string;
+}
 
-export type Unreadable = SignatureSet['unreadable'][number];
+/** What one manifest holds. */
+export interface ReadArtefact {
+  readonly found: readonly FoundSignature[];
+  readonly unreadable: readonly Unreadable[];
+}
+
+/** The image whose evidence is looked for, and where. */
+export interface Sought {
+  readonly image: Digest;
+  readonly source: SignatureSource;
+}
 
 /**
- * Decides by its content which signatures a manifest carries. One that claims to be a signature and is not well
- * formed is named in `unreadable`; one that claims nothing of the kind (an SBOM, say) leaves no trace.
+ * Decides by its content which signatures a manifest carries, the newest first (cosign appends). One that claims to be
+ * a signature and is not well formed is named in `unreadable`; one that claims nothing of the kind (an SBOM, say)
+ * leaves no trace.
  */
-export function readArtefact(place: SignaturePlace, manifest: Manifest, image: Digest): SignatureSet {
+export function readArtefact(candidate: Candidate, manifest: Manifest, sought: Sought): ReadArtefact {
   const artefact = parseArtefact(manifest.bytes);
   const name = manifest.digest;
-  if (artefact === undefined || (artefact === 'index' && place === 'signature-tag')) {
+  const isTag = candidate.place === 'signature-tag' || candidate.place === 'attestation-tag';
+  if (artefact === undefined || (artefact === 'index' && isTag)) {
     return nothingBut(malformed(name, 'expected an image manifest in JSON, found something else'));
   }
-  if (artefact === 'index') return { signatures: [], unreadable: [] };
-  const isBundle = claims(artefact, isBundleType);
-  const isSimple = place === 'signature-tag' || claims(artefact, isSimpleSigning);
-  if (!isBundle && !isSimple) return { signatures: [], unreadable: [] };
-  if (place !== 'signature-tag' && artefact.subject !== image) return nothingBut(foreign(name, artefact, image));
-  const isSignatureLayer = (layer: Layer) => isBundleType(layer.mediaType) || layer.mediaType === SIMPLE_SIGNING;
-  if (!artefact.layers.some(isSignatureLayer)) {
-    return nothingBut(malformed(name, 'expected a layer that is a bundle or a simple-signing payload, found none'));
+  if (artefact === 'index' || (!isTag && !claimsSignature(artefact))) return { found: [], unreadable: [] };
+  if (!isTag && artefact.subject !== candidate.subject) return nothingBut(foreign(name, artefact, candidate.subject));
+  if (!artefact.layers.some(({ mediaType }) => formatOf(mediaType) !== undefined)) {
+    return nothingBut(
+      malformed(name, 'expected a layer that is a bundle, a signed payload or an envelope, found none'),
+    );
   }
-  const signatures: SignatureReference[] = [];
+  const found: FoundSignature[] = [];
   const unreadable: Unreadable[] = [];
-  for (const [index, layer] of artefact.layers.entries()) {
-    if (!isSignatureLayer(layer)) continue;
-    const read = readLayer(place, manifest.digest, layer, index);
-    if ('format' in read) signatures.push(read);
-    else unreadable.push(read);
+  for (const [index, layer] of [...artefact.layers.entries()].reverse()) {
+    const format = formatOf(layer.mediaType);
+    if (format === undefined) continue;
+    const blob = readLayer(name, format, layer, index);
+    if (typeof blob !== 'string') {
+      unreadable.push(blob);
+      continue;
+    }
+    const location = {
+      place: candidate.place,
+      source: sought.source,
+      manifest: name,
+      blob,
+      ...about(candidate, sought),
+    };
+    const reference = format === 'bundle' ? { format, ...location } : { format, ...location, layer: index };
+    found.push({ reference, predicateType: predicateTypeOf(artefact, layer) });
   }
-  return { signatures, unreadable };
+  return { found, unreadable };
 }
 
-/** The signature annotation of a simple-signing layer, still in base64; `undefined` when there is none. */
-export function signatureOf(layer: Layer): string | undefined {
-  const signature = layer.annotations[SIGNATURE_ANNOTATION];
-  if (typeof signature !== 'string' || signature.length > MAX_SIGNATURE_LENGTH) return undefined;
-  return BASE64.test(signature) ? signature : undefined;
+/** The annotations of the layer that a reference names; `undefined` when it is not such a layer. */
+export function annotationsAt(
+  manifest: Manifest,
+  reference: SignatureReference & { readonly format: 'simple-signing' | 'envelope' },
+): LayerAnnotations | undefined {
+  const artefact = parseArtefact(manifest.bytes);
+  const layer = typeof artefact === 'object' ? artefact.layers[reference.layer] : undefined;
+  if (layer === undefined || layer.digest !== reference.blob) return undefined;
+  if (formatOf(layer.mediaType) !== reference.format) return undefined;
+  const read = usableAnnotations(reference.format, layer);
+  return 'code' in read ? undefined : read;
 }
 
-/** An artefact that was found and can't be read as a signature. */
-export function malformed(artefact: string, sentence: string): Unreadable {
-  return { artefact, code: 'EVIDENCE_MALFORMED', sentence };
+/** What is about the index says so; what is about the image itself says nothing. */
+function about({ subject }: Candidate, { image }: Sought): { readonly index?: Digest } {
+  return subject === image ? {} : { index: subject };
 }
 
+function formatOf(mediaType: string): SignatureReference['format'] | undefined {
+  if (mediaType === SIMPLE_SIGNING) return 'simple-signing';
+  if (mediaType === DSSE_ENVELOPE) return 'envelope';
+  return isBundleType(mediaType) ? 'bundle' : undefined;
+}
+
+/** Answers the digest of the layer's content. */
 function readLayer(
-  place: SignaturePlace,
   manifest: Digest,
+  format: SignatureReference['format'],
   layer: Layer,
   index: number,
-): SignatureReference | Unreadable {
-  const { digest: blob } = layer;
-  if (blob === undefined) return malformed(manifest, `expected a sha256 digest in layer ${index}, found none`);
-  if (layer.size > MAX_BUNDLE_BYTES) {
-    const sentence = `layer ${index} has ${layer.size} bytes, more than the ${MAX_BUNDLE_BYTES} that are read`;
-    return { artefact: manifest, code: 'EVIDENCE_TOO_LARGE', sentence };
+): Digest | Unreadable {
+  const { digest, size } = layer;
+  if (digest === undefined) return malformed(manifest, `expected a sha256 digest in layer ${index}, found none`);
+  if (size > MAX_BUNDLE_BYTES) {
+    return excessive(manifest, `layer ${index} has ${size} bytes, more than the ${MAX_BUNDLE_BYTES} that are read`);
   }
-  if (isBundleType(layer.mediaType)) return { format: 'bundle', place, manifest, blob };
-  if (signatureOf(layer) === undefined) {
-    return malformed(manifest, `expected a base64 signature in the annotations of layer ${index}, found none`);
-  }
-  return { format: 'simple-signing', place, manifest, blob, layer: index };
+  const fault = format === 'bundle' ? {} : usableAnnotations(format, layer);
+  return 'code' in fault
+    ? { artefact: manifest, code: fault.code, sentence: `layer ${index}: ${fault.sentence}` }
+    : digest;
 }
 
-function claims(artefact: Artefact, isType: (type: string) => boolean): boolean {
-  return [...artefact.types, ...artefact.layers.map(({ mediaType }) => mediaType)].some(isType);
+/** A payload is signed by its annotation; an envelope carries its signatures itself. */
+function usableAnnotations(format: 'simple-signing' | 'envelope', layer: Layer): LayerAnnotations | AnnotationFault {
+  const annotations = readAnnotations(layer);
+  if ('code' in annotations || format === 'envelope' || BASE64.test(annotations.signature ?? '')) return annotations;
+  return { code: 'EVIDENCE_MALFORMED', sentence: 'expected a base64 signature in the annotations, found none' };
 }
 
-function isSimpleSigning(type: string): boolean {
-  return type === SIMPLE_SIGNING || type === COSIGN_SIGNATURE_ARTEFACT;
+function claimsSignature({ types, layers }: Artefact): boolean {
+  const isOne = (type: string) => formatOf(type) !== undefined || type === COSIGN_SIGNATURE_ARTEFACT;
+  return types.some(isOne) || layers.some(({ mediaType }) => isOne(mediaType));
 }
 
-function foreign(name: string, artefact: Artefact, image: Digest): Unreadable {
+/** Bundles say it in the manifest (`BUNDLE_SPEC.md`), cosign's envelopes in the layer. */
+function predicateTypeOf(artefact: Artefact, layer: Layer): string {
+  const said = layer.annotations['predicateType'] ?? artefact.annotations['dev.sigstore.bundle.predicateType'];
+  return typeof said === 'string' ? said : '';
+}
+
+function foreign(name: string, artefact: Artefact, subject: Digest): Unreadable {
   if (artefact.subject === undefined) return malformed(name, 'expected a subject, found none');
-  const sentence = `expected the subject ${image}, found ${JSON.stringify(artefact.subject.slice(0, 100))}`;
+  const sentence = `expected the subject ${subject}, found ${quote(artefact.subject)}`;
   return { artefact: name, code: 'SUBJECT_MISMATCH', sentence };
 }
 
-function nothingBut(unreadable: Unreadable): SignatureSet {
-  return { signatures: [], unreadable: [unreadable] };
+function nothingBut(unreadable: Unreadable): ReadArtefact {
+  return { found: [], unreadable: [unreadable] };
 }

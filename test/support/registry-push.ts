@@ -7,7 +7,8 @@ const MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
 const INDEX = 'application/vnd.oci.image.index.v1+json';
 export const BUNDLE = 'application/vnd.dev.sigstore.bundle.v0.3+json';
 export const SIMPLE_SIGNING = 'application/vnd.dev.cosign.simplesigning.v1+json';
-const SIGNATURE = 'dev.cosignproject.cosign/signature';
+export const DSSE_ENVELOPE = 'application/vnd.dsse.envelope.v1+json';
+export const SIGNATURE = 'dev.cosignproject.cosign/signature';
 
 /** A repository that is written to, over the distribution API of whatever registry is at `address`. */
 export interface Target {
@@ -31,10 +32,21 @@ export async function pushImage(target: Target, tag: string): Promise<Digest> {
 }
 
 /** Pushes a bundle as cosign 3 does: a manifest with the image as its subject. */
-export async function pushBundle(target: Target, image: Digest, bundle: Uint8Array, reference?: string) {
+export async function pushBundle(
+  target: Target,
+  image: Digest,
+  bundle: Uint8Array,
+  options: { readonly reference?: string; readonly predicateType?: string } = {},
+) {
   const blob = await pushBlob(target, bundle);
   const layers = [{ mediaType: BUNDLE, digest: blob, size: bundle.byteLength }];
-  const manifest = await pushReferrer(target, image, { artifactType: BUNDLE, layers, ...(reference && { reference }) });
+  const { reference, predicateType } = options;
+  const manifest = await pushReferrer(target, image, {
+    artifactType: BUNDLE,
+    layers,
+    ...(predicateType !== undefined && { annotations: { 'dev.sigstore.bundle.predicateType': predicateType } }),
+    ...(reference !== undefined && { reference }),
+  });
   return { manifest, blob };
 }
 
@@ -42,15 +54,22 @@ export async function pushBundle(target: Target, image: Digest, bundle: Uint8Arr
 export async function pushReferrer(
   target: Target,
   subject: string | undefined,
-  fields: { readonly artifactType?: string; readonly layers: readonly LayerFields[]; readonly reference?: string },
+  fields: {
+    readonly artifactType?: string;
+    readonly layers: readonly LayerFields[];
+    readonly annotations?: Readonly<Record<string, string>>;
+    readonly configType?: string;
+    readonly reference?: string;
+  },
 ): Promise<Digest> {
   const config = await pushBlob(target, Buffer.from('{}'));
   const manifest = {
     schemaVersion: 2,
     mediaType: MANIFEST,
     artifactType: fields.artifactType,
-    config: { mediaType: 'application/vnd.oci.empty.v1+json', digest: config, size: 2 },
+    config: { mediaType: fields.configType ?? 'application/vnd.oci.empty.v1+json', digest: config, size: 2 },
     layers: fields.layers,
+    annotations: fields.annotations,
     subject: subject === undefined ? undefined : { mediaType: MANIFEST, digest: subject, size: 100 },
   };
   return pushManifest(target, fields.reference, manifest);
@@ -70,17 +89,43 @@ export async function pushSignatureTag(
   payloads: readonly Uint8Array[],
   signature = 'c2ln',
 ) {
+  const annotations = { [SIGNATURE]: signature };
+  const layers = payloads.map((content) => ({ mediaType: SIMPLE_SIGNING, content, annotations }));
+  return pushCosignTag(target, `${image.replace(':', '-')}.sig`, layers);
+}
+
+/** Pushes an attestation tag as `cosign attest` does without bundles: one layer for each envelope. */
+export async function pushAttestationTag(target: Target, image: Digest, envelopes: readonly TagLayer[], prefix = '') {
+  const layers = envelopes.map((layer) => ({ mediaType: DSSE_ENVELOPE, ...layer }));
+  return pushCosignTag(target, `${prefix}${image.replace(':', '-')}.att`, layers);
+}
+
+/** One layer of a cosign tag. */
+export interface TagLayer {
+  readonly content: Uint8Array;
+  readonly mediaType?: string;
+  readonly annotations?: Readonly<Record<string, unknown>>;
+}
+
+/** Pushes one of cosign's tags, with whatever layers. */
+export async function pushCosignTag(target: Target, tag: string, contents: readonly TagLayer[]) {
   const config = await pushBlob(target, Buffer.from('{}'));
-  const blobs = await Promise.all(payloads.map((payload) => pushBlob(target, payload)));
-  const layers = blobs.map((digest, index) => ({
-    mediaType: SIMPLE_SIGNING,
-    digest,
-    size: payloads[index]?.byteLength ?? 0,
-    annotations: { [SIGNATURE]: signature },
+  const blobs = await Promise.all(contents.map(({ content }) => pushBlob(target, content)));
+  const layers = contents.map(({ mediaType, content, annotations }, index) => ({
+    mediaType,
+    digest: blobs[index],
+    size: content.byteLength,
+    annotations,
   }));
   const described = { mediaType: 'application/vnd.oci.image.config.v1+json', digest: config, size: 2 };
   const manifest = { schemaVersion: 2, mediaType: MANIFEST, config: described, layers };
-  return { manifest: await pushManifest(target, `${image.replace(':', '-')}.sig`, manifest), blobs };
+  return { manifest: await pushManifest(target, tag, manifest), blobs };
+}
+
+/** Pushes an image index that lists manifests. */
+export async function pushIndex(target: Target, tag: string, manifests: readonly string[]): Promise<Digest> {
+  const entries = manifests.map((digest) => ({ mediaType: MANIFEST, digest, size: 100 }));
+  return pushManifest(target, tag, { schemaVersion: 2, mediaType: INDEX, manifests: entries }, INDEX);
 }
 
 /** Pushes a manifest by tag, or by its digest. */

@@ -129,7 +129,8 @@ export class RegistryStore {
     const manifest = parse(body);
     const type = manifest.artifactType ?? manifest.config?.mediaType;
     const artifactType = this.#referrers === 'lying' ? 'application/vnd.oci.empty.v1+json' : type;
-    return { mediaType, digest, size: body.byteLength, artifactType };
+    const annotations = this.#referrers === 'lying' ? undefined : manifest.annotations;
+    return { mediaType, digest, size: body.byteLength, artifactType, annotations };
   }
 
   #listTags(repository: string): Answer {
@@ -165,6 +166,7 @@ function empty(status: number): Answer {
 
 interface ManifestFields {
   readonly artifactType?: string;
+  readonly annotations?: Readonly<Record<string, string>>;
   readonly config?: { readonly mediaType?: string };
   readonly subject?: { readonly digest?: string };
 }

@@ -33,11 +33,18 @@ for (const [kind, place] of [
     const name = `${server.address}/demo/app:v1`;
     const resolved = await resolve(registry, { registry: server.address, repository: 'demo/app', tag: 'v1' }, signal);
     assert.equal(resolved.digest, image);
-    const found = await findSignatures(registry, { name, digest: image }, signal);
+    const found = await findSignatures(registry, { name, digest: image, source: {} }, signal);
     assert.deepEqual(found, {
       signatures: [
-        { format: 'bundle', place, ...pushed },
-        { format: 'simple-signing', place: 'signature-tag', manifest: tag.manifest, blob: tag.blobs[0], layer: 0 },
+        { format: 'bundle', place, source: {}, ...pushed },
+        {
+          format: 'simple-signing',
+          place: 'signature-tag',
+          source: {},
+          manifest: tag.manifest,
+          blob: tag.blobs[0],
+          layer: 0,
+        },
       ],
       unreadable: [],
     });
@@ -45,9 +52,9 @@ for (const [kind, place] of [
     const read = await Promise.all(found.signatures.map((signature) => readSignature(fresh, name, signature, signal)));
     assert.deepEqual(read, [
       { format: 'bundle', bundle },
-      { format: 'simple-signing', payload: Buffer.from('payload'), signature: 'c2ln' },
+      { format: 'simple-signing', payload: Buffer.from('payload'), annotations: { signature: 'c2ln' } },
     ]);
-    const nothing = await findSignatures(registry, { name, digest: unsigned }, signal);
+    const nothing = await findSignatures(registry, { name, digest: unsigned, source: {} }, signal);
     assert.deepEqual(nothing, { signatures: [], unreadable: [] });
   });
 }
