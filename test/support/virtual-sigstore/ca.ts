@@ -59,6 +59,9 @@ export interface Certificate {
 /** Who signs: a name and a key. The issuer's certificate itself may be bent, missing or of somebody else. */
 export type Issuer = Pick<Certificate, 'subject' | 'key'>;
 
+/** The part of a key that goes into certificates. */
+export type PublicHalf = Pick<KeyPair, 'spki'>;
+
 /** What goes into a certificate's SCT list: by default one good SCT of each log. */
 export interface SctPlan {
   readonly logs: readonly CtLog[];
@@ -69,6 +72,16 @@ export interface SctPlan {
 
 /** Issues a certificate for a key, with embedded SCTs by way of a precertificate (RFC 6962 3.1 and 3.2) when logs are given. */
 export function issue(issuer: Issuer, key: KeyPair, spec: CertificateSpec, scts?: SctPlan): Certificate {
+  return { ...certify(issuer, key, spec, scts), key };
+}
+
+/** Issues a certificate for somebody whose private key is not here. */
+export function certify(
+  issuer: Issuer,
+  key: PublicHalf,
+  spec: CertificateSpec,
+  scts?: SctPlan,
+): Omit<Certificate, 'key'> {
   const serial = spec.serial ?? BigInt(`0x10${randomBytes(15).toString('hex')}`);
   const subject = nameOf(spec.commonName);
   const tbsOf = (extensions: readonly Extension[]) =>
@@ -84,7 +97,7 @@ export function issue(issuer: Issuer, key: KeyPair, spec: CertificateSpec, scts?
     );
   const tbs = tbsOf([...spec.extensions, ...sctExtensions(tbsOf(spec.extensions), issuer, scts)]);
   const encoded = sequence(tbs, signatureAlgorithm(issuer.key.kind), bitString(issuer.key.sign(tbs)));
-  return { der: encoded, pem: toPem(encoded, 'CERTIFICATE'), key, subject, issuer: issuer.subject, serial };
+  return { der: encoded, pem: toPem(encoded, 'CERTIFICATE'), subject, issuer: issuer.subject, serial };
 }
 
 function sctExtensions(precertificate: Buffer, issuer: Issuer, plan: SctPlan | undefined): readonly Extension[] {
@@ -140,15 +153,15 @@ export function extendedKeyUsage(purposes: readonly string[], critical = false):
   return { id: '2.5.29.37', critical, value: sequence(...purposes.map(oid)) };
 }
 
-export function subjectKeyId(key: KeyPair): Extension {
+export function subjectKeyId(key: PublicHalf): Extension {
   return { id: '2.5.29.14', critical: false, value: octetString(keyIdentifier(key)) };
 }
 
-export function authorityKeyId(key: KeyPair): Extension {
+export function authorityKeyId(key: PublicHalf): Extension {
   return { id: '2.5.29.35', critical: false, value: sequence(context(0, keyIdentifier(key), false)) };
 }
 
-function keyIdentifier(key: KeyPair): Buffer {
+function keyIdentifier(key: PublicHalf): Buffer {
   return sha256(key.spki).subarray(0, 20);
 }
 

@@ -64,6 +64,14 @@ export class RekorV1 {
     return record;
   }
 
+  /** Another log of the same name: with another key a forger's, with other records the other half of a split view, with fewer a rolled-back one. */
+  variant({ key = this.key, records = this.#records }: Partial<Pick<RekorV1, 'key' | 'records'>>): RekorV1 {
+    const { host, treeId, offset } = this;
+    const log = new RekorV1({ host, treeId, offset, key });
+    for (const { body, integratedTime } of records) log.append(body, new Date(integratedTime * 1000));
+    return log;
+  }
+
   /** Entries of other people, so that proofs have hashes. */
   fill(count: number, time: Date): void {
     for (let n = 0; n < count; n++) {

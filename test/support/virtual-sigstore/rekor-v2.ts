@@ -5,7 +5,7 @@ import { checkpointText, noteKeyId, signNote, type VirtualWitness } from './note
 import { inclusionProof, kindVersionOf, type TlogEntry } from './tlog-entry.ts';
 
 export interface RekorV2Options {
-  /** Host name (and port, where it has one): origin of checkpoints. */
+  /** Host name: origin of checkpoints. */
   readonly origin: string;
   readonly key?: KeyPair;
   readonly witnesses?: readonly VirtualWitness[];
@@ -35,6 +35,17 @@ export class RekorV2 {
     const bytes = body instanceof Uint8Array ? Buffer.from(body) : Buffer.from(canonicalJson(body));
     this.#bodies.push(bytes);
     return this.tree.append(bytes);
+  }
+
+  get bodies(): readonly Buffer[] {
+    return this.#bodies;
+  }
+
+  /** Another log of the same origin: with another key a forger's, with other bodies the other half of a split view, with fewer a rolled-back one. */
+  variant({ key = this.key, bodies = this.#bodies }: Partial<Pick<RekorV2, 'key' | 'bodies'>>): RekorV2 {
+    const log = new RekorV2({ origin: this.origin, witnesses: this.witnesses, key });
+    for (const body of bodies) log.append(body);
+    return log;
   }
 
   /** Entries of other people, so that proofs have hashes and tiles fill. */

@@ -1,14 +1,15 @@
 import {
   authorityKeyId,
   type Certificate,
+  certify,
   digitalSignature,
   EKU,
   type Extension,
   extendedKeyUsage,
   type Issuer,
-  issue,
   issueIntermediate,
   issueRoot,
+  type PublicHalf,
   type SctPlan,
   subjectKeyId,
   type Window,
@@ -67,6 +68,8 @@ export interface VirtualSigstore {
   trustPlan(): TrustPlan;
   /** A certificate as Fulcio issues it, ten minutes long; the plan may bend everything. */
   issueLeaf(plan?: LeafPlan): Certificate;
+  /** The same for a key of somebody else, at another time. */
+  certifyLeaf(key: PublicHalf, plan: LeafPlan, time?: Date): Omit<Certificate, 'key'>;
 }
 
 /** What in a signing certificate differs from the usual one. */
@@ -118,7 +121,7 @@ export function createVirtualSigstore(now: Date, urls: ServiceUrls = UNSERVED): 
   const ctLog = createCtLog();
   const witnesses = [createWitness('witness-1.test'), createWitness('witness-2.test')];
   const rekorV1 = new RekorV1({ host: new URL(urls.rekorV1).hostname });
-  const rekorV2 = new RekorV2({ origin: new URL(urls.rekorV2).host, witnesses });
+  const rekorV2 = new RekorV2({ origin: new URL(urls.rekorV2).hostname, witnesses });
   const tsa = createTsa({ name: 'virtual timestamp authority', window });
   rekorV1.fill(5, now);
   rekorV2.fill(6);
@@ -135,6 +138,7 @@ export function createVirtualSigstore(now: Date, urls: ServiceUrls = UNSERVED): 
     tsa,
     window,
     issueLeaf: (plan = {}) => issueLeaf(usual, plan),
+    certifyLeaf: (key, plan, time = now) => certifyLeaf({ ...usual, now: time }, key, plan),
     trustPlan: () => ({
       authorities: [chainTrust(urls.fulcio, [intermediate, root], window)],
       ctLogs: [ctTrust('https://ctfe.test/2026', ctLog, window.from)],
@@ -146,8 +150,12 @@ export function createVirtualSigstore(now: Date, urls: ServiceUrls = UNSERVED): 
 
 type Usual = Pick<VirtualSigstore, 'now' | 'intermediate' | 'ctLog'>;
 
-function issueLeaf({ now, intermediate, ctLog }: Usual, plan: LeafPlan): Certificate {
+function issueLeaf(usual: Usual, plan: LeafPlan): Certificate {
   const key = plan.key ?? createKeyPair();
+  return { ...certifyLeaf(usual, key, plan), key };
+}
+
+function certifyLeaf({ now, intermediate, ctLog }: Usual, key: PublicHalf, plan: LeafPlan): Omit<Certificate, 'key'> {
   const by = plan.by ?? intermediate;
   const issuer = plan.issuer ?? { v1: WORKFLOW_ISSUER, v2: WORKFLOW_ISSUER };
   const names = plan.names ?? [{ kind: 'uri', text: WORKFLOW_SUBJECT }];
@@ -163,11 +171,12 @@ function issueLeaf({ now, intermediate, ctLog }: Usual, plan: LeafPlan): Certifi
   ];
   const spec = {
     commonName: plan.commonName ?? '',
-    window: plan.window ?? {
-      from: new Date(now.getTime() - 5 * MINUTE_MS),
-      until: new Date(now.getTime() + 5 * MINUTE_MS),
-    },
+    window: plan.window ?? aroundFiveMinutes(now),
     extensions: plan.extensions?.(usual) ?? usual,
   };
-  return issue(by, key, spec, { logs: [ctLog], time: now, ...plan.scts });
+  return certify(by, key, spec, { logs: [ctLog], time: now, ...plan.scts });
+}
+
+function aroundFiveMinutes(time: Date): Window {
+  return { from: new Date(time.getTime() - 5 * MINUTE_MS), until: new Date(time.getTime() + 5 * MINUTE_MS) };
 }
