@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { decide } from '../../shim/decide.ts';
 import { watchPolicy } from '../../shim/policy-watch.ts';
-import type { Activities } from '../../workflows/activities.ts';
+import type { Activities, LogMode } from '../../workflows/activities.ts';
 import { startDevServer } from '../support/dev-server.ts';
 import { createTestActivities, lasting, passing } from '../support/evidence.ts';
 import { createTestVerdictKey, digestOf } from '../support/verdicts.ts';
@@ -19,6 +19,13 @@ function flaky(): Activities['fetchSignatures'] {
     failures-- > 0 ? Promise.reject(passing('REGISTRY_ERROR', 'got 503')) : good.fetchSignatures(asked);
 }
 
+const reference = { policy: 'demo', authority: 'release' } as const;
+
+function withLog(log: LogMode): Activities['resolvePolicy'] {
+  const authorities = [{ ...reference, log, sources: [{}] }];
+  return async () => ({ loaded: 1, matching: [{ name: 'demo', mode: 'enforce', authorities }] });
+}
+
 /** One run for each way through the workflow. */
 const SCENES: Readonly<Record<string, Partial<Activities>>> = {
   allow: {},
@@ -26,6 +33,24 @@ const SCENES: Readonly<Record<string, Partial<Activities>>> = {
   'no-matching-policy': { resolvePolicy: async () => ({ loaded: 1, matching: [] }) },
   'registry-unauthorized': { fetchSignatures: () => Promise.reject(lasting('REGISTRY_UNAUTHORIZED', 'got 401')) },
   'retried-durably': { fetchSignatures: flaky() },
+  'log-offline': { resolvePolicy: withLog('offline') },
+  'log-consistency': {
+    resolvePolicy: withLog('consistency'),
+    checkTransparencyLog: async ({ signatures }) => {
+      const rejected = { code: 'LOG_INCONSISTENT', sentence: 'two histories' } as const;
+      return { confirmed: [], rejected: signatures.map(({ blob }) => ({ blob, ...rejected })), detail: '' };
+    },
+    verifySignature: async (asked) =>
+      asked.signatures.length > 0 ? await good.verifySignature(asked) : { satisfied: false, rejected: [] },
+  },
+  'log-lookup': { resolvePolicy: withLog('lookup') },
+  warned: {
+    resolvePolicy: async () => ({
+      loaded: 1,
+      matching: [{ name: 'demo', mode: 'warn', authorities: [{ ...reference, sources: [{}] }] }],
+    }),
+    fetchSignatures: () => Promise.reject(passing('REGISTRY_ERROR', 'got 503')),
+  },
 };
 
 /** What names the recording machine has no part in a replay: stack traces, and `<process>@<host>` as an identity. */

@@ -14,21 +14,27 @@ export const TEST_REVISION = 'c'.repeat(64);
  * the world where a test is about the workflow; the real ones run in test/e2e.
  */
 export function createTestActivities(key: TestVerdictKey, changes: Partial<Activities> = {}): Activities {
-  const reference = { policy: 'demo', authority: 'release' };
+  const reference = { policy: 'demo', authority: 'release', sources: [{}] };
   const evidence = digestOf('ee');
   const identity = `key sha256:${'12'.repeat(32)}`;
   return {
-    resolvePolicy: async () => ({ loaded: 1, matching: [{ name: 'demo', authorities: [reference] }] }),
+    resolvePolicy: async () => ({ loaded: 1, matching: [{ name: 'demo', mode: 'enforce', authorities: [reference] }] }),
     fetchSignatures: async () => ({
-      signatures: [{ format: 'bundle', place: 'referrers', manifest: digestOf('11'), blob: evidence }],
+      signatures: [{ format: 'bundle', place: 'referrers', source: {}, manifest: digestOf('11'), blob: evidence }],
       unreadable: [],
     }),
     checkKey: async () => ({ keyId: '12'.repeat(32), algorithm: 'ECDSA P-256' }),
-    verifySignature: async () => ({ satisfied: true, signer: { authority: 'demo/release', identity, evidence } }),
+    verifySignature: async () => ({ satisfied: true, signers: [{ authority: 'demo/release', identity, evidence }] }),
+    checkTransparencyLog: async ({ signatures }) => ({
+      confirmed: signatures.map(({ blob }) => blob),
+      rejected: [],
+      detail: 'log 12: entry 3 of 5',
+    }),
     signVerdict: async ({ claim }) => {
       const now = Date.now();
       const verdict = {
         ...claim,
+        trustRevision: '',
         decidedAt: new Date(now).toISOString(),
         expiresAt: new Date(now + VERDICT_TTL_MS[claim.outcome]).toISOString(),
       };

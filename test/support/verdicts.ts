@@ -20,6 +20,7 @@ export function anAllow(changes: Partial<Verdict> = {}): Verdict {
     outcome: 'allow',
     reasons: [{ code: 'SIGNATURE_VERIFIED', sentence: 'signed by key sha256:12' }],
     policyRevision: 'c'.repeat(64),
+    trustRevision: 'd'.repeat(64),
     signers: [{ authority: 'demo/key', identity: `key sha256:${'12'.repeat(32)}`, evidence: digestOf('ee') }],
     decidedAt: new Date(Date.now() - 1_000).toISOString(),
     expiresAt: new Date(Date.now() + 60_000).toISOString(),

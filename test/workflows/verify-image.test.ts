@@ -1,17 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { decide } from '../../shim/decide.ts';
-import { type Decision, outcomeOf, reasonsOf } from '../../shim/decision.ts';
-import { watchPolicy } from '../../shim/policy-watch.ts';
+import { outcomeOf, reasonsOf } from '../../shim/decision.ts';
 import type { Activities } from '../../workflows/activities.ts';
 import { type DevServer, startDevServer } from '../support/dev-server.ts';
 import { createTestActivities, lasting, passing } from '../support/evidence.ts';
-import { createTestVerdictKey, digestOf } from '../support/verdicts.ts';
-import { startWorkflowWorker } from '../support/workflow-worker.ts';
-
-const key = createTestVerdictKey();
-const keys = new Map([[key.keyId, key.publicKey]]);
-const request = { name: '127.0.0.1:5000/demo/app:v1', digest: digestOf('ab') };
+import { codesOf, TEST_DIGEST, testVerdictKey, withWorker } from '../support/workflow-node.ts';
 
 let server: DevServer;
 before(async () => {
@@ -19,47 +12,17 @@ before(async () => {
 });
 after(() => server.stop());
 
-interface Asking {
-  ask(budgetMs?: number): Promise<Decision>;
-}
-
-/** A node and a worker whose activities are bent by `changes`, for the length of `body`. */
-async function withWorker(
-  changes: Partial<Activities>,
-  body: (node: Asking) => Promise<void>,
-  cachedWorkflows?: number,
-): Promise<void> {
-  const worker = await startWorkflowWorker(server.address, createTestActivities(key, changes), cachedWorkflows);
-  const policy = watchPolicy(
-    worker.backend,
-    () => keys,
-    () => {},
-  );
-  // one image for each test: they share a server, and the point of the design is that equal questions share an answer
-  const own = { ...request, name: `127.0.0.1:5000/${worker.taskQueue}:v1` };
-  const gate = { backend: worker.backend, policy, keys: () => keys, node: 'test-node' };
-  try {
-    await body({ ask: (budgetMs = 5_000) => decide(gate, own, { deadline: Date.now() + budgetMs }) });
-  } finally {
-    policy.stop();
-    await worker.stop();
-  }
-}
-
-function codes(decision: Decision): readonly string[] {
-  return reasonsOf(decision).map((reason) => reason.code);
-}
-
 // Once with the cache of a production worker, and once replaying the history at every step.
 for (const cachedWorkflows of [100, 0]) {
   describe(`verifyImage, ${cachedWorkflows === 0 ? 'replayed at every step' : 'cached'}`, () => {
     it('allows what the activities prove', async () => {
       await withWorker(
+        server.address,
         {},
         async ({ ask }) => {
           const decision = await ask();
           assert.equal(outcomeOf(decision), 'allow');
-          assert.deepEqual(codes(decision), ['SIGNATURE_VERIFIED']);
+          assert.deepEqual(codesOf(decision), ['SIGNATURE_VERIFIED']);
         },
         cachedWorkflows,
       );
@@ -68,11 +31,12 @@ for (const cachedWorkflows of [100, 0]) {
     it('answers a lasting inability at once, as inconclusive', async () => {
       const fetchSignatures = () => Promise.reject(lasting('REGISTRY_UNAUTHORIZED', 'got 401'));
       await withWorker(
+        server.address,
         { fetchSignatures },
         async ({ ask }) => {
           const decision = await ask();
           assert.equal(outcomeOf(decision), 'inconclusive');
-          assert.deepEqual(codes(decision), ['REGISTRY_UNAUTHORIZED']);
+          assert.deepEqual(codesOf(decision), ['REGISTRY_UNAUTHORIZED']);
           assert.equal(decision.by, 'verdict');
         },
         cachedWorkflows,
@@ -81,14 +45,15 @@ for (const cachedWorkflows of [100, 0]) {
 
     it('goes on by itself after the caller has gone, and the next pull finds its answer', async () => {
       let down = true;
-      const { fetchSignatures } = createTestActivities(key);
+      const { fetchSignatures } = createTestActivities(testVerdictKey);
       const flaky: Activities['fetchSignatures'] = (asked) =>
         down ? Promise.reject(passing('REGISTRY_ERROR', 'got 503')) : fetchSignatures(asked);
       await withWorker(
+        server.address,
         { fetchSignatures: flaky },
         async ({ ask }) => {
           const first = await ask(2_500);
-          assert.deepEqual(codes(first), ['REGISTRY_ERROR', 'STILL_VERIFYING']);
+          assert.deepEqual(codesOf(first), ['REGISTRY_ERROR', 'STILL_VERIFYING']);
           down = false;
           const second = await ask();
           assert.equal(outcomeOf(second), 'allow');
@@ -103,12 +68,12 @@ for (const cachedWorkflows of [100, 0]) {
 describe('verifyImage', () => {
   it('is one execution for a hundred simultaneous callers', async () => {
     let fetched = 0;
-    const { fetchSignatures } = createTestActivities(key);
+    const { fetchSignatures } = createTestActivities(testVerdictKey);
     const counted: Activities['fetchSignatures'] = (asked) => {
       fetched++;
       return fetchSignatures(asked);
     };
-    await withWorker({ fetchSignatures: counted }, async ({ ask }) => {
+    await withWorker(server.address, { fetchSignatures: counted }, async ({ ask }) => {
       const decisions = await Promise.all(Array.from({ length: 100 }, () => ask(8_000)));
       assert.deepEqual(new Set(decisions.map(outcomeOf)), new Set(['allow']));
       assert.equal(new Set(decisions.map((decision) => decision.workflowId)).size, 1);
@@ -117,14 +82,14 @@ describe('verifyImage', () => {
   });
 
   it('shows in the UI what was decided and why', async () => {
-    await withWorker({}, async ({ ask }) => {
+    await withWorker(server.address, {}, async ({ ask }) => {
       const decision = await ask();
       const described = await server.client.workflow.getHandle(String(decision.workflowId)).describe();
       const attributes = Object.fromEntries(
         described.typedSearchAttributes.getAll().map(({ key: attribute, value }) => [attribute.name, value]),
       );
       assert.partialDeepStrictEqual(attributes, {
-        ImageDigest: request.digest,
+        ImageDigest: TEST_DIGEST,
         Verdict: 'allow',
         ReasonCode: 'SIGNATURE_VERIFIED',
         Signer: `key sha256:${'12'.repeat(32)}`,
@@ -137,7 +102,7 @@ describe('verifyImage', () => {
 
   it('shows while it runs what it is waiting for', async () => {
     const fetchSignatures = () => Promise.reject(passing('REGISTRY_ERROR', 'got `503`'));
-    await withWorker({ fetchSignatures }, async ({ ask }) => {
+    await withWorker(server.address, { fetchSignatures }, async ({ ask }) => {
       const { workflowId } = await ask(2_000);
       const handle = server.client.workflow.getHandle(String(workflowId));
       const { currentDetails } = await handle.query<{ currentDetails: string }>('__temporal_workflow_metadata');
@@ -151,7 +116,7 @@ describe('verifyImage', () => {
   });
 
   it('keeps its history small and free of evidence', async () => {
-    await withWorker({}, async ({ ask }) => {
+    await withWorker(server.address, {}, async ({ ask }) => {
       const decision = await ask();
       const { events } = await server.client.workflow.getHandle(String(decision.workflowId)).fetchHistory();
       // 7 that every update-with-start writes, one for each of the 5 checks, one for the search attributes
@@ -162,20 +127,20 @@ describe('verifyImage', () => {
   it('refuses without asking the registry when no policy matches', async () => {
     const resolvePolicy = async () => ({ loaded: 3, matching: [] });
     const fetchSignatures = () => assert.fail('asked the registry');
-    await withWorker({ resolvePolicy, fetchSignatures }, async ({ ask }) => {
-      assert.deepEqual(codes(await ask()), ['NO_MATCHING_POLICY']);
+    await withWorker(server.address, { resolvePolicy, fetchSignatures }, async ({ ask }) => {
+      assert.deepEqual(codesOf(await ask()), ['NO_MATCHING_POLICY']);
     });
   });
 
   it('forgets a deny after ten seconds', async () => {
     let signed = false;
-    const { fetchSignatures } = createTestActivities(key);
+    const { fetchSignatures } = createTestActivities(testVerdictKey);
     const later: Activities['fetchSignatures'] = async (asked) =>
       signed ? await fetchSignatures(asked) : { signatures: [], unreadable: [] };
-    await withWorker({ fetchSignatures: later }, async ({ ask }) => {
-      assert.deepEqual(codes(await ask()), ['UNSIGNED']);
+    await withWorker(server.address, { fetchSignatures: later }, async ({ ask }) => {
+      assert.deepEqual(codesOf(await ask()), ['UNSIGNED']);
       signed = true;
-      assert.deepEqual(codes(await ask()), ['UNSIGNED']);
+      assert.deepEqual(codesOf(await ask()), ['UNSIGNED']);
       await new Promise((resolve) => setTimeout(resolve, 10_500));
       assert.equal(outcomeOf(await ask()), 'allow');
     });
@@ -183,12 +148,12 @@ describe('verifyImage', () => {
 
   it('fails and stores no answer when the verdict cannot be signed, and the next pull starts afresh', async () => {
     let broken = true;
-    const { signVerdict } = createTestActivities(key);
+    const { signVerdict } = createTestActivities(testVerdictKey);
     const flaky: Activities['signVerdict'] = (asked) =>
       broken ? Promise.reject(lasting('KEY_UNREADABLE', 'no key')) : signVerdict(asked);
-    await withWorker({ signVerdict: flaky }, async ({ ask }) => {
+    await withWorker(server.address, { signVerdict: flaky }, async ({ ask }) => {
       const first = await ask();
-      assert.deepEqual(codes(first), ['WORKFLOW_FAILED']);
+      assert.deepEqual(codesOf(first), ['WORKFLOW_FAILED']);
       assert.match(reasonsOf(first)[0].sentence, /KEY_UNREADABLE: no key/);
       broken = false;
       assert.equal(outcomeOf(await ask()), 'allow');
@@ -198,7 +163,7 @@ describe('verifyImage', () => {
   it('keeps the gate shut when an activity answers nonsense', async () => {
     // @ts-expect-error: what a server or a worker of another version could send
     const verifySignature: Activities['verifySignature'] = async () => ({ satisfied: 'yes' });
-    await withWorker({ verifySignature }, async ({ ask }) => {
+    await withWorker(server.address, { verifySignature }, async ({ ask }) => {
       assert.notEqual(outcomeOf(await ask()), 'allow');
     });
   });

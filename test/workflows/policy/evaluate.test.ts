@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { AuthorityOutcome, SignatureSet } from '../../../workflows/activities.ts';
+import type {
+  AuthorityOutcome,
+  LogOutcome,
+  MatchingAuthority,
+  MatchingPolicy,
+  SignatureSet,
+} from '../../../workflows/activities.ts';
 import { type Digest, parseDigest } from '../../../workflows/digest.ts';
 import { type Evidence, evaluate } from '../../../workflows/policy/evaluate.ts';
 import type { ReasonCode } from '../../../workflows/reason.ts';
@@ -14,19 +20,28 @@ const INPUT = { name: '127.0.0.1:5000/demo/app:v1', digest: digest(0xab) };
 
 function found(...blobs: readonly number[]): SignatureSet {
   const signatures = blobs.map(
-    (n) => ({ format: 'bundle', place: 'referrers', manifest: digest(n + 1000), blob: digest(n) }) as const,
+    (n) => ({ format: 'bundle', place: 'referrers', source: {}, manifest: digest(n + 1000), blob: digest(n) }) as const,
   );
   return { signatures, unreadable: [] };
 }
 
-function policy(name: string, ...authorities: readonly string[]) {
-  return { name, authorities: authorities.map((authority) => ({ policy: name, authority })) };
+function policy(name: string, ...authorities: readonly string[]): MatchingPolicy {
+  return { name, mode: 'enforce', authorities: authorities.map((one) => authority(name, one)) };
+}
+
+function authority(name: string, one: string, rule: Partial<MatchingAuthority> = {}): MatchingAuthority {
+  return { policy: name, authority: one, sources: [{}], ...rule };
 }
 
 function satisfied(name: string, authority: string, blob: number) {
   const signer = { authority: `${name}/${authority}`, identity: 'key sha256:12ab', evidence: digest(blob) };
-  const outcome: AuthorityOutcome = { satisfied: true, signer };
+  const outcome: AuthorityOutcome = { satisfied: true, signers: [signer] };
   return { reference: { policy: name, authority }, outcome };
+}
+
+function log(confirmed: readonly number[], ...codes: readonly ReasonCode[]): LogOutcome {
+  const list = codes.map((code, i) => ({ blob: digest(i + 1), code, sentence: `the log says ${code}` }));
+  return { confirmed: confirmed.map(digest), rejected: list, detail: '' };
 }
 
 function rejected(name: string, authority: string, ...codes: readonly ReasonCode[]) {
@@ -42,6 +57,7 @@ function decide(evidence: Partial<Evidence> & { readonly matching?: Evidence['re
     resolution: { loaded: Math.max(1, matching.length), matching },
     signatures: found(1),
     outcomes: [],
+    unable: [],
     ...evidence,
   });
 }
@@ -71,7 +87,7 @@ test('no signature refuses and says where was looked and how to sign', () => {
   assert.deepEqual(reasons, [
     {
       code: 'UNSIGNED',
-      sentence: `no signature found for 127.0.0.1:5000/demo/app:v1@sha256:000000000000..; policy "demo" wants a signature by authority "release"; looked at its referrers, the referrers tag and the .sig tag; sign it with cosign sign --key KEY 127.0.0.1:5000/demo/app@${INPUT.digest}`,
+      sentence: `no signature found for 127.0.0.1:5000/demo/app:v1@sha256:000000000000..; policy "demo" wants a signature by authority "release"; looked at its referrers, the referrers tag, the .sig and the .att tag; sign it with cosign sign --key KEY 127.0.0.1:5000/demo/app@${INPUT.digest}`,
     },
   ]);
 });
@@ -171,6 +187,78 @@ test('sentences stay one bounded line whatever they repeat', () => {
   const many = Array.from({ length: 100 }, (_, i) => policy(`p${i}`, 'a'));
   assert.equal(decide({ matching: many }).reasons.length, 8);
   assert.match(decide({ matching: many, signatures: found() }).reasons[0].sentence, /; and 95 more; looked at/);
+});
+
+test('evidence that the wanted log does not confirm counts for nothing, and the log says why', () => {
+  const matching = [{ ...policy('demo'), authorities: [authority('demo', 'ci', { log: 'consistency' })] }];
+  const good = satisfied('demo', 'ci', 1);
+  const judge = (judged: Evidence['outcomes'][number]) => decide({ matching, outcomes: [judged] });
+  assert.equal(judge({ ...good, log: log([1]) }).outcome, 'allow');
+  const refused = judge({ ...good, log: log([], 'LOG_INCONSISTENT') });
+  assert.equal(refused.outcome, 'deny');
+  assert.equal(refused.reasons[0].code, 'LOG_INCONSISTENT');
+  assert.match(refused.reasons[0].sentence, /^the log says LOG_INCONSISTENT; policy "demo" wants/);
+  assert.equal(judge({ ...good, log: log([2]) }).outcome, 'deny');
+  assert.equal(judge(good).outcome, 'deny', 'a log that was not asked confirms nothing');
+});
+
+test('all attestations of an authority count together, each with its evidence', () => {
+  const both = (...blobs: readonly number[]): Evidence['outcomes'][number] => {
+    const signers = blobs.map((n) => {
+      const predicateType = `https://example.com/p${n}`;
+      return { authority: 'demo/ci', identity: 'ci@example.com (issuer)', evidence: digest(n), predicateType };
+    });
+    return { reference: { policy: 'demo', authority: 'ci' }, outcome: { satisfied: true, signers } };
+  };
+  const matching = [policy('demo', 'ci')];
+  const { outcome, reasons, signers } = decide({ matching, signatures: found(1, 2), outcomes: [both(1, 2)] });
+  assert.equal(outcome, 'allow');
+  assert.equal(signers.length, 2);
+  assert.deepEqual(reasons, [
+    {
+      code: 'ATTESTATION_VERIFIED',
+      sentence:
+        'https://example.com/p1, https://example.com/p2 attested by ci@example.com (issuer) (demo/ci); policy "demo" is satisfied',
+    },
+  ]);
+  assert.equal(decide({ matching, signatures: found(1), outcomes: [both(1, 2)] }).outcome, 'deny');
+  const none = { reference: { policy: 'demo', authority: 'ci' }, outcome: { satisfied: true, signers: [] } } as const;
+  assert.equal(decide({ matching, outcomes: [none] }).outcome, 'deny', 'satisfied by nobody');
+});
+
+test('a static authority passes or refuses without evidence', () => {
+  const is = (action: 'pass' | 'fail') => {
+    const rule = { static: { action, message: 'ask the\nplatform team' }, sources: [] };
+    return [{ ...policy('demo'), authorities: [authority('demo', 'all', rule)] }];
+  };
+  const passed = decide({ matching: is('pass'), signatures: found() });
+  assert.deepEqual([passed.outcome, passed.reasons[0].code, passed.signers], ['allow', 'STATIC_PASS', []]);
+  const failed = decide({ matching: is('fail'), signatures: found(), outcomes: [satisfied('demo', 'all', 1)] });
+  assert.deepEqual([failed.outcome, failed.reasons[0].code], ['deny', 'STATIC_FAIL']);
+  assert.match(failed.reasons[0].sentence, /refuses 127.* whatever signs it: ask the platform team$/);
+  assert.equal(decide({ matching: is('fail'), outcomes: [satisfied('demo', 'all', 1)] }).outcome, 'deny');
+  const beside = [{ ...policy('demo'), authorities: [...(is('fail')[0]?.authorities ?? []), authority('demo', 'ci')] }];
+  assert.equal(decide({ matching: beside, outcomes: [satisfied('demo', 'ci', 1)] }).outcome, 'allow');
+});
+
+test('a policy that warns refuses nothing, and says what it would have refused for', () => {
+  const warns = { ...policy('soft', 'ci'), mode: 'warn' } as const;
+  const alone = decide({ matching: [warns], outcomes: [rejected('soft', 'ci', 'WRONG_KEY')] });
+  assert.deepEqual([alone.outcome, alone.reasons[0].code, alone.signers], ['allow', 'POLICY_WARNS', []]);
+  assert.match(alone.reasons[0].sentence, /^policy "soft" only warns, and would refuse: WRONG_KEY: the sentence/);
+  const unsigned = decide({ matching: [warns], signatures: found() });
+  assert.match(unsigned.reasons[0].sentence, /would refuse: UNSIGNED: /);
+  const unable = [
+    { reference: { policy: 'soft', authority: 'ci' }, inability: { code: 'LOG_TIMEOUT', sentence: 'too slow' } },
+  ] as const;
+  assert.match(decide({ matching: [warns], unable }).reasons[0].sentence, /would refuse: LOG_TIMEOUT: too slow/);
+  const beside = decide({ matching: [warns, policy('hard', 'ci')], outcomes: [satisfied('hard', 'ci', 1)] });
+  assert.deepEqual(
+    beside.reasons.map(({ code }) => code),
+    ['SIGNATURE_VERIFIED', 'POLICY_WARNS'],
+  );
+  const refused = decide({ matching: [warns, policy('hard', 'ci')], outcomes: [satisfied('soft', 'ci', 1)] });
+  assert.equal(refused.outcome, 'deny', 'a policy that enforces is not outvoted');
 });
 
 const names = fc.constantFrom('a', 'b', 'c');

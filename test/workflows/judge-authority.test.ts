@@ -1,0 +1,176 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { outcomeOf, reasonsOf } from '../../shim/decision.ts';
+import type { Activities, LogMode, MatchingAuthority, MatchingPolicy } from '../../workflows/activities.ts';
+import { type DevServer, startDevServer } from '../support/dev-server.ts';
+import { lasting, passing } from '../support/evidence.ts';
+import { digestOf } from '../support/verdicts.ts';
+import { codesOf, withWorker } from '../support/workflow-node.ts';
+
+let server: DevServer;
+before(async () => {
+  server = await startDevServer();
+});
+after(() => server.stop());
+
+const first = digestOf('e1');
+const second = digestOf('e2');
+
+function found(...blobs: readonly (typeof first)[]): Awaited<ReturnType<Activities['fetchSignatures']>> {
+  const where = { format: 'bundle', place: 'referrers', source: {}, manifest: digestOf('11') } as const;
+  return { signatures: blobs.map((blob) => ({ ...where, blob })), unreadable: [] };
+}
+
+function matching(policy: Partial<MatchingPolicy> & { readonly authorities: readonly MatchingAuthority[] }) {
+  return async () => ({ loaded: 1, matching: [{ name: 'demo', mode: 'enforce', ...policy } as const] });
+}
+
+function authority(name: string, rule: Partial<MatchingAuthority> = {}): MatchingAuthority {
+  return { policy: 'demo', authority: name, sources: [{}], ...rule };
+}
+
+/** Activities around one authority that wants a log asked; what is called is written down. */
+function asking(log: LogMode) {
+  const calls: string[] = [];
+  const activities: Partial<Activities> = {
+    resolvePolicy: matching({ authorities: [authority('ci', { log })] }),
+    fetchSignatures: async () => found(first, second),
+    verifySignature: async ({ signatures }) => {
+      calls.push(`verify ${signatures.map(({ blob }) => blob.slice(7, 9)).join()}`);
+      const [evidence] = signatures.map(({ blob }) => blob);
+      if (evidence === undefined) return { satisfied: false, rejected: [] };
+      return { satisfied: true, signers: [{ authority: 'demo/ci', identity: 'ci', evidence }] };
+    },
+    checkTransparencyLog: async ({ signatures }) => {
+      calls.push(`log ${signatures.map(({ blob }) => blob.slice(7, 9)).join()}`);
+      return { confirmed: signatures.map(({ blob }) => blob), rejected: [], detail: 'entry 1 of 2' };
+    },
+  };
+  return { calls, activities };
+}
+
+describe('a transparency log', () => {
+  it('is not asked about where the policy wants none', async () => {
+    const { calls, activities } = asking('offline');
+    const resolvePolicy = matching({ authorities: [authority('ci')] });
+    await withWorker(server.address, { ...activities, resolvePolicy }, async ({ ask }) => {
+      assert.equal(outcomeOf(await ask()), 'allow');
+      assert.deepEqual(calls, ['verify e1,e2']);
+    });
+  });
+
+  it('is read from the evidence beside the signature, once each', async () => {
+    const { calls, activities } = asking('offline');
+    await withWorker(server.address, activities, async ({ ask }) => {
+      assert.equal(outcomeOf(await ask()), 'allow');
+      assert.deepEqual(calls.toSorted(), ['log e1,e2', 'verify e1,e2']);
+    });
+  });
+
+  it('is asked live about the evidence that was accepted, and about no other', async () => {
+    const { calls, activities } = asking('consistency');
+    await withWorker(server.address, activities, async ({ ask }) => {
+      assert.equal(outcomeOf(await ask()), 'allow');
+      assert.deepEqual(calls, ['verify e1,e2', 'log e1']);
+    });
+  });
+
+  it('gives other evidence its turn where it refuses one, and refuses when none is left', async () => {
+    const { calls, activities } = asking('consistency');
+    const refused = { code: 'LOG_INCONSISTENT', sentence: 'two histories' } as const;
+    let good: string | undefined = second;
+    const checkTransparencyLog: Activities['checkTransparencyLog'] = async ({ signatures }) => {
+      calls.push(`log ${signatures.map(({ blob }) => blob.slice(7, 9)).join()}`);
+      const blobs = signatures.map(({ blob }) => blob);
+      const rejected = blobs.filter((blob) => blob !== good).map((blob) => ({ blob, ...refused }));
+      return { confirmed: blobs.filter((blob) => blob === good), rejected, detail: '' };
+    };
+    await withWorker(server.address, { ...activities, checkTransparencyLog }, async ({ ask }) => {
+      assert.equal(outcomeOf(await ask()), 'allow');
+      assert.deepEqual(calls, ['verify e1,e2', 'log e1', 'verify e2', 'log e2']);
+    });
+    good = undefined;
+    calls.length = 0;
+    await withWorker(server.address, { ...activities, checkTransparencyLog }, async ({ ask }) => {
+      assert.deepEqual(codesOf(await ask()), ['LOG_INCONSISTENT']);
+      assert.deepEqual(calls, ['verify e1,e2', 'log e1', 'verify e2', 'log e2', 'verify ']);
+    });
+  });
+
+  it('is asked before the signature is judged where the entry has to be looked up', async () => {
+    const { calls, activities } = asking('lookup');
+    await withWorker(server.address, activities, async ({ ask }) => {
+      assert.equal(outcomeOf(await ask()), 'allow');
+      assert.deepEqual(calls, ['log e1,e2', 'verify e1,e2']);
+    });
+  });
+
+  it('that is down leaves the pull inconclusive, is asked durably, and the next pull finds its answer', async () => {
+    for (const mode of ['consistency', 'lookup'] as const) {
+      const { activities } = asking(mode);
+      let down = true;
+      const checkTransparencyLog: Activities['checkTransparencyLog'] = async ({ signatures }) => {
+        if (down) throw passing('LOG_UNREACHABLE', 'no connection');
+        return { confirmed: signatures.map(({ blob }) => blob), rejected: [], detail: '' };
+      };
+      await withWorker(server.address, { ...activities, checkTransparencyLog }, async ({ ask }) => {
+        const waiting = await ask(2_500);
+        assert.deepEqual(
+          [outcomeOf(waiting), codesOf(waiting)],
+          ['inconclusive', ['LOG_UNREACHABLE', 'STILL_VERIFYING']],
+        );
+        down = false;
+        const answered = await ask();
+        assert.deepEqual([outcomeOf(answered), answered.workflowId], ['allow', waiting.workflowId]);
+      });
+    }
+  });
+});
+
+describe('a policy', () => {
+  it('that warns never keeps a pull waiting for what cannot be found out', async () => {
+    const verifySignature = () => Promise.reject(passing('REGISTRY_ERROR', 'got 503'));
+    const resolvePolicy = matching({ mode: 'warn', authorities: [authority('ci')] });
+    await withWorker(server.address, { resolvePolicy, verifySignature }, async ({ ask }) => {
+      const decision = await ask();
+      assert.deepEqual([outcomeOf(decision), codesOf(decision)], ['allow', ['POLICY_WARNS']]);
+      assert.match(reasonsOf(decision)[0].sentence, /would refuse: REGISTRY_ERROR: got 503/);
+    });
+  });
+
+  it('that passes everything asks nobody', async () => {
+    const fetchSignatures = () => assert.fail('asked the registry');
+    const resolvePolicy = matching({ authorities: [authority('all', { static: { action: 'pass' }, sources: [] })] });
+    await withWorker(server.address, { resolvePolicy, fetchSignatures }, async ({ ask }) => {
+      assert.deepEqual(codesOf(await ask()), ['STATIC_PASS']);
+    });
+  });
+
+  it('has each place looked at once, and is satisfied although one of them fails', async () => {
+    const asked: string[] = [];
+    const fetchSignatures: Activities['fetchSignatures'] = async ({ source }) => {
+      asked.push(source.repository ?? 'own');
+      if (source.repository === 'ghcr.io/broken') throw lasting('REGISTRY_UNAUTHORIZED', 'got 401');
+      return found(first);
+    };
+    const elsewhere = { sources: [{}, { repository: 'ghcr.io/broken' }] };
+    const authorities = [authority('a', elsewhere), authority('b', elsewhere)];
+    const verifySignature: Activities['verifySignature'] = async ({ authority: name }) =>
+      name === 'a'
+        ? { satisfied: true, signers: [{ authority: 'demo/a', identity: 'a', evidence: first }] }
+        : { satisfied: false, rejected: [] };
+    const activities = { resolvePolicy: matching({ authorities }), fetchSignatures, verifySignature };
+    await withWorker(server.address, activities, async ({ ask }) => {
+      assert.equal(outcomeOf(await ask()), 'allow');
+      assert.deepEqual(asked.toSorted(), ['ghcr.io/broken', 'own']);
+    });
+    const nobody: Activities['verifySignature'] = async () => ({ satisfied: false, rejected: [] });
+    await withWorker(server.address, { ...activities, verifySignature: nobody }, async ({ ask }) => {
+      assert.deepEqual(
+        codesOf(await ask()),
+        ['REGISTRY_UNAUTHORIZED'],
+        'the missing one may be in the place that failed',
+      );
+    });
+  });
+});
