@@ -141,11 +141,40 @@ export const MAX_LOG_MEMORY_BYTES = 2 * 1024 * 1024;
 /** A condition over an attestation, in characters: a screen of text; its parser is quadratic for some nestings. */
 export const MAX_CONDITION_LENGTH = 4096;
 
-/** What one condition may compute, in ms of processor time: an SBOM of 7 MiB is read and walked through in half of it. */
-export const MAX_CONDITION_PROCESSOR_MS = 1_000;
+/** What one condition may compute, in ms of processor time: an SBOM of 7 MiB is read and walked through in a third of it. */
+export const MAX_CONDITION_PROCESSOR_MS = 2_000;
 
 /** What one condition may use of memory, in MiB: five times what the largest attestation needs. */
 export const MAX_CONDITION_MEMORY_MB = 512;
 
 /** How long one evaluation may take on a machine that is busy with other things, in ms. */
 export const MAX_CONDITION_WAIT_MS = 10_000;
+
+/** Certificates that one signature brings along: a leaf and what its authority adds. Only the leaf is used. */
+export const MAX_CERTIFICATES = 10;
+
+/** A `trusted_root.json`: the public-good one has 7 KiB. */
+export const MAX_TRUSTED_ROOT_BYTES = 1024 * 1024;
+
+/** Authorities of one kind, or logs of one kind, in a trust root: the public-good one has two, GitHub's six. */
+export const MAX_TRUST_ENTRIES = 64;
+
+/** Certificates in the chain of one authority: real ones have at most three. */
+export const MAX_CHAIN_LENGTH = 10;
+
+/** A file of a TUF repository: what tuf-js allows its largest metadata. */
+export const MAX_TUF_FILE_BYTES = 5_000_000;
+
+/** Root versions followed in one refresh, as many as a file system may hold of them without harm: roots change a few times a year. */
+export const MAX_ROOT_ROTATIONS = 64;
+
+/** A TUF repository inside a document, unpacked (a gzip bomb grows a thousandfold), and its files. */
+export const MAX_MIRROR_BYTES = 8 * 1024 * 1024;
+export const MAX_MIRROR_FILES = 1000;
+
+/** One request to a TUF mirror, and all of one refresh, in ms: it runs in the background, nobody waits for it. */
+export const MAX_TUF_REQUEST_MS = 10_000;
+export const MAX_TUF_REFRESH_MS = 60_000;
+
+/** What is kept of a TUF repository on disk: two sets of metadata in base64. */
+export const MAX_TUF_CACHE_BYTES = 32 * 1024 * 1024;

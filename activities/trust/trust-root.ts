@@ -1,5 +1,11 @@
 import type { KeyObject } from 'node:crypto';
-import type { TrustMaterial } from '@sigstore/verify';
+import type { TrustedRoot } from '@sigstore/protobuf-specs';
+import { type TrustMaterial, toTrustMaterial } from '@sigstore/verify';
+import { EvidenceError } from '../evidence-error.ts';
+import { quote } from '../sigstore/quote.ts';
+import type { TrustLog } from './trust-log.ts';
+import type { LogOrigins } from './trust-root-document.ts';
+import { checkTrustedRoot, revisionOfTrust } from './trusted-root.ts';
 
 /** The name under which Sigstore's public-good instance is trusted; what a policy means that names no trust root. */
 export const PUBLIC_GOOD = 'public-good';
@@ -38,4 +44,50 @@ export interface TrustStore {
   find(name: string): TrustRoot;
   /** Hex SHA-256 over names and revisions of all trust roots that are usable now. */
   revision(): string;
+}
+
+/**
+ * Makes a trusted root ready for judging. Throws TRUST_ROOT_UNAVAILABLE (not retryable) for one that
+ * {@link checkTrustedRoot} refuses; those that came through a reader of this folder never are.
+ */
+export function toTrustRoot(name: string, root: TrustedRoot, origins?: LogOrigins): TrustRoot {
+  const result = checkTrustedRoot(root, origins);
+  if (!result.ok) {
+    throw new EvidenceError(
+      'TRUST_ROOT_UNAVAILABLE',
+      `the trust root ${quote(name)} can't be used: ${result.problem}`,
+      {
+        retryable: false,
+      },
+    );
+  }
+  const { checked } = result;
+  // Logs are ours: the library reads an RSA key by its label only, and an id as it stands.
+  const authorities = toTrustMaterial({ ...root, tlogs: [], ctlogs: [] });
+  return {
+    name,
+    revision: revisionOfTrust(checked),
+    material: {
+      ...authorities,
+      tlogs: checked.tlogs.map(toMaterial),
+      ctlogs: checked.ctlogs.map(toMaterial),
+    },
+    logs: checked.tlogs.flatMap(({ id, url, publicKey, version, origin, validFrom, validUntil }) =>
+      url === undefined
+        ? []
+        : [{ id: id.toString('hex'), baseUrl: url, publicKey, version, origin, validFrom, validUntil }],
+    ),
+  };
+}
+
+const END_OF_TIME = 8_640_000_000_000_000;
+
+function toMaterial(log: TrustLog): TrustMaterial['tlogs'][number] {
+  return {
+    logID: log.id,
+    // Used for one thing: a checkpoint's name has to occur in it. A declared name takes its place.
+    baseURL: log.declaredOrigin ?? log.baseUrl,
+    publicKey: log.publicKey,
+    validFor: { start: new Date(log.validFrom), end: new Date(log.validUntil ?? END_OF_TIME) },
+  };
 }
