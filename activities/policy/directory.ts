@@ -14,8 +14,12 @@ export type Listing =
   | { readonly ok: true; readonly paths: readonly string[] }
   | { readonly ok: false; readonly problem: PolicyProblem };
 
-/** Where keys live that a policy names by `secretRef`. */
+/** What a policy names by a Kubernetes secret, by the ending of its file: a public key, certificates, a docker config. */
+export type SecretKind = 'pub' | 'pem' | 'json';
+
+/** Where the files live that a policy names by `secretRef` and `signaturePullSecrets`, and by `trustRootRef`. */
 const SECRETS = 'secrets';
+const TRUST = 'trust';
 
 /**
  * Lists the policy files: every name that ends in `.yaml` or `.yml`, in the directory itself. Names that begin with a
@@ -41,9 +45,14 @@ export async function listPolicyFiles(directory: string): Promise<Listing> {
   return { ok: true, paths };
 }
 
-/** The path of the public key that a secret's name stands for. The name has been checked: it holds no separator. */
-export function secretPath(name: string): string {
-  return `${SECRETS}/${name}.pub`;
+/** The path of the file that a secret's name stands for. The name has been checked: it holds no separator. */
+export function secretPath(name: string, kind: SecretKind): string {
+  return `${SECRETS}/${name}.${kind}`;
+}
+
+/** The path of the `trusted_root.json` that a `trustRootRef` stands for. The name has been checked. */
+export function trustPath(name: string): string {
+  return `${TRUST}/${name}.json`;
 }
 
 /** Reads one file of the directory: regular, bounded by {@link MAX_POLICY_BYTES}, and after all links still inside. */

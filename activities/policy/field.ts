@@ -89,6 +89,48 @@ export function readText(field: Field): string | undefined {
   );
 }
 
+/** Reads one of some words; `fix` says what to do about another one. */
+export function readWord<T extends string>(field: Field, words: readonly T[], fix: string): T | undefined {
+  const text = readText(field);
+  const known = words.find((word) => word === text);
+  if (text === undefined || known !== undefined) return known;
+  return reject(field, `expected ${words.join(' or ')}, found ${quote(text)}; ${fix}`);
+}
+
+export function readBoolean(field: Field): boolean | undefined {
+  const value: unknown = isScalar(field.node) ? field.node.value : undefined;
+  if (typeof value === 'boolean') return value;
+  return reject(field, `expected true or false, found ${kindOf(field.node)}; write it without quotes`);
+}
+
+/** Reads a whole number from `least` to `most`. */
+export function readCount(field: Field, least: number, most: number): number | undefined {
+  const value: unknown = isScalar(field.node) ? field.node.value : undefined;
+  if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value;
+  const found = typeof value === 'number' ? String(value) : kindOf(field.node);
+  return reject(field, `expected a number from ${least} to ${most}, found ${found}; correct it`);
+}
+
+/** Reads the address of a service: http or https, without credentials. Answers it as it stands. */
+export function readUrl(field: Field): string | undefined {
+  const text = readText(field);
+  if (text === undefined) return undefined;
+  const url = URL.parse(text);
+  if (url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '') return text;
+  // Not quoted: it may hold a password.
+  return reject(field, 'expected an http or https URL without credentials, found another text; correct it');
+}
+
+/** A Kubernetes object name (RFC 1123 subdomain), which also is a safe file name. */
+const OBJECT_NAME = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
+
+/** Reads a name that Kubernetes would take for an object, and that is safe as the name of a file. */
+export function readObjectName(field: Field): string | undefined {
+  const text = readText(field);
+  if (text === undefined || OBJECT_NAME.test(text)) return text;
+  return reject(field, `expected lower-case letters, digits, - and ., found ${quote(text)}; rename it`);
+}
+
 function isEmptyValue(node: unknown): boolean {
   return node === null || (isScalar(node) && (node.value === null || node.range === undefined));
 }

@@ -1,21 +1,16 @@
-import { MAX_POLICIES } from '../limits.ts';
-import { parsePublicKey } from '../sigstore/key.ts';
-import { type KeyDocument, type PolicyDocument, readClusterImagePolicy } from './cluster-image-policy.ts';
-import { type FileRead, listPolicyFiles, mountVersion, readInside, secretPath } from './directory.ts';
-import { readYaml, type YamlFile } from './document.ts';
-import { reject } from './field.ts';
+import { MAX_POLICIES, MAX_TRUST_ROOTS } from '../limits.ts';
+import { PUBLIC_GOOD } from '../trust/trust-root.ts';
+import { assemble } from './assemble.ts';
+import { type FileRead, listPolicyFiles, mountVersion, readInside } from './directory.ts';
+import { type Field, reject } from './field.ts';
+import { type FileDocument, type PolicyFile, readPolicyFile } from './policy-file.ts';
 import { type PolicyProblem, quote } from './policy-problem.ts';
-import type { Authority, Policy, PolicyLoad } from './policy-set.ts';
+import type { PolicyLoad } from './policy-set.ts';
+import { filesOf } from './references.ts';
 import { revisionOf } from './revision.ts';
 
 /** How often a mount that changes while it is read is read again. */
 const READ_ATTEMPTS = 3;
-
-/** One file with the policies that stand in it. */
-interface PolicyFile extends YamlFile {
-  readonly path: string;
-  readonly policies: readonly PolicyDocument[];
-}
 
 /**
  * Loads a policy directory as a whole: all policies, or all problems of all files. An empty directory is a set
@@ -45,68 +40,64 @@ async function loadOnce(directory: string): Promise<PolicyLoad> {
   const files = reads.flatMap((read) => (read.ok ? [readPolicyFile(read.path, read.bytes)] : []));
   checkTogether(files);
 
-  const secrets = new Map<string, FileRead>();
-  for (const name of secretNames(files)) secrets.set(name, await readInside(directory, secretPath(name)));
-  const policies = files.flatMap((file) => file.policies.map((policy) => resolve(policy, file.path, secrets)));
+  const referred = new Map<string, FileRead>();
+  for (const path of referredPaths(files)) referred.set(path, await readInside(directory, path));
+  const content = assemble(files, referred);
 
   const revision = revisionOf(
-    [...reads, ...secrets.values()].map((read) =>
+    [...reads, ...referred.values()].map((read) =>
       read.ok ? { path: read.path, content: read.bytes } : unreadable(read.problem),
     ),
   );
   const unread = reads.flatMap((read) => (read.ok ? [] : [read.problem]));
   const problems = [...unread, ...files.flatMap((file) => file.problems)].toSorted(byPlace);
-  return problems.length === 0 ? { ok: true, set: { revision, policies } } : { ok: false, revision, problems };
+  return problems.length === 0 ? { ok: true, set: { revision, ...content } } : { ok: false, revision, problems };
 }
 
-function readPolicyFile(path: string, bytes: Uint8Array): PolicyFile {
-  const yaml = readYaml(path, bytes);
-  const policies = yaml.roots.flatMap(({ node, offset }) => {
-    const policy = readClusterImagePolicy({ path: '', node, offset, report: yaml.report });
-    return policy === undefined ? [] : [policy];
-  });
-  if (yaml.roots.length === 0 && yaml.problems.length === 0) {
-    yaml.report(0, '', 'expected a ClusterImagePolicy, found nothing; remove the file or write a policy into it');
-  }
-  return { ...yaml, path, policies };
-}
+/** What each kind of document is counted against. */
+const MOST: Readonly<Record<FileDocument['kind'], number>> = {
+  policy: MAX_POLICIES,
+  requirement: MAX_POLICIES,
+  'trust-root': MAX_TRUST_ROOTS,
+};
 
+/** Names are unique among documents of one kind, and documents of one kind are bounded in number. */
 function checkTogether(files: readonly PolicyFile[]): void {
-  const seen = new Map<string, string>();
-  for (const file of files) {
-    for (const { name, nameField } of file.policies) {
-      const other = seen.get(name);
+  const seen = { policy: new Map<string, string>(), requirement: new Map(), 'trust-root': new Map() };
+  for (const { path, documents } of files) {
+    for (const document of documents) {
+      const { name, field } = nameOf(document);
+      const names: Map<string, string> = seen[document.kind];
+      const other = names.get(name);
+      if (document.kind === 'trust-root' && name === PUBLIC_GOOD) {
+        reject(field, `expected another name, found ${quote(name)}, which is Sigstore's own instance; rename it`);
+      }
       if (other !== undefined)
-        reject(nameField, `expected a new name, found ${quote(name)} already in ${other}; rename one`);
-      else seen.set(name, file.path);
-      if (seen.size === MAX_POLICIES + 1) reject(nameField, `expected at most ${MAX_POLICIES} policies; merge some`);
+        reject(field, `expected a new name, found ${quote(name)} already in ${other}; rename one`);
+      else names.set(name, path);
+      const most = MOST[document.kind];
+      if (names.size === most + 1)
+        reject(field, `expected at most ${most} documents of this kind, found more; merge some`);
     }
   }
 }
 
-function secretNames(files: readonly PolicyFile[]): ReadonlySet<string> {
-  const sources = files.flatMap((file) =>
-    file.policies.flatMap((policy) => policy.authorities.map((one) => one.key.source)),
-  );
-  return new Set(sources.flatMap((source) => (source.kind === 'secret' ? [source.name] : [])).toSorted());
+function nameOf(document: FileDocument): { readonly name: string; readonly field: Field } {
+  switch (document.kind) {
+    case 'policy':
+      return { name: document.policy.name, field: document.policy.nameField };
+    case 'requirement':
+      return { name: document.requirement.name, field: document.requirement.nameField };
+    case 'trust-root':
+      return { name: document.trustRoot.name, field: { ...document.field, path: 'metadata.name' } };
+  }
 }
 
-function resolve(policy: PolicyDocument, file: string, secrets: ReadonlyMap<string, FileRead>): Policy {
-  const authorities = policy.authorities.flatMap(({ name, key: document }): readonly Authority[] => {
-    const key = resolveKey(document, secrets);
-    return key === undefined ? [] : [{ name, key }];
-  });
-  return { name: policy.name, file, images: policy.images, authorities };
-}
-
-function resolveKey({ source, field, hashAlgorithm }: KeyDocument, secrets: ReadonlyMap<string, FileRead>) {
-  const read = source.kind === 'secret' ? secrets.get(source.name) : undefined;
-  if (read !== undefined && !read.ok) return reject(field, `${read.path}: ${read.problem.message}`);
-  const pem = source.kind === 'data' ? source.pem : (read?.bytes.toString('latin1') ?? '');
-  const parsed = parsePublicKey(pem, hashAlgorithm);
-  if (parsed.ok) return parsed.key;
-  const where = read === undefined ? '' : `${read.path}: `;
-  return reject(field, `${where}the key is not usable: ${parsed.problem}; paste the output of cosign public-key`);
+function referredPaths(files: readonly PolicyFile[]): readonly string[] {
+  const documents = files.flatMap((file) => file.documents);
+  const named = documents.flatMap((one) => (one.kind === 'trust-root' ? [one.trustRoot.name] : []));
+  const authorities = documents.flatMap((one) => (one.kind === 'policy' ? one.policy.authorities : []));
+  return filesOf(authorities, new Set(named));
 }
 
 function unreadable(problem: PolicyProblem) {

@@ -1,0 +1,131 @@
+import type { LogMode } from '../../workflows/activities.ts';
+import { MAX_DEMANDED } from '../limits.ts';
+import { CLAIM_OIDS, isClaimName } from '../sigstore/claim.ts';
+import type { ClaimRule } from '../sigstore/requirement.ts';
+import { exactly } from '../sigstore/text-pattern.ts';
+import { type Cosignatures, readCosignatures } from './cosignatures.ts';
+import { type Field, readCount, readMapping, readText, readWord, reject, required } from './field.ts';
+import { REQUIREMENT_TABLES } from './field-tables.ts';
+import { type DocumentName, hasVersion, readMetadata } from './metadata.ts';
+import { readPattern } from './pattern.ts';
+
+/** An AuthorityRequirement as it stands in its file: what one authority, or all of a policy, have to prove beyond it. */
+export interface RequirementDocument extends DocumentName {
+  readonly policy: string;
+  readonly policyField: Field;
+  /** `undefined`: all authorities of the policy. */
+  readonly authority: { readonly name: string; readonly field: Field } | undefined;
+  readonly log: LogDemand | undefined;
+  readonly timestamps: CountDemand | undefined;
+  readonly observers: CountDemand | undefined;
+  readonly claims: readonly ClaimDemand[];
+  readonly coversIndexChildren: boolean;
+}
+
+export interface LogDemand {
+  readonly field: Field;
+  /** `undefined`: as it is. */
+  readonly mode: LogMode | undefined;
+  readonly entries: number;
+  readonly cosignatures: Cosignatures | undefined;
+}
+
+export interface CountDemand {
+  readonly field: Field;
+  readonly count: number;
+}
+
+export interface ClaimDemand extends ClaimRule {
+  readonly field: Field;
+}
+
+const API_VERSIONS: readonly string[] = ['portcullis.dev/v1alpha1'];
+const LOG_MODES = ['offline', 'consistency', 'lookup'] as const satisfies readonly LogMode[];
+
+/** Reads one document as an AuthorityRequirement, as `readClusterImagePolicy` reads a policy. */
+export function readAuthorityRequirement(document: Field): RequirementDocument | undefined {
+  const fields = readMapping(document, REQUIREMENT_TABLES['']);
+  if (fields === undefined || !hasVersion(document, fields, API_VERSIONS)) return undefined;
+  const name = readMetadata(document, fields);
+  const spec = required(document, fields, 'spec', 'add spec.policy and what is wanted');
+  const demands = spec && readSpec(spec);
+  return name === undefined || demands === undefined ? undefined : { ...name, ...demands };
+}
+
+function readSpec(spec: Field): Omit<RequirementDocument, keyof DocumentName> | undefined {
+  const fields = readMapping(spec, REQUIREMENT_TABLES.spec);
+  if (fields === undefined) return undefined;
+  const policyField = required(spec, fields, 'policy', 'name the ClusterImagePolicy');
+  const policy = policyField && readText(policyField);
+  const authorityField = fields.get('authority');
+  const authority = authorityField && readText(authorityField);
+  const log = fields.get('transparencyLog');
+  const timestamps = fields.get('timestamps');
+  const observers = fields.get('observers');
+  const certificate = fields.get('certificate');
+  const index = fields.get('indexAttestations');
+  if ([log, timestamps, observers, certificate, index].every((one) => one === undefined)) {
+    reject(spec, 'expected something that is wanted, found nothing; add transparencyLog, timestamps, or remove it');
+  }
+  const coversIndexChildren = index && readWord(index, ['counts'], 'remove it where it shall not count') === 'counts';
+  const demands = {
+    log: log && readLogDemand(log),
+    timestamps: timestamps && readCountDemand(timestamps, REQUIREMENT_TABLES['spec.timestamps']),
+    observers: observers && readCountDemand(observers, REQUIREMENT_TABLES['spec.observers']),
+    claims: (certificate && readClaims(certificate)) ?? [],
+    coversIndexChildren: coversIndexChildren ?? false,
+  };
+  if (policy === undefined || policyField === undefined) return undefined;
+  if (authorityField === undefined || authority === undefined) {
+    return authorityField === undefined ? { policy, policyField, authority: undefined, ...demands } : undefined;
+  }
+  return { policy, policyField, authority: { name: authority, field: authorityField }, ...demands };
+}
+
+function readLogDemand(field: Field): LogDemand | undefined {
+  const fields = readMapping(field, REQUIREMENT_TABLES['spec.transparencyLog']);
+  if (fields === undefined) return undefined;
+  if (fields.size === 0) return reject(field, 'expected mode, entries or cosignatures, found none; add one');
+  const mode = fields.get('mode');
+  const entries = fields.get('entries');
+  const cosignatures = fields.get('cosignatures');
+  return {
+    field,
+    mode: mode && readWord(mode, LOG_MODES, 'choose one'),
+    entries: (entries && readCount(entries, 1, MAX_DEMANDED)) ?? 1,
+    cosignatures: cosignatures && readCosignatures(cosignatures),
+  };
+}
+
+function readCountDemand(field: Field, table: (typeof REQUIREMENT_TABLES)['spec.timestamps']): CountDemand | undefined {
+  const fields = readMapping(field, table);
+  const countField = fields && required(field, fields, 'count', 'say how many');
+  const count = countField && readCount(countField, 1, MAX_DEMANDED);
+  return count === undefined ? undefined : { field, count };
+}
+
+const CLAIM_NAMES = Object.keys(CLAIM_OIDS).filter(isClaimName);
+const CLAIM_TABLE = Object.fromEntries(CLAIM_NAMES.map((name) => [name, 'read' as const]));
+
+function readClaims(field: Field): readonly ClaimDemand[] {
+  const fields = readMapping(field, CLAIM_TABLE);
+  if (fields?.size === 0) return reject(field, 'expected a claim, found none; add one, or remove certificate') ?? [];
+  return CLAIM_NAMES.flatMap((claim) => {
+    const value = fields?.get(claim);
+    return value === undefined ? [] : readClaim(claim, value);
+  });
+}
+
+function readClaim(claim: ClaimRule['claim'], field: Field): readonly ClaimDemand[] {
+  const fields = readMapping(field, REQUIREMENT_TABLES['spec.certificate.*']);
+  if (fields === undefined) return [];
+  const exact = fields.get('exact');
+  const regExp = fields.get('regExp');
+  if ((exact === undefined) === (regExp === undefined)) {
+    const found = exact === undefined ? 'neither' : 'both';
+    return reject(field, `expected one of exact and regExp, found ${found}; write the value into exact`) ?? [];
+  }
+  const text = exact && readText(exact);
+  const value = regExp === undefined ? (text === undefined ? undefined : exactly(text)) : readPattern(regExp);
+  return value === undefined ? [] : [{ claim, value, field }];
+}

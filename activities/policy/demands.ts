@@ -1,0 +1,113 @@
+import { describePattern } from '../sigstore/text-pattern.ts';
+import type { ClaimDemand, CountDemand, LogDemand, RequirementDocument } from './authority-requirement.ts';
+import { type Field, reject } from './field.ts';
+import { quote } from './policy-problem.ts';
+import type { Authority, LogRule, SignerRule, TimestampRule } from './policy-set.ts';
+import type { ResolvedAuthority } from './resolve.ts';
+
+/**
+ * Adds what AuthorityRequirements want to what a ClusterImagePolicy wants of an authority. Numbers can only grow; two
+ * documents that want different things of one authority, or something that it can't have, are reported.
+ */
+export function addDemands(
+  { authority, log }: ResolvedAuthority,
+  requirements: readonly RequirementDocument[],
+): Authority {
+  if (requirements.length === 0) return authority;
+  if (log === undefined || authority.signer.kind === 'static') {
+    for (const { authority: named, policyField } of requirements) {
+      const found = `found ${quote(authority.name)}, which is static`;
+      reject(named?.field ?? policyField, `expected an authority that looks at evidence, ${found}; name another one`);
+    }
+    return authority;
+  }
+  const logs = requirements.flatMap((one) => one.log ?? []);
+  const claims = requirements.flatMap((one) => one.claims);
+  const observers = requirements.flatMap((one) => one.observers ?? []);
+  const demanded = logs.length === 0 ? authority.log : addLogDemands(log, logs);
+  const timestamps = addTimestamps(
+    authority,
+    requirements.flatMap((one) => one.timestamps ?? []),
+  );
+  checkObservers({ ...authority, log: demanded, timestamps }, observers);
+  return {
+    ...authority,
+    signer: addClaims(authority.signer, claims),
+    log: demanded,
+    timestamps,
+    observers: Math.max(authority.observers, ...observers.map(({ count }) => count)),
+    coversIndexChildren: requirements.some((one) => one.coversIndexChildren),
+  };
+}
+
+function addLogDemands(log: LogRule, demands: readonly LogDemand[]): LogRule {
+  const modes = demands.flatMap(({ field, mode }) => (mode === undefined ? [] : [{ field, mode }]));
+  const [mode] = modes;
+  const other = modes.find((one) => one.mode !== mode?.mode);
+  if (mode !== undefined && other !== undefined) {
+    reject(other.field, `expected mode ${mode.mode} as in another document, found ${other.mode}; agree on one`);
+  }
+  const [cosigned, second] = demands.flatMap(({ cosignatures }) => cosignatures ?? []);
+  if (second !== undefined) {
+    reject(second.field, 'expected cosignatures in one document, found them in two for one authority; merge them');
+  }
+  const entries = Math.max(log.entries, ...demands.map((one) => one.entries));
+  const [{ field } = { field: undefined }] = demands;
+  if (field !== undefined) checkOwnLog(log, mode?.mode ?? log.mode, entries, field);
+  return {
+    ...log,
+    mode: mode?.mode ?? log.mode,
+    entries,
+    cosignatures: cosigned?.count ?? log.cosignatures,
+    witnesses: cosigned?.witnesses ?? log.witnesses,
+  };
+}
+
+/** A log that is known by its key alone is one log, and only its `ctlog.url` says where it is. */
+function checkOwnLog(log: LogRule, mode: LogRule['mode'], entries: number, field: Field): void {
+  if (log.publicKey === undefined) return;
+  if (mode !== 'offline' && log.url === undefined) {
+    reject(field, `expected mode offline beside ctlog.public-key, found ${mode}; add ctlog.url`);
+  }
+  if (entries > 1) {
+    reject(field, `expected 1 entry beside ctlog.public-key, found ${entries}; use a trust root with more logs`);
+  }
+}
+
+function addTimestamps({ signer, timestamps }: Authority, demands: readonly CountDemand[]): TimestampRule | undefined {
+  const [first] = demands;
+  if (first === undefined) return timestamps;
+  const trustRoot = timestamps?.trustRoot ?? (signer.kind === 'keyless' ? signer.trustRoot : undefined);
+  if (trustRoot === undefined) {
+    return reject(
+      first.field,
+      'expected an authority with rfc3161timestamp, found a key without; add rfc3161timestamp',
+    );
+  }
+  return { trustRoot, count: Math.max(timestamps?.count ?? 1, ...demands.map(({ count }) => count)) };
+}
+
+function checkObservers({ signer, log, timestamps }: Authority, demands: readonly CountDemand[]): void {
+  const [first] = demands;
+  if (first === undefined || signer.kind !== 'key' || log !== undefined || timestamps !== undefined) return;
+  reject(first.field, 'expected an authority with ctlog or rfc3161timestamp, found a key without; add one of them');
+}
+
+function addClaims(signer: SignerRule, demands: readonly ClaimDemand[]): SignerRule {
+  const [first] = demands;
+  if (first === undefined) return signer;
+  if (signer.kind !== 'keyless') {
+    return (
+      reject(first.field, 'expected a keyless authority, found a key, which has no certificate; remove it') ?? signer
+    );
+  }
+  const distinct = demands.filter((one, i) => {
+    const before = demands.slice(0, i).find(({ claim }) => claim === one.claim);
+    if (before === undefined) return true;
+    if (before.value.kind !== one.value.kind || describePattern(before.value) !== describePattern(one.value)) {
+      reject(one.field, `expected ${one.claim} as in another document, found another value; agree on one`);
+    }
+    return false;
+  });
+  return { ...signer, claims: distinct.map(({ claim, value }) => ({ claim, value })) };
+}

@@ -1,0 +1,28 @@
+import { type Field, readMapping, readObjectName, readText, reject, required } from './field.ts';
+import { FIELD_TABLES } from './field-tables.ts';
+import { quote } from './policy-problem.ts';
+
+/** The name of a document and where it stands, for problems that show only beside other documents. */
+export interface DocumentName {
+  readonly name: string;
+  readonly nameField: Field;
+}
+
+/** Checks that a document is of one of these versions; its kind is known. */
+export function hasVersion(document: Field, fields: ReadonlyMap<string, Field>, versions: readonly string[]): boolean {
+  const field = required(document, fields, 'apiVersion', `write ${versions[0]}`);
+  const version = field && readText(field);
+  if (field === undefined || version === undefined) return false;
+  if (versions.includes(version)) return true;
+  reject(field, `expected ${versions.join(' or ')}, found ${quote(version)}; write the document in that form`);
+  return false;
+}
+
+/** Reads `metadata.name` of a document. */
+export function readMetadata(document: Field, fields: ReadonlyMap<string, Field>): DocumentName | undefined {
+  const metadata = required(document, fields, 'metadata', 'add metadata.name');
+  const inside = metadata && readMapping(metadata, FIELD_TABLES.metadata);
+  const nameField = metadata && inside && required(metadata, inside, 'name', 'give it a name');
+  const name = nameField && readObjectName(nameField);
+  return name === undefined || nameField === undefined ? undefined : { name, nameField };
+}
