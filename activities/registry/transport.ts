@@ -9,6 +9,8 @@ export interface HttpRequest {
   readonly accept?: string;
   readonly authorization?: string | undefined;
   readonly form?: URLSearchParams;
+  /** A JSON body. */
+  readonly json?: string;
   /** Which redirects are followed; the answer of the others is handed back as it is. */
   readonly redirects: 'all' | 'all-but-see-other' | 'none';
 }
@@ -40,6 +42,8 @@ async function exchange(request: HttpRequest, signal: AbortSignal): Promise<Resp
   const headers = new Headers({ 'accept-encoding': 'identity', 'user-agent': 'portcullis' });
   if (request.accept !== undefined) headers.set('accept', request.accept);
   if (request.authorization !== undefined) headers.set('authorization', request.authorization);
+  if (request.json !== undefined) headers.set('content-type', 'application/json');
+  const body = request.form ?? request.json;
   try {
     signal.throwIfAborted();
     return await fetch(request.url, {
@@ -47,7 +51,7 @@ async function exchange(request: HttpRequest, signal: AbortSignal): Promise<Resp
       headers,
       redirect: 'manual',
       signal,
-      ...(request.form === undefined ? {} : { body: request.form }),
+      ...(body === undefined ? {} : { body }),
     });
   } catch (error) {
     throw transportFailure(request.what, error, signal);

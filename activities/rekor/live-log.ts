@@ -27,6 +27,8 @@ export interface EntryQuestion {
   readonly signature: string;
   /** PEM of the certificate or public key. */
   readonly verifier: string;
+  /** The DSSE envelope as JSON, where the signature is one: logs know those by the envelope and not by the bytes it signs. */
+  readonly envelope?: string;
 }
 
 /**

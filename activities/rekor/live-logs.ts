@@ -1,0 +1,80 @@
+import { MAX_LOG_REQUEST_MS } from '../limits.ts';
+import type { ProvenEntry } from '../sigstore/judgement.ts';
+import type { TransparencyLog } from '../trust/trust-root.ts';
+import type { OnAlarm } from './alarm.ts';
+import { askerOf } from './ask.ts';
+import { CheckpointStore } from './checkpoint-store.ts';
+import type { Confirmation, LiveLogs } from './live-log.ts';
+import { type LogApi, treeOf } from './log-api.ts';
+import { LogMemory } from './log-memory.ts';
+import { createRekorV1 } from './rekor-v1.ts';
+import { createRekorV2 } from './rekor-v2.ts';
+import { WatchedTree, type WatchSettings } from './watched-tree.ts';
+
+/** A checkpoint of the public logs is a second old; half a minute bounds what a node can be shown late. */
+const DEFAULT_MAX_AGE_MS = 30_000;
+
+export interface LiveLogsOptions {
+  /** Where checkpoints are kept across restarts; without it they are forgotten with the process. */
+  readonly directory?: string;
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number;
+  /** One request, its body included. */
+  readonly requestTimeoutMs?: number;
+  /** How long a fetched checkpoint serves. */
+  readonly maxAgeMs?: number;
+  readonly onAlarm?: OnAlarm;
+}
+
+/** The transparency logs of one worker, asked over HTTP. */
+export function createLiveLogs(options: LiveLogsOptions = {}): LiveLogs {
+  const store = options.directory === undefined ? undefined : new CheckpointStore(options.directory);
+  const settings = { now: options.now ?? Date.now, maxAgeMs: options.maxAgeMs ?? DEFAULT_MAX_AGE_MS };
+  const watched = new Map<string, WatchedLog>();
+  const watch = (log: TransparencyLog): WatchedLog => {
+    const key = `${log.id} ${log.baseUrl.href}`;
+    const known = watched.get(key);
+    if (known !== undefined) return known;
+    const ask = askerOf(log, options.requestTimeoutMs ?? MAX_LOG_REQUEST_MS);
+    const api = log.version === 'v1' ? createRekorV1(log, ask) : createRekorV2(log, ask);
+    const created = new WatchedLog(api, new LogMemory(log, store, options.onAlarm ?? (() => undefined)), settings);
+    watched.set(key, created);
+    return created;
+  };
+  return {
+    confirm: async (log, entry, signal) => await watch(log).confirm(entry, signal),
+    lookUp: async (log, question, signal) => await watch(log).api.lookUp(question, signal),
+  };
+}
+
+/** One log with all its trees. */
+class WatchedLog {
+  readonly api: LogApi;
+  readonly #memory: LogMemory;
+  readonly #settings: WatchSettings;
+  readonly #trees = new Map<string, WatchedTree>();
+
+  constructor(api: LogApi, memory: LogMemory, settings: WatchSettings) {
+    this.api = api;
+    this.#memory = memory;
+    this.#settings = settings;
+  }
+
+  async confirm(entry: ProvenEntry, signal: AbortSignal): Promise<Confirmation> {
+    await this.#memory.load();
+    if (await this.#memory.isAcquitted()) this.#trees.clear();
+    const refusal = this.#memory.refusal;
+    if (refusal !== undefined) return { confirmed: false, code: 'LOG_INCONSISTENT', sentence: refusal };
+    const inclusion = entry.inclusion ?? (await this.api.locate(entry.canonicalizedBody, signal));
+    return await this.#treeOf(inclusion.origin).confirm(inclusion, signal);
+  }
+
+  #treeOf(origin: string): WatchedTree {
+    const tree = treeOf(this.#memory.log, origin);
+    const known = this.#trees.get(tree);
+    if (known !== undefined) return known;
+    const created = new WatchedTree(tree, this.api, this.#memory, this.#settings);
+    this.#trees.set(tree, created);
+    return created;
+  }
+}
