@@ -69,14 +69,17 @@ function bug(error: unknown, request: PullRequest): Decision {
 }
 
 function logDecision(log: Log, front: Front, decision: Decision, durationMs: number): void {
-  const [reason] = reasonsOf(decision);
+  const [reason, ...others] = reasonsOf(decision);
+  const warnings = others.filter(({ code }) => code === 'POLICY_WARNS').map(({ sentence }) => sentence);
   const subject = subjectOf(decision);
-  log[outcomeOf(decision) === 'allow' ? 'info' : 'warn']('decision', {
+  const isPlain = outcomeOf(decision) === 'allow' && warnings.length === 0 && reason.code !== 'POLICY_WARNS';
+  log[isPlain ? 'info' : 'warn']('decision', {
     name: subject?.name,
     digest: subject?.digest,
     workflowId: decision.workflowId,
     decision: outcomeOf(decision),
     reason: `${reason.code}: ${reason.sentence}`,
+    ...(warnings.length === 0 ? {} : { warnings }),
     decisionId: decisionIdOf(decision),
     front,
     durationMs,

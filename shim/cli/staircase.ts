@@ -45,9 +45,12 @@ export function createStaircase(write: (text: string) => void, colour: boolean):
         const lead = i === 0 ? paint(code, outcome) : ' '.repeat(outcome.length);
         write(`${lead} ${plainText(reason.code)}: ${plainText(reason.sentence)}\n`);
       }
-      for (const signer of verdict.signers)
-        write(`signed by ${plainText(signer.identity)} (${plainText(signer.authority)})\n`);
+      for (const { predicateType, identity, authority } of verdict.signers) {
+        const what = predicateType === '' ? 'signed' : `${plainText(predicateType)} attested`;
+        write(`${what} by ${plainText(identity)} (${plainText(authority)})\n`);
+      }
       if (verdict.policyRevision !== '') write(`policy revision ${plainText(verdict.policyRevision)}\n`);
+      if (verdict.trustRevision !== '') write(`trust revision ${plainText(verdict.trustRevision)}\n`);
       if (verdict.workflowId !== '') write(`workflow ${plainText(verdict.workflowId)}\n`);
       if (verdict.decisionId !== '') write(`decision ${plainText(verdict.decisionId)}\n`);
     },

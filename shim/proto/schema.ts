@@ -12,6 +12,12 @@ export interface WireVerifyRequest {
   readonly name: string;
   readonly descriptor: WireDescriptor | null;
 }
+export interface WireSigner {
+  readonly authority: string;
+  readonly identity: string;
+  readonly evidence: string;
+  readonly predicateType: string;
+}
 export interface WireVerdict {
   readonly decisionId: string;
   readonly name: string;
@@ -19,7 +25,8 @@ export interface WireVerdict {
   readonly outcome: 'OUTCOME_UNSPECIFIED' | 'ALLOW' | 'DENY' | 'INCONCLUSIVE';
   readonly reasons: readonly { readonly code: string; readonly sentence: string }[];
   readonly policyRevision: string;
-  readonly signers: readonly { readonly authority: string; readonly identity: string; readonly evidence: string }[];
+  readonly trustRevision: string;
+  readonly signers: readonly WireSigner[];
   readonly workflowId: string;
   readonly decidedAt: string;
   readonly expiresAt: string;

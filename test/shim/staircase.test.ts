@@ -13,7 +13,8 @@ const VERDICT: WireVerdict = {
   outcome: 'DENY',
   reasons: [{ code: HOSTILE, sentence: HOSTILE }],
   policyRevision: HOSTILE,
-  signers: [{ authority: HOSTILE, identity: HOSTILE, evidence: HOSTILE }],
+  signers: [{ authority: HOSTILE, identity: HOSTILE, evidence: HOSTILE, predicateType: HOSTILE }],
+  trustRevision: HOSTILE,
   workflowId: HOSTILE,
   decidedAt: HOSTILE,
   expiresAt: HOSTILE,
@@ -32,7 +33,7 @@ describe('the staircase', () => {
       staircase.end(VERDICT);
     });
     assert.doesNotMatch(text.replaceAll('\n', ''), /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
-    assert.equal(text.split('\n').length - 1, 6, 'one line for the step, the reason, the signer and three facts');
+    assert.equal(text.split('\n').length - 1, 7, 'one line for the step, the reason, the signer and four facts');
   });
 
   it('is coloured on a terminal only', () => {

@@ -39,7 +39,7 @@ function aVerdict(outcome: WireVerdict['outcome']): WireVerdict {
   return {
     ...{ decisionId: '0123456789abc', name: 'demo', digest: digestOf('ab'), outcome, workflowId: 'verify/demo' },
     reasons: [{ code: 'UNSIGNED', sentence: 'no signature' }],
-    ...{ policyRevision: 'c'.repeat(64), signers: [], decidedAt: '', expiresAt: '' },
+    ...{ policyRevision: 'c'.repeat(64), trustRevision: '', signers: [], decidedAt: '', expiresAt: '' },
   };
 }
 
