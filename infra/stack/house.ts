@@ -41,6 +41,8 @@ export interface HouseOptions {
   readonly dir: string;
   /** Which to start, or one that runs already and is stopped with the house. */
   readonly registry?: RegistryKind | RunningRegistry;
+  /** More files of the policy directory, by name, for the registry at this address. */
+  readonly policies?: (registry: string) => Promise<Readonly<Record<string, string>>>;
   /** Added to the environment of the worker alone. */
   readonly workerEnv?: Readonly<Record<string, string>>;
 }
@@ -79,6 +81,9 @@ export async function startHouse(options: HouseOptions): Promise<House> {
     let temporal = firstTemporal;
     keep({ stop: () => temporal.stop() });
     await writePolicy(folders.policy, `${registry.address}/demo/**`, publicKey);
+    for (const [name, text] of Object.entries((await options.policies?.(registry.address)) ?? {})) {
+      await writeFile(join(folders.policy, name), text);
+    }
     const sockets = { launcherSocket: join(folders.run, 'launcher.sock'), grpcSocket: join(folders.run, 'grpc.sock') };
     const worker = keep(
       await startWorker({

@@ -37,9 +37,10 @@ function authority(url: string, chain: string): string {
   const certificates = chain.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
   const { subject } = new X509Certificate(certificates.at(-1) ?? '');
   const part = (key: string) => new RegExp(`^${key}=(.*)$`, 'm').exec(subject)?.[1] ?? '';
+  // a TrustRoot has to have both, and a certificate need not
   return `      - subject:
-          organization: "${part('O')}"
-          commonName: "${part('CN')}"
+          organization: "${part('O') || 'own'}"
+          commonName: "${part('CN') || 'own'}"
         uri: ${url}
         certChain: ${base64(chain)}`;
 }
