@@ -1,3 +1,4 @@
+import { Worker } from 'node:worker_threads';
 import { type CelInput, celType, isCelError, parse, plan } from '@bufbuild/cel';
 import { isRecord } from '../../workflows/record.ts';
 import { conditionEnvironment } from './cel-environment.ts';
@@ -19,6 +20,13 @@ const plans = new Map<string, Evaluate>();
 
 process.on('message', (question: ConditionQuestion) => say(answer(question)));
 say({ kind: 'ready' });
+endWithParent();
+
+/** Whoever is in the middle of a condition hears of nothing: a thread watches that the parent is still there. */
+function endWithParent(): void {
+  const watch = `setInterval(() => process.ppid === ${process.ppid} || process.kill(process.pid, 'SIGKILL'), 1000)`;
+  new Worker(watch, { eval: true }).unref();
+}
 
 function say(message: ConditionMessage): void {
   process.send?.(message);
