@@ -1,6 +1,6 @@
-import { type BundleWithDsseEnvelope, bundleFromJSON, isBundleWithDsseEnvelope } from '@sigstore/bundle';
+import { type Bundle, bundleFromJSON } from '@sigstore/bundle';
 import { isRecord } from '../../workflows/record.ts';
-import { MAX_BUNDLE_BYTES, MAX_TIMESTAMPS, MAX_TLOG_ENTRIES } from '../limits.ts';
+import { MAX_BUNDLE_BYTES, MAX_CERTIFICATES, MAX_TIMESTAMPS, MAX_TLOG_ENTRIES } from '../limits.ts';
 import { decodeBase64 } from './base64.ts';
 import { type Refusal, refuse, type Step } from './judgement.ts';
 import { quote } from './quote.ts';
@@ -19,13 +19,15 @@ const MATERIALS = ['publicKey', 'certificate', 'x509CertificateChain'] as const;
 /** What was signed (protobuf-specs `Bundle`); a bundle has exactly one. */
 const CONTENTS = ['dsseEnvelope', 'messageSignature'] as const;
 
+/** What the bundle may sign: an image is signed in an envelope, any other file may be signed as it is. */
+export type BundleContents = 'envelope' | 'any';
+
 /**
- * Reads a Sigstore bundle in which a key signed a DSSE envelope. Bounded and strict before `@sigstore/bundle` sees it, which takes
- * the first of two contents, skips what is not base64, and reads any version number. A bundle over a blob
- * (`messageSignature`) is EVIDENCE_UNSUPPORTED: cosign@3 signs images in envelopes only; one with a certificate is WRONG_KEY.
- * Nothing in it is believed yet.
+ * Reads a Sigstore bundle. Bounded and strict before `@sigstore/bundle` sees it, which takes the first of two contents,
+ * skips what is not base64, and reads any version number. A chain in a v0.3 bundle, which cosign writes on request and
+ * the library refuses, is read as its leaf. Nothing in it is believed yet.
  */
-export function readBundle(bytes: Uint8Array): Step<BundleWithDsseEnvelope> {
+export function readBundle(bytes: Uint8Array, contents: BundleContents): Step<Bundle> {
   if (bytes.length > MAX_BUNDLE_BYTES) {
     return failed(
       refuse('EVIDENCE_TOO_LARGE', `the bundle has ${bytes.length} bytes, at most ${MAX_BUNDLE_BYTES} are read`),
@@ -33,16 +35,27 @@ export function readBundle(bytes: Uint8Array): Step<BundleWithDsseEnvelope> {
   }
   const json = parseStrictJson(bytes);
   if (!json.ok) return failed(malformed(json.problem));
-  if (!isRecord(json.value)) return failed(malformed('expected a JSON object'));
-  const problem = checkMaterial(json.value) ?? checkContent(json.value);
+  return isRecord(json.value) ? readDocument(json.value, contents) : failed(malformed('expected a JSON object'));
+}
+
+/** Reads a bundle that is parsed already, or was made from an older format. */
+export function readDocument(document: Readonly<Record<string, unknown>>, contents: BundleContents): Step<Bundle> {
+  const problem = checkMaterial(document) ?? checkContent(document, contents);
   if (problem !== undefined) return failed(problem);
   try {
-    const bundle = bundleFromJSON(json.value);
-    if (isBundleWithDsseEnvelope(bundle)) return { ok: true, value: bundle };
-    return failed(malformed('expected a DSSE envelope'));
+    return { ok: true, value: bundleFromJSON(withLeafAlone(document)) };
   } catch (error) {
     return failed(malformed(`@sigstore/bundle refused it: ${quote(describe(error))}`));
   }
+}
+
+/** A chain by its first certificate. The others are no anchors and not needed: the trust root has the intermediates. */
+function withLeafAlone(document: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const material = document['verificationMaterial'];
+  if (!isRecord(material) || !isRecord(material['x509CertificateChain'])) return document;
+  const { x509CertificateChain: chain, ...others } = material;
+  const [leaf]: unknown[] = isRecord(chain) && Array.isArray(chain['certificates']) ? chain['certificates'] : [];
+  return { ...document, verificationMaterial: { ...others, certificate: leaf } };
 }
 
 function checkMaterial(bundle: Readonly<Record<string, unknown>>): Refusal | undefined {
@@ -59,32 +72,40 @@ function checkMaterial(bundle: Readonly<Record<string, unknown>>): Refusal | und
     const count = kind === undefined ? 0 : others.length + 1;
     return malformed(`expected exactly one of ${MATERIALS.join(', ')}, found ${count}`);
   }
-  if (kind !== 'publicKey') {
-    return refuse(
-      'WRONG_KEY',
-      'the bundle is signed with a certificate (keyless), expected one that is signed with a key',
-    );
-  }
-  if (!isRecord(material[kind])) return malformed('expected publicKey to be an object');
+  const signer = material[kind];
+  if (!isRecord(signer)) return malformed(`expected ${kind} to be an object`);
   const times = material['timestampVerificationData'];
   return (
+    checkCertificates(kind, signer) ??
     over(MAX_TLOG_ENTRIES, 'log entries', material['tlogEntries']) ??
     over(MAX_TIMESTAMPS, 'timestamps', isRecord(times) ? times['rfc3161Timestamps'] : undefined)
   );
 }
 
-function checkContent(bundle: Readonly<Record<string, unknown>>): Refusal | undefined {
+function checkCertificates(
+  kind: (typeof MATERIALS)[number],
+  signer: Readonly<Record<string, unknown>>,
+): Refusal | undefined {
+  if (kind === 'publicKey') return undefined;
+  const certificates: unknown = kind === 'certificate' ? [signer] : signer['certificates'];
+  if (!Array.isArray(certificates) || certificates.length === 0) return malformed('expected a certificate, found none');
+  const isWhole = certificates.every((one) => isRecord(one) && isBase64(one['rawBytes']));
+  if (!isWhole) return malformed('expected certificates in canonical base64');
+  return over(MAX_CERTIFICATES, 'certificates', certificates);
+}
+
+function checkContent(bundle: Readonly<Record<string, unknown>>, contents: BundleContents): Refusal | undefined {
   const [kind, ...others] = CONTENTS.filter((name) => isPresent(bundle[name]));
   if (kind === undefined || others.length > 0) {
     return malformed(`expected exactly one of ${CONTENTS.join(', ')}, found ${kind === undefined ? 0 : 2}`);
   }
-  if (kind === 'messageSignature') {
-    const sentence =
-      'the bundle signs a blob (messageSignature), an image is signed in a DSSE envelope: sign it with "cosign sign"';
-    return refuse('EVIDENCE_UNSUPPORTED', sentence);
-  }
-  const envelope = bundle['dsseEnvelope'];
-  if (!isRecord(envelope)) return malformed('expected dsseEnvelope to be an object');
+  if (kind === 'messageSignature' && contents === 'envelope') return refuseBlob();
+  const content = bundle[kind];
+  if (!isRecord(content)) return malformed(`expected ${kind} to be an object`);
+  return kind === 'dsseEnvelope' ? checkEnvelope(content) : checkMessage(content);
+}
+
+function checkEnvelope(envelope: Readonly<Record<string, unknown>>): Refusal | undefined {
   if (typeof envelope['payloadType'] !== 'string') return malformed('expected a payloadType, found none');
   if (!isBase64(envelope['payload'])) return malformed('expected the payload in canonical base64');
   const signatures = envelope['signatures'];
@@ -94,6 +115,17 @@ function checkContent(bundle: Readonly<Record<string, unknown>>): Refusal | unde
   if (!isRecord(signature) || !isBase64(signature['sig']))
     return malformed('expected the signature in canonical base64');
   return undefined;
+}
+
+/** For an image, a bundle over a blob is nothing: cosign@3 signs images in envelopes only. */
+export function refuseBlob(): Refusal {
+  const sentence =
+    'the bundle signs a blob (messageSignature), an image is signed in a DSSE envelope: sign it with "cosign sign"';
+  return refuse('EVIDENCE_UNSUPPORTED', sentence);
+}
+
+function checkMessage(message: Readonly<Record<string, unknown>>): Refusal | undefined {
+  return isBase64(message['signature']) ? undefined : malformed('expected the signature in canonical base64');
 }
 
 /** In protobuf's JSON null stands for an absent field. */

@@ -2,24 +2,26 @@ import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
 import { decodeBase64 } from './base64.ts';
 import { quote } from './quote.ts';
 
-export type HashAlgorithm = 'sha256' | 'sha384' | 'sha512';
+const HASHES = ['sha256', 'sha384', 'sha512'] as const;
+export type HashAlgorithm = (typeof HASHES)[number];
 
-/** A public key that signatures are judged by. Made only by {@link parsePublicKey}. */
+/** A public key that signatures are judged by. Made only by {@link parsePublicKey} and {@link describeKey}. */
 export interface VerificationKey {
   /** Hex SHA-256 of the DER SubjectPublicKeyInfo. */
   readonly keyId: string;
-  /** For people: `ECDSA P-256`, `RSA 2048`, `Ed25519`. */
+  /** For people: `ECDSA P-256`, `RSA 2048`, `RSA-PSS 2048`, `Ed25519`, `ML-DSA-65`. */
   readonly algorithm: string;
   readonly publicKey: KeyObject;
   /** The ways a signature by this key may be made; it is enough that one holds. */
   readonly schemes: readonly SignatureScheme[];
 }
 
-/** `ed25519` is pure Ed25519 (RFC 8032), which takes no hash of its own. */
+/** `pure` is Ed25519 (RFC 8032) or ML-DSA (FIPS 204) over the message itself, which take no hash from outside. */
 export type SignatureScheme =
   | { readonly kind: 'ecdsa'; readonly hash: HashAlgorithm }
   | { readonly kind: 'rsa-pkcs1'; readonly hash: HashAlgorithm }
-  | { readonly kind: 'ed25519' };
+  | { readonly kind: 'rsa-pss'; readonly hash: HashAlgorithm }
+  | { readonly kind: 'pure' };
 
 export type KeyResult =
   | { readonly ok: true; readonly key: VerificationKey }
@@ -36,7 +38,7 @@ const BLOCK = /^-----BEGIN ([A-Z0-9 ]{1,40})-----\r?\n([A-Za-z0-9+/=\r\n]+)-----
  * The DER has to be the usual one (named curve, whole point, nothing after it), so that one key has one id. `hash` is a ClusterImagePolicy's
  * `key.hashAlgorithm`: as in policy-controller it pins the hash of ECDSA and RSA signatures and means nothing for
  * Ed25519. Without it RSA is SHA-256, and ECDSA what fits the curve, then SHA-256, which older signers used for every
- * curve. `problem` completes "the key is not usable: ", and never holds key material.
+ * curve. PSS is for keys that say so themselves (id-RSASSA-PSS). `problem` completes "the key is not usable: ", and never holds key material.
  */
 export function parsePublicKey(pem: string, hash?: HashAlgorithm): KeyResult {
   if (pem.length > MAX_PEM_LENGTH) {
@@ -73,7 +75,8 @@ function importDer(der: Buffer | undefined, type: 'spki' | 'pkcs1'): KeyObject |
 
 type Kind = Pick<VerificationKey, 'algorithm' | 'schemes'>;
 
-function describeKey(publicKey: KeyObject, hash: HashAlgorithm | undefined): KeyResult {
+/** The ways in which a key signs, for a key that was read from elsewhere, such as a certificate. */
+export function describeKey(publicKey: KeyObject, hash?: HashAlgorithm): KeyResult {
   const kind = kindOf(publicKey, hash);
   if (typeof kind === 'string') return problem(kind);
   const spki = publicKey.export({ type: 'spki', format: 'der' });
@@ -87,10 +90,16 @@ function kindOf(publicKey: KeyObject, hash: HashAlgorithm | undefined): Kind | s
       return ecKind(publicKey, hash);
     case 'rsa':
       return rsaKind(publicKey, hash);
+    case 'rsa-pss':
+      return pssKind(publicKey, hash);
     case 'ed25519':
-      return { algorithm: 'Ed25519', schemes: [{ kind: 'ed25519' }] };
+      return { algorithm: 'Ed25519', schemes: [{ kind: 'pure' }] };
+    case 'ml-dsa-44':
+    case 'ml-dsa-65':
+    case 'ml-dsa-87':
+      return { algorithm: publicKey.asymmetricKeyType.toUpperCase(), schemes: [{ kind: 'pure' }] };
     default:
-      return `expected ECDSA, RSA or Ed25519, found ${publicKey.asymmetricKeyType ?? 'another kind of key'}`;
+      return `expected ECDSA, RSA, Ed25519 or ML-DSA, found ${publicKey.asymmetricKeyType ?? 'another kind of key'}`;
   }
 }
 
@@ -114,12 +123,31 @@ function ecKind(publicKey: KeyObject, pinned: HashAlgorithm | undefined): Kind |
 }
 
 function rsaKind(publicKey: KeyObject, pinned: HashAlgorithm | undefined): Kind | string {
+  const problem = rsaProblem(publicKey);
+  if (problem !== undefined) return problem;
+  const { modulusLength = 0 } = publicKey.asymmetricKeyDetails ?? {};
+  return { algorithm: `RSA ${modulusLength}`, schemes: [{ kind: 'rsa-pkcs1', hash: pinned ?? 'sha256' }] };
+}
+
+/** A key that is only for PSS may name its one hash (RFC 4055 section 3.1). */
+function pssKind(publicKey: KeyObject, pinned: HashAlgorithm | undefined): Kind | string {
+  const problem = rsaProblem(publicKey);
+  if (problem !== undefined) return problem;
+  const { modulusLength = 0, hashAlgorithm } = publicKey.asymmetricKeyDetails ?? {};
+  const own = HASHES.find((hash) => hash === hashAlgorithm);
+  if (hashAlgorithm !== undefined && own === undefined) {
+    return `expected an RSA-PSS key for SHA-256, SHA-384 or SHA-512, found ${quote(hashAlgorithm)}`;
+  }
+  return { algorithm: `RSA-PSS ${modulusLength}`, schemes: [{ kind: 'rsa-pss', hash: pinned ?? own ?? 'sha256' }] };
+}
+
+function rsaProblem(publicKey: KeyObject): string | undefined {
   const { modulusLength = 0, publicExponent } = publicKey.asymmetricKeyDetails ?? {};
   if (modulusLength < MIN_RSA_BITS || modulusLength > MAX_RSA_BITS) {
     return `expected RSA of ${MIN_RSA_BITS} to ${MAX_RSA_BITS} bits, found ${modulusLength}`;
   }
   if (publicExponent !== 65537n) return `expected the RSA exponent 65537, found ${publicExponent}`;
-  return { algorithm: `RSA ${modulusLength}`, schemes: [{ kind: 'rsa-pkcs1', hash: pinned ?? 'sha256' }] };
+  return undefined;
 }
 
 function problem(text: string): KeyResult {

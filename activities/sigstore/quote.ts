@@ -5,10 +5,10 @@ const MAX_QUOTED = 120;
  * escaped, so that it can neither break the line nor reorder it.
  */
 export function quote(text: string): string {
-  const cut = text.length > MAX_QUOTED ? `${text.slice(0, MAX_QUOTED)}...` : text;
-  const inert = cut.replaceAll(
-    /[^\x20-\x7e]|["\\]/g,
-    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
-  return `"${inert}"`;
+  return `"${inert(text.length > MAX_QUOTED ? `${text.slice(0, MAX_QUOTED)}...` : text)}"`;
+}
+
+/** The same without quotation marks and whole, for text that is bounded already and stands alone. */
+export function inert(text: string): string {
+  return text.replaceAll(/[^\x20-\x7e]|["\\]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

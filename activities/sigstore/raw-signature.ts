@@ -4,8 +4,9 @@ import type { SignatureScheme, VerificationKey } from './key.ts';
 
 /**
  * Tells whether a signature over exactly these bytes holds under a key: ECDSA as DER (FIPS 186-5; OpenSSL 3 refuses any
- * but the one encoding), RSA PKCS#1 v1.5 (RFC 8017 section 8.2; PSS is not tried, cosign@3 never writes it for a key
- * from a file), Ed25519 pure (RFC 8032; its pre-hashed variant is not in `node:crypto`). Never throws.
+ * but the one encoding), RSA PKCS#1 v1.5 (RFC 8017 section 8.2), RSA-PSS with MGF1 of the same hash (section 8.1;
+ * only for keys that are for nothing else), Ed25519 pure (RFC 8032; its pre-hashed variant is not in `node:crypto`),
+ * ML-DSA pure (FIPS 204). Never throws.
  */
 export function holds(signature: Uint8Array, signed: Uint8Array, key: VerificationKey): boolean {
   return key.schemes.some((scheme) => holdsUnder(scheme, signature, signed, key));
@@ -30,7 +31,9 @@ function holdsUnder(scheme: SignatureScheme, signature: Uint8Array, signed: Uint
         return verify(scheme.hash, signed, { key: key.publicKey, dsaEncoding: 'der' }, signature);
       case 'rsa-pkcs1':
         return verify(scheme.hash, signed, { key: key.publicKey, padding: constants.RSA_PKCS1_PADDING }, signature);
-      case 'ed25519':
+      case 'rsa-pss':
+        return verify(scheme.hash, signed, { key: key.publicKey, padding: constants.RSA_PKCS1_PSS_PADDING }, signature);
+      case 'pure':
         return verify(null, signed, key.publicKey, signature);
     }
   } catch {

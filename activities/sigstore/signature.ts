@@ -1,28 +1,74 @@
-import { type ExpectedImage, refuse, type SignatureJudgement } from './judgement.ts';
-import type { VerificationKey } from './key.ts';
-import { judgeBundle } from './keyed-bundle.ts';
+import { digestHex } from '../../workflows/digest.ts';
+import type { SignatureContent } from './content.ts';
+import { type Evidence, readEvidence } from './evidence.ts';
+import type { JudgeContext } from './judge-context.ts';
+import {
+  type ExpectedImage,
+  type Refusal,
+  refuse,
+  type SignatureJudgement,
+  type Statement,
+  type Step,
+} from './judgement.ts';
+import type { Requirement, Wanted } from './requirement.ts';
+import { proveSigner } from './signer.ts';
 import { judgeSimpleSigning } from './simple-signing.ts';
+import { judgeStatement, refuseOther } from './statement.ts';
 
+export type { SignatureContent } from './content.ts';
+export { describeContent } from './description.ts';
+export { entryQuestion } from './entry-question.ts';
+export type { JudgeContext } from './judge-context.ts';
 export type { ExpectedImage, SignatureJudgement } from './judgement.ts';
 
-/** One signature as it was fetched; `signature` of simple signing is the base64 of the layer's annotation. */
-export type SignatureContent =
-  | { readonly format: 'bundle'; readonly bundle: Uint8Array }
-  | { readonly format: 'simple-signing'; readonly payload: Uint8Array; readonly signature: string };
-
 /**
- * Judges one signature by one key: it is valid when the key signed it and it is about the expected image. Never throws:
- * whatever goes wrong over hostile bytes makes the signature EVIDENCE_MALFORMED, never valid.
+ * Judges one piece of evidence by one requirement: it is valid when the signer made it, it is about the expected image, and
+ * it is what is wanted. The order is fixed: bounds and shape, signature, who saw it, certificate, identity, and only then
+ * what was signed. Never throws: whatever goes wrong over hostile bytes makes the evidence EVIDENCE_MALFORMED, never valid.
  */
-export function judge(signature: SignatureContent, key: VerificationKey, expected: ExpectedImage): SignatureJudgement {
+export function judge(
+  content: SignatureContent,
+  requirement: Requirement,
+  expected: ExpectedImage,
+  context: JudgeContext,
+): SignatureJudgement {
   try {
-    switch (signature.format) {
-      case 'bundle':
-        return judgeBundle(signature.bundle, key, expected);
-      case 'simple-signing':
-        return judgeSimpleSigning(signature.payload, signature.signature, key, expected);
-    }
+    const evidence = readEvidence(content);
+    return evidence.ok ? judgeEvidence(evidence.value, requirement, expected, context) : evidence.refusal;
   } catch {
     return refuse('EVIDENCE_MALFORMED', "the signature can't be read: it made its reader fail");
   }
+}
+
+function judgeEvidence(
+  evidence: Evidence,
+  requirement: Requirement,
+  expected: ExpectedImage,
+  context: JudgeContext,
+): SignatureJudgement {
+  const signer = proveSigner(evidence, requirement, context);
+  if (!signer.ok) return signer.refusal;
+  const statement = judgePayload(evidence, requirement.wanted, expected);
+  if (!statement.ok) return statement.refusal;
+  return { valid: true, ...signer.value, statement: statement.value };
+}
+
+function judgePayload({ payload }: Evidence, wanted: Wanted, expected: ExpectedImage): Step<Statement | undefined> {
+  switch (payload.kind) {
+    case 'envelope':
+      return judgeStatement(payload.type, payload.bytes, wanted, digestHex(expected.digest));
+    case 'simple-signing': {
+      const refusal =
+        wanted.kind === 'attestation'
+          ? refuseOther('it is a signature of the image', wanted.predicateTypes)
+          : judgeSimpleSigning(payload.bytes, expected);
+      return refusal === undefined ? { ok: true, value: undefined } : failed(refusal);
+    }
+    case 'artifact':
+      return failed(refuse('EVIDENCE_UNSUPPORTED', 'a file was signed, expected an image'));
+  }
+}
+
+function failed<T>(refusal: Refusal): Step<T> {
+  return { ok: false, refusal };
 }

@@ -1,47 +1,18 @@
 import { parseDigest } from '../../workflows/digest.ts';
 import { parseName, repositoryOf } from '../../workflows/name.ts';
 import { isRecord } from '../../workflows/record.ts';
-import { MAX_BUNDLE_BYTES } from '../limits.ts';
-import { decodeBase64 } from './base64.ts';
-import { type ExpectedImage, type Refusal, refuse, type SignatureJudgement, type Step } from './judgement.ts';
-import type { VerificationKey } from './key.ts';
+import { type ExpectedImage, type Refusal, refuse, type Step } from './judgement.ts';
 import { quote } from './quote.ts';
-import { holds, refuseBroken } from './raw-signature.ts';
 import { hasExactly, parseStrictJson } from './strict-json.ts';
 
 const PAYLOAD_TYPE = 'cosign container image signature';
 
-/** RSA 8192 makes 1,368 characters. */
-const MAX_SIGNATURE_LENGTH = 4096;
-
 /**
- * Judges a cosign@2 signature: the payload, and beside it the signature over its bytes in base64. The signature is
- * checked first; then the payload is read as strictly as containers/image@5 does (`signature/internal/sigstore_payload.go`:
- * exact fields, its one type, no field twice), which also goes for the digest and, unlike cosign, the repository.
+ * Judges the payload that cosign@2 signs, after its signature held. It is read as strictly as containers/image@5 does
+ * (`signature/internal/sigstore_payload.go`: exact fields, its one type, no field twice), which also goes for the digest
+ * and, unlike cosign, the repository.
  */
-export function judgeSimpleSigning(
-  payload: Uint8Array,
-  signature: string,
-  key: VerificationKey,
-  expected: ExpectedImage,
-): SignatureJudgement {
-  if (payload.length > MAX_BUNDLE_BYTES) {
-    return refuse(
-      'EVIDENCE_TOO_LARGE',
-      `the signed payload has ${payload.length} bytes, at most ${MAX_BUNDLE_BYTES} are read`,
-    );
-  }
-  if (signature.length > MAX_SIGNATURE_LENGTH) {
-    return refuse(
-      'EVIDENCE_TOO_LARGE',
-      `the signature has ${signature.length} characters, at most ${MAX_SIGNATURE_LENGTH} are read`,
-    );
-  }
-  const raw = decodeBase64(signature);
-  if (raw === undefined || raw.length === 0) {
-    return refuse('EVIDENCE_MALFORMED', `expected a signature in canonical base64, found ${quote(signature)}`);
-  }
-  if (!holds(raw, payload, key)) return refuseBroken(key);
+export function judgeSimpleSigning(payload: Uint8Array, expected: ExpectedImage): Refusal | undefined {
   const claim = readClaim(payload);
   return claim.ok ? judgeClaim(claim.value, expected) : claim.refusal;
 }
@@ -78,13 +49,13 @@ function onlyField(value: unknown, field: string): string | undefined {
   return typeof text === 'string' ? text : undefined;
 }
 
-function judgeClaim({ digest, reference }: Claim, expected: ExpectedImage): SignatureJudgement {
+function judgeClaim({ digest, reference }: Claim, expected: ExpectedImage): Refusal | undefined {
   if (parseDigest(digest) !== expected.digest) {
     const sentence = `the signature is about another image: expected ${expected.digest}, it names ${quote(digest)}`;
     return refuse('SUBJECT_MISMATCH', sentence);
   }
   const name = parseName(reference);
-  if (name !== undefined && repositoryOf(name) === expected.repository) return { valid: true };
+  if (name !== undefined && repositoryOf(name) === expected.repository) return undefined;
   const sentence = `the signature is for another repository: expected ${expected.repository}, it names ${quote(reference)}`;
   return refuse('REPOSITORY_MISMATCH', sentence);
 }

@@ -137,7 +137,7 @@ const REFUSED: readonly Case[] = [
   ],
   [
     'a certificate chain',
-    (it) => ({ ...it, verificationMaterial: { x509CertificateChain: { certificates: [] } } }),
+    (it) => ({ ...it, verificationMaterial: { x509CertificateChain: { certificates: [{ rawBytes: 'AAAA' }] } } }),
     /^WRONG_KEY: .*keyless/,
   ],
   [

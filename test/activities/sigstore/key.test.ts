@@ -66,7 +66,11 @@ const REFUSED: readonly (readonly [string, string, RegExp])[] = [
     pem(generateKeyPairSync('rsa', { modulusLength: 2048, publicExponent: 3 })),
     /65537, found 3/,
   ],
-  ['RSA-PSS', pem(generateKeyPairSync('rsa-pss', { modulusLength: 2048 })), /found rsa-pss/],
+  [
+    'RSA-PSS for SHA-1',
+    pem(generateKeyPairSync('rsa-pss', { modulusLength: 2048, hashAlgorithm: 'sha1' })),
+    /found "sha1"/,
+  ],
   ['Ed448', pem(generateKeyPairSync('ed448')), /found ed448/],
   ['X25519', pem(generateKeyPairSync('x25519')), /found x25519/],
 ];

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MAX_BUNDLE_BYTES } from '../../../activities/limits.ts';
-import { judge } from '../../../activities/sigstore/signature.ts';
 import { cosignPayload, createSigningKey, encodeJson, type SimpleSigning, signSimple } from '../../support/signer.ts';
 import { DIGEST, goodKey, REPOSITORY, verdictOf } from './verdict-of.ts';
 
@@ -106,7 +105,7 @@ const BROKEN: readonly (readonly [string, Partial<SimpleSigning>, RegExp])[] = [
   ['a signature with stray bits', { signature: 'AB==' }, /^EVIDENCE_MALFORMED: /],
   ['a signature without padding', { signature: 'AA' }, /^EVIDENCE_MALFORMED: /],
   ['half a signature', { signature: good.signature.slice(0, 48) }, /^SIGNATURE_INVALID: /],
-  ['a signature of 4097 characters', { signature: 'A'.repeat(4097) }, /^EVIDENCE_TOO_LARGE: the signature has 4097/],
+  ['a signature of 8193 characters', { signature: 'A'.repeat(8193) }, /^EVIDENCE_TOO_LARGE: the signature has 8193/],
   ['a space more in the payload', { payload: Buffer.concat([good.payload, Buffer.from(' ')]) }, /^SIGNATURE_INVALID: /],
   ['an empty payload', { payload: new Uint8Array() }, /^SIGNATURE_INVALID: /],
   ['a payload that is too large', { payload: Buffer.alloc(MAX_BUNDLE_BYTES + 1) }, /^EVIDENCE_TOO_LARGE: .*10485761/],
@@ -125,9 +124,9 @@ test('Docker Hub has one repository under all its names', () => {
   ]) {
     const simple = signSimple(signer, cosignPayload(DIGEST, reference));
     const expected = { digest: DIGEST, repository: 'docker.io/library/alpine' };
-    assert.deepEqual(judge(simple, own, expected), { valid: true }, reference);
-    const other = judge(simple, own, { digest: DIGEST, repository: 'docker.io/someone/alpine' });
-    assert.ok(!other.valid && other.code === 'REPOSITORY_MISMATCH', reference);
+    assert.equal(verdictOf(simple, own, expected), 'valid', reference);
+    const other = verdictOf(simple, own, { digest: DIGEST, repository: 'docker.io/someone/alpine' });
+    assert.match(other, /^REPOSITORY_MISMATCH: /, reference);
   }
 });
 

@@ -1,0 +1,74 @@
+import { createPublicKey } from 'node:crypto';
+import { ASN1Obj, X509Certificate } from '@sigstore/core';
+import { extensionsOf, extensionValue } from './certificate-extension.ts';
+import { refuse, type Step } from './judgement.ts';
+import { describeKey, type VerificationKey } from './key.ts';
+import { quote } from './quote.ts';
+
+const KEY_USAGE = '2.5.29.15';
+const SUBJECT_ALTERNATIVE_NAME = '2.5.29.17';
+const BASIC_CONSTRAINTS = '2.5.29.19';
+const EXTENDED_KEY_USAGE = '2.5.29.37';
+const CODE_SIGNING = '1.3.6.1.5.5.7.3.3';
+
+/** Critical extensions that are looked at here or in `@sigstore/verify`; RFC 5280 section 4.2 wants all others refused. */
+const UNDERSTOOD: ReadonlySet<string> = new Set([
+  KEY_USAGE,
+  SUBJECT_ALTERNATIVE_NAME,
+  BASIC_CONSTRAINTS,
+  EXTENDED_KEY_USAGE,
+]);
+
+/** A certificate that somebody signed with, its own form checked and nothing about it believed. */
+export interface LeafCertificate {
+  readonly certificate: X509Certificate;
+  /** As it was found: log entries hold the same bytes. */
+  readonly der: Buffer;
+  readonly key: VerificationKey;
+}
+
+/**
+ * Reads the certificate of a signer, and refuses what can't be one: EVIDENCE_MALFORMED where it is not a certificate,
+ * CERTIFICATE_UNSUITABLE where it is one for something else, none of which `@sigstore/verify` looks at.
+ */
+export function readLeaf(der: Buffer): Step<LeafCertificate> {
+  try {
+    const certificate = X509Certificate.parse(Buffer.from(der));
+    const problem = problemWith(certificate);
+    if (problem !== undefined) return unsuitable(problem);
+    const key = describeKey(createPublicKey({ key: certificate.publicKey, format: 'der', type: 'spki' }));
+    if (!key.ok) return unsuitable(`its key: ${key.problem}`);
+    return { ok: true, value: { certificate, der, key: key.key } };
+  } catch {
+    return { ok: false, refusal: refuse('EVIDENCE_MALFORMED', "the certificate can't be read") };
+  }
+}
+
+function problemWith(certificate: X509Certificate): string | undefined {
+  const extensions = extensionsOf(certificate);
+  const oids = extensions.map(({ oid }) => oid);
+  const twice = oids.find((oid, index) => oids.indexOf(oid) !== index);
+  if (twice !== undefined) return `it has the extension ${quote(twice)} twice`;
+  const unknown = unknownCritical(certificate);
+  if (unknown !== undefined) return `its critical extension ${quote(unknown)} is not understood`;
+  if (certificate.extBasicConstraints?.isCA === true) return 'it is the certificate of an authority';
+  const usage = certificate.extKeyUsage;
+  if (usage?.keyCertSign === true) return 'its key is for signing certificates';
+  if (usage?.digitalSignature === false) return 'its key is not for signatures';
+  if (!isForCodeSigning(extensionValue(certificate, EXTENDED_KEY_USAGE))) return 'it is not for code signing';
+  return undefined;
+}
+
+/** The first critical extension that nobody here looks at. */
+export function unknownCritical(certificate: X509Certificate): string | undefined {
+  return extensionsOf(certificate).find(({ oid, critical }) => critical && !UNDERSTOOD.has(oid))?.oid;
+}
+
+function isForCodeSigning(usages: Buffer<ArrayBuffer> | undefined): boolean {
+  if (usages === undefined) return false;
+  return ASN1Obj.parseBuffer(usages).subs.some((usage) => usage.toOID() === CODE_SIGNING);
+}
+
+function unsuitable<T>(problem: string): Step<T> {
+  return { ok: false, refusal: refuse('CERTIFICATE_UNSUITABLE', `the certificate is not usable: ${problem}`) };
+}

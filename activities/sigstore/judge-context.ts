@@ -1,0 +1,9 @@
+import type { FoundEntry } from '../rekor/live-log.ts';
+
+/** What a judgement needs to know beside evidence and requirement. */
+export interface JudgeContext {
+  /** The time of judging: what a certificate that nobody saw has to be valid at. */
+  readonly now: Date;
+  /** Log entries that a look-up found for this evidence; they count as if they were in it. */
+  readonly foundEntries?: readonly FoundEntry[];
+}

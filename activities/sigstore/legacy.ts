@@ -1,0 +1,134 @@
+import { createHash } from 'node:crypto';
+import { BUNDLE_V01_MEDIA_TYPE, type Bundle } from '@sigstore/bundle';
+import { isRecord } from '../../workflows/record.ts';
+import { MAX_BUNDLE_BYTES } from '../limits.ts';
+import { decodeBase64 } from './base64.ts';
+import { readDocument } from './bundle.ts';
+import type { LayerAnnotations } from './content.ts';
+import { type Refusal, refuse, type Step } from './judgement.ts';
+import { certificatesIn } from './pem.ts';
+import { quote } from './quote.ts';
+import { hasExactly, parseStrictJson } from './strict-json.ts';
+
+/** RSA 8192 makes 1,368 characters, ML-DSA-87 6,172. */
+const MAX_SIGNATURE_LENGTH = 8192;
+
+/** A log's entry holds the envelope at most once more, in base64. */
+const MAX_ANNOTATION_LENGTH = 2 * MAX_BUNDLE_BYTES;
+
+/**
+ * Makes a v0.1 bundle, the one version that lets a log promise without proof, of a layer of a `.sig` tag: the payload, and what its
+ * annotations hold (cosign v2 `pkg/oci/static`). The annotation `chain` is not read: anchors and intermediates come from the trust root.
+ */
+export function convertSimpleSigning(payload: Uint8Array, annotations: LayerAnnotations): Step<Bundle> {
+  const tooLarge = tooManyBytes('the signed payload', payload);
+  if (tooLarge !== undefined) return failed(tooLarge);
+  const signature = annotations.signature ?? '';
+  if (signature.length > MAX_SIGNATURE_LENGTH) {
+    const sentence = `the signature has ${signature.length} characters, at most ${MAX_SIGNATURE_LENGTH} are read`;
+    return failed(refuse('EVIDENCE_TOO_LARGE', sentence));
+  }
+  if (signature === '' || decodeBase64(signature) === undefined) {
+    const sentence = `expected a signature in canonical base64, found ${quote(signature)}`;
+    return failed(refuse('EVIDENCE_MALFORMED', sentence));
+  }
+  const digest = createHash('sha256').update(payload).digest('base64');
+  return convert({ messageSignature: { messageDigest: { algorithm: 'SHA2_256', digest }, signature } }, annotations);
+}
+
+/** Makes a v0.1 bundle of a layer of a `.att` tag: a DSSE envelope, which holds its signature itself. */
+export function convertEnvelope(envelope: Uint8Array, annotations: LayerAnnotations): Step<Bundle> {
+  const tooLarge = tooManyBytes('the envelope', envelope);
+  if (tooLarge !== undefined) return failed(tooLarge);
+  const json = parseStrictJson(envelope);
+  if (!json.ok) return malformed(`the envelope can't be read: ${json.problem}`);
+  if (!isRecord(json.value)) return malformed("the envelope can't be read: expected a JSON object");
+  return convert({ dsseEnvelope: json.value }, annotations);
+}
+
+function convert(content: object, annotations: LayerAnnotations): Step<Bundle> {
+  const material = convertSigner(annotations.certificate ?? '');
+  if (!material.ok) return material;
+  const entries = convertEntry(annotations.bundle ?? '');
+  if (!entries.ok) return entries;
+  const stamps = convertTimestamp(annotations.timestamp ?? '');
+  if (!stamps.ok) return stamps;
+  const verificationMaterial = {
+    ...material.value,
+    tlogEntries: entries.value,
+    timestampVerificationData: { rfc3161Timestamps: stamps.value },
+  };
+  return readDocument({ mediaType: BUNDLE_V01_MEDIA_TYPE, verificationMaterial, ...content }, 'any');
+}
+
+function convertSigner(pem: string): Step<object> {
+  if (pem === '') return { ok: true, value: { publicKey: { hint: '' } } };
+  const certificates = certificatesIn(pem);
+  if (certificates === undefined) return malformed('the certificate beside the signature is not PEM');
+  const chain = certificates.map((der) => ({ rawBytes: der.toString('base64') }));
+  return { ok: true, value: { x509CertificateChain: { certificates: chain } } };
+}
+
+/** The log's promise as cosign writes it: `SignedEntryTimestamp`, and the payload that it signs (cosign v2 `pkg/cosign/bundle`). */
+function convertEntry(annotation: string): Step<readonly object[]> {
+  if (annotation === '') return { ok: true, value: [] };
+  const json = parseAnnotation(annotation);
+  if (json === undefined || !hasExactly(json, ['SignedEntryTimestamp', 'Payload'])) {
+    return malformed('expected the log entry beside the signature to have SignedEntryTimestamp and Payload');
+  }
+  const { SignedEntryTimestamp: promise, Payload: payload } = json;
+  const entry = isRecord(payload) ? convertPayload(promise, payload) : undefined;
+  if (entry === undefined) return malformed('the log entry beside the signature is incomplete');
+  return { ok: true, value: [entry] };
+}
+
+function convertPayload(promise: unknown, payload: Readonly<Record<string, unknown>>): object | undefined {
+  const { body, integratedTime, logIndex, logID } = payload;
+  const canonical = typeof body === 'string' ? decodeBase64(body) : undefined;
+  const log = typeof logID === 'string' && /^[0-9a-f]{64}$/.test(logID) ? Buffer.from(logID, 'hex') : undefined;
+  if (typeof promise !== 'string' || !decodeBase64(promise)?.length) return undefined;
+  if (canonical === undefined || log === undefined) return undefined;
+  if (!isWholeNumber(integratedTime) || !isWholeNumber(logIndex)) return undefined;
+  const kind = parseStrictJson(canonical);
+  if (!kind.ok || !isRecord(kind.value)) return undefined;
+  return {
+    logIndex: String(logIndex),
+    logId: { keyId: log.toString('base64') },
+    kindVersion: { kind: String(kind.value['kind']), version: String(kind.value['apiVersion']) },
+    integratedTime: String(integratedTime),
+    inclusionPromise: { signedEntryTimestamp: promise },
+    canonicalizedBody: body,
+  };
+}
+
+function convertTimestamp(annotation: string): Step<readonly object[]> {
+  if (annotation === '') return { ok: true, value: [] };
+  const stamp = parseAnnotation(annotation)?.['SignedRFC3161Timestamp'];
+  if (typeof stamp !== 'string' || !decodeBase64(stamp)?.length) {
+    return malformed('expected the timestamp beside the signature to have SignedRFC3161Timestamp in canonical base64');
+  }
+  return { ok: true, value: [{ signedTimestamp: stamp }] };
+}
+
+function parseAnnotation(text: string): Readonly<Record<string, unknown>> | undefined {
+  if (text.length > MAX_ANNOTATION_LENGTH) return undefined;
+  const json = parseStrictJson(Buffer.from(text));
+  return json.ok && isRecord(json.value) ? json.value : undefined;
+}
+
+function isWholeNumber(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
+}
+
+function tooManyBytes(what: string, { length }: Uint8Array): Refusal | undefined {
+  if (length <= MAX_BUNDLE_BYTES) return undefined;
+  return refuse('EVIDENCE_TOO_LARGE', `${what} has ${length} bytes, at most ${MAX_BUNDLE_BYTES} are read`);
+}
+
+function malformed<T>(sentence: string): Step<T> {
+  return failed(refuse('EVIDENCE_MALFORMED', sentence));
+}
+
+function failed<T>(refusal: Refusal): Step<T> {
+  return { ok: false, refusal };
+}

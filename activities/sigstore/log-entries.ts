@@ -1,0 +1,100 @@
+import type { TransparencyLogEntry } from '@sigstore/bundle';
+import { countCosignatures } from './checkpoint.ts';
+import { readFoundEntries } from './found-entry.ts';
+import type { JudgeContext } from './judge-context.ts';
+import { type ProvenEntry, type Refusal, refuse, type Step } from './judgement.ts';
+import type { Signing } from './library-step.ts';
+import { isBelievedAt, proveEntry, refuseExpired } from './log-entry.ts';
+import type { LogRequirement, Requirement } from './requirement.ts';
+import { type Tally, tally } from './tally.ts';
+
+/**
+ * Proves the log entries and counts their logs against the requirement. Where the requirement wants entries, each one of
+ * the evidence has to hold, but for those of logs that nobody named; where only a certificate wants a time, and for
+ * those that a look-up found, one that does not hold is passed over. `seen` are the times that others vouch for.
+ */
+export function proveEntries(
+  signing: Signing,
+  requirement: Requirement,
+  seen: readonly Date[],
+  context: JudgeContext,
+): Step<readonly ProvenEntry[]> {
+  const { log, signer, observers, trust } = requirement;
+  if (signer.kind === 'key' && log === undefined && observers === 0) return { ok: true, value: [] };
+  const own = signing.evidence.entries;
+  if (log !== undefined && distinct(own).length < own.length) {
+    return failed(refuse('EVIDENCE_MALFORMED', 'the evidence holds the same log entry twice'));
+  }
+  const found = new Set(readFoundEntries(context.foundEntries ?? []));
+  const proven = tally(
+    distinct([...own, ...found]),
+    (entry) => proveWhole(entry, signing, requirement),
+    ({ code }, entry) => (log === undefined || found.has(entry) || code === 'LOG_UNKNOWN' ? 'pass over' : 'refuse'),
+  );
+  if (!proven.ok) return proven;
+  const believed = tally(
+    proven.value.proven,
+    (one) => checkWindow(one, timesOf(proven.value.proven, seen, context), trust),
+    (_, { entry }) => (log === undefined || found.has(entry) ? 'pass over' : 'refuse'),
+  );
+  if (!believed.ok) return believed;
+  const refusal = log === undefined ? undefined : checkCount(believed.value, log, proven.value.passedOver);
+  return refusal === undefined ? { ok: true, value: believed.value.proven.map((one) => one.proof) } : failed(refusal);
+}
+
+interface Proven {
+  readonly entry: TransparencyLogEntry;
+  readonly proof: ProvenEntry;
+}
+
+function proveWhole(entry: TransparencyLogEntry, signing: Signing, { trust }: Requirement): Step<Proven> {
+  const step = proveEntry(entry, signing, trust);
+  return step.ok ? { ok: true, value: { entry, proof: step.value } } : step;
+}
+
+/** Without repetitions: one body in one log is one entry, whatever index it claims. */
+function distinct(entries: readonly TransparencyLogEntry[]): readonly TransparencyLogEntry[] {
+  const known = new Set<string>();
+  return entries.filter(({ logId, canonicalizedBody }) => {
+    const name = `${logId.keyId.toString('hex')}:${canonicalizedBody.toString('base64')}`;
+    return !known.has(name) && known.add(name);
+  });
+}
+
+/** When the signature was seen: an entry without a time has to be believed then, and now when nobody saw it. */
+function timesOf(entries: readonly Proven[], seen: readonly Date[], { now }: JudgeContext): readonly Date[] {
+  const logged = entries.flatMap(({ proof }) =>
+    proof.integratedTime === undefined ? [] : [new Date(proof.integratedTime)],
+  );
+  const times = [...seen, ...logged];
+  return times.length > 0 ? times : [now];
+}
+
+function checkWindow(one: Proven, times: readonly Date[], trust: Requirement['trust']): Step<Proven> {
+  if (one.proof.integratedTime !== undefined) return { ok: true, value: one };
+  const outside = times.find((time) => !isBelievedAt(one.proof, time, trust));
+  return outside === undefined ? { ok: true, value: one } : failed(refuseExpired(outside));
+}
+
+function checkCount(
+  { proven, passedOver }: Tally<Proven>,
+  { entries: expected, cosignatures, witnesses }: LogRequirement,
+  before: Refusal | undefined,
+): Refusal | undefined {
+  const witnessed = proven.filter(({ entry }) => {
+    const note = entry.inclusionProof?.checkpoint?.envelope;
+    return cosignatures === 0 || (note !== undefined && countCosignatures(note, witnesses) >= cosignatures);
+  });
+  const logs = (of: readonly Proven[]): number => new Set(of.map(({ proof }) => proof.logId)).size;
+  if (logs(witnessed) >= expected) return undefined;
+  if (logs(proven) >= expected) {
+    const sentence = `expected a checkpoint with cosignatures of ${cosignatures} witnesses in ${expected} logs, found ${logs(witnessed)}`;
+    return refuse('LOG_UNWITNESSED', sentence);
+  }
+  const sentence = `expected entries in ${expected} transparency logs, found ${logs(proven)}`;
+  return before ?? passedOver ?? refuse('LOG_ENTRY_MISSING', sentence);
+}
+
+function failed<T>(refusal: Refusal): Step<T> {
+  return { ok: false, refusal };
+}

@@ -1,0 +1,126 @@
+import type { TransparencyLogEntry } from '@sigstore/bundle';
+import type { TrustMaterial } from '@sigstore/verify';
+import { parseCheckpoint } from './checkpoint.ts';
+import { checkEntryBody, isOldIntoto } from './entry-body.ts';
+import { type EntryInclusion, type ProvenEntry, type Refusal, refuse, type Step } from './judgement.ts';
+import { type LibraryFailure, runLibrary, type Signing } from './library-step.ts';
+import { promiseHolds } from './log-promise.ts';
+import { quote } from './quote.ts';
+
+type Log = TrustMaterial['tlogs'][number];
+
+/** Seconds since 1970, until the year 33658. */
+const UNIX_TIME = /^(?:0|[1-9][0-9]{0,11})$/;
+
+/**
+ * Proves one log entry by the logs of the trust root: that a log with that id promised it at a time when its key was
+ * believed, or that it is in the tree of a checkpoint that the log signed (both, where both are there), and that it is
+ * about this signature, its digest and its signer. An entry without a time is proven for whatever time
+ * {@link isBelievedAt} says.
+ */
+export function proveEntry(
+  entry: TransparencyLogEntry,
+  signing: Signing,
+  trust: Pick<TrustMaterial, 'tlogs'>,
+): Step<ProvenEntry> {
+  const logs = logsOf(entry.logId.keyId, trust);
+  if (logs.length === 0) {
+    const sentence = `the trust root does not name the log ${entry.logId.keyId.toString('hex').slice(0, 64)} of the entry`;
+    return failed(refuse('LOG_UNKNOWN', sentence));
+  }
+  const promised = promisedTime(entry);
+  if (!promised.ok) return promised;
+  const time = promised.value;
+  if (time !== undefined && !logs.some((log) => isWithin(log, time))) return failed(refuseExpired(time));
+  return proveByLogs(entry, signing, logs, time);
+}
+
+function proveByLogs(
+  entry: TransparencyLogEntry,
+  signing: Signing,
+  tlogs: Log[],
+  time: Date | undefined,
+): Step<ProvenEntry> {
+  const failure = isOldIntoto(entry)
+    ? proveOldIntoto(entry, tlogs)
+    : runLibrary(signing, { entity: { tlogEntries: [entry] }, trust: { tlogs } });
+  const refusal = refuseFailure(failure) ?? checkEntryBody(entry, signing);
+  if (refusal !== undefined) return failed(refusal);
+  const inclusion = inclusionOf(entry);
+  if (!inclusion.ok) return inclusion;
+  return {
+    ok: true,
+    value: {
+      logId: entry.logId.keyId.toString('hex'),
+      canonicalizedBody: entry.canonicalizedBody,
+      integratedTime: time?.getTime(),
+      inclusion: inclusion.value,
+    },
+  };
+}
+
+/** Tells whether the key of the entry's log was believed at a time. */
+export function isBelievedAt({ logId }: ProvenEntry, time: Date, trust: Pick<TrustMaterial, 'tlogs'>): boolean {
+  return logsOf(Buffer.from(logId, 'hex'), trust).some((log) => isWithin(log, time));
+}
+
+/** The log signed at a time outside the window of its key. */
+export function refuseExpired(time: Date): Refusal {
+  return refuse('LOG_KEY_EXPIRED', `the trust root does not believe the key of the log at ${time.toISOString()}`);
+}
+
+function logsOf(keyId: Buffer, { tlogs }: Pick<TrustMaterial, 'tlogs'>): Log[] {
+  return tlogs.filter(({ logID }) => logID.equals(keyId));
+}
+
+function isWithin({ validFor }: Log, time: Date): boolean {
+  return validFor.start <= time && time <= validFor.end;
+}
+
+/** The time that the log promised the entry at; without a promise an entry's time is only somebody's word. */
+function promisedTime({ inclusionPromise, integratedTime }: TransparencyLogEntry): Step<Date | undefined> {
+  if (inclusionPromise === undefined) return { ok: true, value: undefined };
+  if (UNIX_TIME.test(integratedTime) && integratedTime !== '0') {
+    return { ok: true, value: new Date(Number(integratedTime) * 1000) };
+  }
+  return failed(refuse('LOG_PROOF_INVALID', `the log's promise is for no time: ${quote(integratedTime)}`));
+}
+
+/** Only Rekor v1 has this kind, and cosign never kept more of it than the promise. */
+function proveOldIntoto(entry: TransparencyLogEntry, logs: Log[]): LibraryFailure | undefined {
+  if (entry.inclusionProof !== undefined) return 'TLOG_INCLUSION_PROOF_ERROR';
+  return promiseHolds(entry, logs) ? undefined : 'TLOG_INCLUSION_PROMISE_ERROR';
+}
+
+function refuseFailure(failure: LibraryFailure | undefined): Refusal | undefined {
+  switch (failure) {
+    case undefined:
+      return undefined;
+    case 'TLOG_BODY_ERROR': {
+      const sentence = 'the log entry is not about this signature: its signature, digest or kind is another one';
+      return refuse('LOG_ENTRY_MISMATCH', sentence);
+    }
+    case 'TLOG_INCLUSION_PROMISE_ERROR':
+      return refuse('LOG_PROOF_INVALID', "the log's promise (SET) does not hold");
+    case 'TLOG_INCLUSION_PROOF_ERROR':
+      return refuse('LOG_PROOF_INVALID', "the log's inclusion proof or checkpoint does not hold");
+    default:
+      return refuse('LOG_PROOF_INVALID', 'the log entry has neither a promise nor an inclusion proof that can be read');
+  }
+}
+
+/** What the proof and the checkpoint say; the fields of the proof that nobody signed have to agree with the checkpoint. */
+function inclusionOf({ inclusionProof: proof }: TransparencyLogEntry): Step<EntryInclusion | undefined> {
+  if (proof === undefined) return { ok: true, value: undefined };
+  const checkpoint = parseCheckpoint(proof.checkpoint?.envelope ?? '');
+  if (checkpoint === undefined) return failed(refuse('LOG_PROOF_INVALID', 'the checkpoint is not one'));
+  const { origin, treeSize, rootHash } = checkpoint;
+  if (proof.treeSize !== treeSize.toString() || !proof.rootHash.equals(rootHash)) {
+    return failed(refuse('LOG_PROOF_INVALID', 'the inclusion proof is for another tree than its checkpoint'));
+  }
+  return { ok: true, value: { origin, index: BigInt(proof.logIndex), treeSize, rootHash } };
+}
+
+function failed<T>(refusal: Refusal): Step<T> {
+  return { ok: false, refusal };
+}
