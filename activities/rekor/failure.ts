@@ -15,10 +15,11 @@ export function asLogFailure(error: unknown): unknown {
   if (!(error instanceof EvidenceError)) return error;
   const code = LOG_CODES[error.code];
   if (code === undefined) return error;
-  return new EvidenceError(code, error.message, { retryable: error.retryable, cause: error.cause });
+  // A log, or what stands before it, may be mended at any time: no fault of a log is for ever.
+  return new EvidenceError(code, error.message, { retryable: true, cause: error.cause });
 }
 
-/** What an HTTP answer outside of the expected ones means. A log is open to everybody: 401 and 403 are its fault, or a proxy's. */
+/** What an HTTP answer outside of the expected ones means. A log is open to everybody, so that 401 and 403 are its fault, or a proxy's. */
 export function unexpectedStatus(what: string, response: Response): EvidenceError {
   const { status } = response;
   const message = `${what}: expected an answer, got ${status} (${STATUS_CODES[status] ?? 'unknown status'})`;
@@ -26,7 +27,7 @@ export function unexpectedStatus(what: string, response: Response): EvidenceErro
   const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
   if (status === 429) return new EvidenceError('LOG_THROTTLED', message, { retryable: true, ...wait });
   // 400 and 404 too: servers that share a log may know different sizes of it for a moment.
-  return new EvidenceError('LOG_ERROR', message, { retryable: status !== 401 && status !== 403, ...wait });
+  return new EvidenceError('LOG_ERROR', message, { retryable: true, ...wait });
 }
 
 /** The log broke its protocol, or somebody before it: nothing that it says in this exchange can be used. */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { isRecord } from '../../workflows/record.ts';
 import type { EntryQuestion } from './live-log.ts';
 
@@ -40,6 +41,7 @@ function envelopeEntries(envelope: string, key: string): readonly unknown[] {
           payload: base64(payload),
           signatures: signatures.map((sig) => ({ sig: base64(sig), publicKey: key })),
         },
+        hash: { algorithm: 'sha256', value: createHash('sha256').update(envelope).digest('hex') },
       },
     },
   };
