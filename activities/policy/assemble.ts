@@ -72,10 +72,8 @@ function trustRoots(
   authorities: readonly AuthorityDocument[],
   referred: Files,
 ): readonly TrustRootDocument[] {
-  const documents = files.flatMap((file) =>
-    file.documents.flatMap((one) => (one.kind === 'trust-root' ? [one.trustRoot] : [])),
-  );
-  const known = new Map(documents.map((one) => [one.name, one]));
+  const documents = files.flatMap((file) => file.documents.filter((one) => one.kind === 'trust-root'));
+  const known = new Map(documents.map((one) => [one.name, one.trustRoot]));
   const problems = new Map<string, string>();
   for (const { name, field } of authorities.flatMap(trustRootReferencesOf)) {
     if (known.has(name) || field === undefined) continue;
@@ -87,7 +85,7 @@ function trustRoots(
       reject(field, `expected a TrustRoot ${quote(name)} or the file ${trustPath(name)}, found neither: ${problem}`);
     }
   }
-  return [...known.values()];
+  return [...known.values()].filter((one) => one !== undefined);
 }
 
 function readTrustRootFile(name: string, referred: Files) {

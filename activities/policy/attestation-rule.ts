@@ -1,6 +1,6 @@
 import { compileCondition } from '../attestation/condition.ts';
 import { PREDICATE_TYPE_ALIASES, predicateTypesOf } from '../attestation/predicate-type.ts';
-import { type Field, readMapping, readText, reject, required } from './field.ts';
+import { type Field, readLine, readMapping, readText, reject, required } from './field.ts';
 import { FIELD_TABLES } from './field-tables.ts';
 import { quote } from './policy-problem.ts';
 import type { AttestationRule } from './policy-set.ts';
@@ -13,7 +13,7 @@ export function readAttestation(field: Field): AttestationRule | undefined {
   const fields = readMapping(field, FIELD_TABLES['spec.authorities[].attestations[]']);
   if (fields === undefined) return undefined;
   const nameField = required(field, fields, 'name', 'name it, for sentences');
-  const name = nameField && readAttestationName(nameField);
+  const name = nameField && readLine(nameField, MAX_NAME_LENGTH);
   const typeField = required(field, fields, 'predicateType', 'write for example slsaprovenance1');
   const predicateTypes = typeField && readPredicateTypes(typeField);
   const policy = fields.get('policy');
@@ -22,12 +22,6 @@ export function readAttestation(field: Field): AttestationRule | undefined {
     return undefined;
   }
   return { name, predicateTypes, condition };
-}
-
-function readAttestationName(field: Field): string | undefined {
-  const name = readText(field);
-  if (name === undefined || (name.length <= MAX_NAME_LENGTH && /^[\x20-\x7e]+$/.test(name))) return name;
-  return reject(field, `expected at most ${MAX_NAME_LENGTH} printable characters, found ${quote(name)}; rename it`);
 }
 
 function readPredicateTypes(field: Field): readonly string[] | undefined {

@@ -2,12 +2,11 @@ import type { LogMode } from '../../workflows/activities.ts';
 import { MAX_DEMANDED } from '../limits.ts';
 import { CLAIM_OIDS, isClaimName } from '../sigstore/claim.ts';
 import type { ClaimRule } from '../sigstore/requirement.ts';
-import { exactly } from '../sigstore/text-pattern.ts';
 import { type Cosignatures, readCosignatures } from './cosignatures.ts';
 import { type Field, readCount, readMapping, readText, readWord, reject, required } from './field.ts';
 import { REQUIREMENT_TABLES } from './field-tables.ts';
 import { type DocumentName, hasVersion, readMetadata } from './metadata.ts';
-import { readPattern } from './pattern.ts';
+import { readExact, readPattern } from './pattern.ts';
 
 /** An AuthorityRequirement as it stands in its file: what one authority, or all of a policy, have to prove beyond it. */
 export interface RequirementDocument extends DocumentName {
@@ -125,7 +124,6 @@ function readClaim(claim: ClaimRule['claim'], field: Field): readonly ClaimDeman
     const found = exact === undefined ? 'neither' : 'both';
     return reject(field, `expected one of exact and regExp, found ${found}; write the value into exact`) ?? [];
   }
-  const text = exact && readText(exact);
-  const value = regExp === undefined ? (text === undefined ? undefined : exactly(text)) : readPattern(regExp);
+  const value = regExp === undefined ? exact && readExact(exact) : readPattern(regExp);
   return value === undefined ? [] : [{ claim, value, field }];
 }

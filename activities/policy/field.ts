@@ -89,6 +89,17 @@ export function readText(field: Field): string | undefined {
   );
 }
 
+/** Reads a string of one line and at most `most` characters. */
+export function readLine(field: Field, most: number): string | undefined {
+  const text = readText(field);
+  if (text === undefined) return undefined;
+  if (/\p{Cc}/u.test(text)) {
+    return reject(field, `expected one line of text, found ${quote(text)}; remove line breaks and control characters`);
+  }
+  if (text.length <= most) return text;
+  return reject(field, `expected at most ${most} characters, found ${text.length}; shorten it`);
+}
+
 /** Reads one of some words; `fix` says what to do about another one. */
 export function readWord<T extends string>(field: Field, words: readonly T[], fix: string): T | undefined {
   const text = readText(field);
@@ -111,9 +122,12 @@ export function readCount(field: Field, least: number, most: number): number | u
   return reject(field, `expected a number from ${least} to ${most}, found ${found}; correct it`);
 }
 
+/** Longer than the address of any service. */
+const MAX_URL_LENGTH = 2048;
+
 /** Reads the address of a service: http or https, without credentials. Answers it as it stands. */
 export function readUrl(field: Field): string | undefined {
-  const text = readText(field);
+  const text = readLine(field, MAX_URL_LENGTH);
   if (text === undefined) return undefined;
   const url = URL.parse(text);
   if (url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '') return text;

@@ -1,10 +1,10 @@
 import { MAX_IDENTITIES } from '../limits.ts';
 import type { IdentityRule } from '../sigstore/requirement.ts';
-import { exactly, type TextPattern } from '../sigstore/text-pattern.ts';
-import { type Field, readBoolean, readList, readMapping, readText, readUrl, reject, required } from './field.ts';
+import type { TextPattern } from '../sigstore/text-pattern.ts';
+import { type Field, readBoolean, readList, readMapping, readUrl, reject, required } from './field.ts';
 import { FIELD_TABLES } from './field-tables.ts';
 import { type Material, readMaterial } from './material.ts';
-import { readPattern } from './pattern.ts';
+import { readExact, readPattern } from './pattern.ts';
 import { readTrustRootReference, type TrustRootReference } from './trust-root-reference.ts';
 
 /** `spec.authorities[].keyless`: its certificates are not parsed, and not read yet where they are in a file. */
@@ -65,7 +65,5 @@ function readHalf(
     const fix = exact === undefined ? 'add one, so that not everybody may sign' : 'remove one';
     return reject(identity, `expected one of ${exactName} and ${patternName}, found ${found}; ${fix}`);
   }
-  if (pattern !== undefined) return readPattern(pattern);
-  const text = exact && readText(exact);
-  return text === undefined ? undefined : exactly(text);
+  return pattern === undefined ? exact && readExact(exact) : readPattern(pattern);
 }

@@ -89,13 +89,13 @@ function nameOf(document: FileDocument): { readonly name: string; readonly field
     case 'requirement':
       return { name: document.requirement.name, field: document.requirement.nameField };
     case 'trust-root':
-      return { name: document.trustRoot.name, field: { ...document.field, path: 'metadata.name' } };
+      return { name: document.name, field: { ...document.field, path: 'metadata.name' } };
   }
 }
 
 function referredPaths(files: readonly PolicyFile[]): readonly string[] {
   const documents = files.flatMap((file) => file.documents);
-  const named = documents.flatMap((one) => (one.kind === 'trust-root' ? [one.trustRoot.name] : []));
+  const named = documents.flatMap((one) => (one.kind === 'trust-root' ? [one.name] : []));
   const authorities = documents.flatMap((one) => (one.kind === 'policy' ? one.policy.authorities : []));
   return filesOf(authorities, new Set(named));
 }

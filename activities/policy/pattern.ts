@@ -1,10 +1,10 @@
-import { compilePattern, type TextPattern } from '../sigstore/text-pattern.ts';
-import { type Field, readText, reject } from './field.ts';
+import { compilePattern, exactly, MAX_PATTERN_LENGTH, type TextPattern } from '../sigstore/text-pattern.ts';
+import { type Field, readLine, reject } from './field.ts';
 import { quote } from './policy-problem.ts';
 
 /** Reads a regular expression (RE2), which has to match the whole of a text. */
 export function readPattern(field: Field): TextPattern | undefined {
-  const source = readText(field);
+  const source = readLine(field, MAX_PATTERN_LENGTH);
   if (source === undefined) return undefined;
   const result = compilePattern(source);
   if (result.ok) return result.pattern;
@@ -12,4 +12,10 @@ export function readPattern(field: Field): TextPattern | undefined {
     field,
     `expected a pattern, found ${quote(source)}, which is not usable: ${result.problem}; correct it`,
   );
+}
+
+/** Reads a text that has to be the same, character by character. */
+export function readExact(field: Field): TextPattern | undefined {
+  const text = readLine(field, MAX_PATTERN_LENGTH);
+  return text === undefined ? undefined : exactly(text);
 }

@@ -16,7 +16,13 @@ export interface PolicyFile extends YamlFile {
 export type FileDocument =
   | { readonly kind: 'policy'; readonly policy: PolicyDocument }
   | { readonly kind: 'requirement'; readonly requirement: RequirementDocument }
-  | { readonly kind: 'trust-root'; readonly trustRoot: TrustRootDocument; readonly field: Field };
+  | {
+      readonly kind: 'trust-root';
+      /** `undefined` for a broken one, which is missed under its name by nobody else. */
+      readonly trustRoot: TrustRootDocument | undefined;
+      readonly name: string;
+      readonly field: Field;
+    };
 
 const KINDS = 'ClusterImagePolicy, TrustRoot or AuthorityRequirement';
 
@@ -57,7 +63,8 @@ function readDocument(field: Field): readonly FileDocument[] {
     }
     case 'TrustRoot': {
       const trustRoot = readTrustRoot(field);
-      return trustRoot === undefined ? [] : [{ kind: 'trust-root', trustRoot, field }];
+      const name: unknown = trustRoot?.name ?? field.node.getIn(['metadata', 'name']);
+      return typeof name === 'string' ? [{ kind: 'trust-root', trustRoot, name, field }] : [];
     }
     default:
       reject(kindField, `expected ${KINDS}, found ${quote(kind)}; keep other kinds elsewhere`);

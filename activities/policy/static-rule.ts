@@ -1,5 +1,5 @@
 import { MAX_STATIC_MESSAGE_LENGTH } from '../limits.ts';
-import { type Field, readMapping, readText, readWord, reject, required } from './field.ts';
+import { type Field, readLine, readMapping, readWord, required } from './field.ts';
 import { FIELD_TABLES } from './field-tables.ts';
 
 /** `spec.authorities[].static`: an answer that needs no evidence. */
@@ -16,10 +16,6 @@ export function readStaticRule(field: Field): StaticDocument | undefined {
   const actionField = required(field, fields, 'action', 'write pass or fail');
   const action = actionField && readWord(actionField, ['pass', 'fail'], 'choose one');
   const messageField = fields.get('message');
-  const message = messageField && readText(messageField);
-  if (messageField !== undefined && (message?.length ?? 0) > MAX_STATIC_MESSAGE_LENGTH) {
-    const found = `found ${message?.length}`;
-    return reject(messageField, `expected at most ${MAX_STATIC_MESSAGE_LENGTH} characters, ${found}; shorten it`);
-  }
+  const message = messageField && readLine(messageField, MAX_STATIC_MESSAGE_LENGTH);
   return action === undefined ? undefined : { kind: 'static', action, message };
 }
