@@ -2,6 +2,7 @@ import { type Bundle, bundleFromJSON } from '@sigstore/bundle';
 import { isRecord } from '../../workflows/record.ts';
 import { MAX_BUNDLE_BYTES, MAX_CERTIFICATES, MAX_TIMESTAMPS, MAX_TLOG_ENTRIES } from '../limits.ts';
 import { decodeBase64 } from './base64.ts';
+import { isSelfIssued } from './certificate.ts';
 import { type Refusal, refuse, type Step } from './judgement.ts';
 import { quote } from './quote.ts';
 import { parseStrictJson } from './strict-json.ts';
@@ -91,7 +92,13 @@ function checkCertificates(
   if (!Array.isArray(certificates) || certificates.length === 0) return malformed('expected a certificate, found none');
   const isWhole = certificates.every((one) => isRecord(one) && isBase64(one['rawBytes']));
   if (!isWhole) return malformed('expected certificates in canonical base64');
-  return over(MAX_CERTIFICATES, 'certificates', certificates);
+  return over(MAX_CERTIFICATES, 'certificates', certificates) ?? checkWithoutRoot(certificates.slice(1));
+}
+
+/** Signers must not put a root into a bundle (protobuf-specs `sigstore_bundle.proto`), for somebody might trust it. */
+function checkWithoutRoot(others: readonly Readonly<Record<string, unknown>>[]): Refusal | undefined {
+  const hasRoot = others.some(({ rawBytes }) => isSelfIssued(Buffer.from(String(rawBytes), 'base64')));
+  return hasRoot ? malformed('its chain has a root certificate, or what is none') : undefined;
 }
 
 function checkContent(bundle: Readonly<Record<string, unknown>>, contents: BundleContents): Refusal | undefined {

@@ -64,6 +64,16 @@ export function unknownCritical(certificate: X509Certificate): string | undefine
   return extensionsOf(certificate).find(({ oid, critical }) => critical && !UNDERSTOOD.has(oid))?.oid;
 }
 
+/** Tells whether a certificate is a root; what is no certificate is taken for one. */
+export function isSelfIssued(der: Buffer): boolean {
+  try {
+    const { subject, issuer } = X509Certificate.parse(Buffer.from(der));
+    return subject.equals(issuer);
+  } catch {
+    return true;
+  }
+}
+
 function isForCodeSigning(usages: Buffer<ArrayBuffer> | undefined): boolean {
   if (usages === undefined) return false;
   return ASN1Obj.parseBuffer(usages).subs.some((usage) => usage.toOID() === CODE_SIGNING);

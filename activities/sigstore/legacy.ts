@@ -63,10 +63,9 @@ function convert(content: object, annotations: LayerAnnotations): Step<Bundle> {
 
 function convertSigner(pem: string): Step<object> {
   if (pem === '') return { ok: true, value: { publicKey: { hint: '' } } };
-  const certificates = certificatesIn(pem);
-  if (certificates === undefined) return malformed('the certificate beside the signature is not PEM');
-  const chain = certificates.map((der) => ({ rawBytes: der.toString('base64') }));
-  return { ok: true, value: { x509CertificateChain: { certificates: chain } } };
+  const [leaf] = certificatesIn(pem) ?? [];
+  if (leaf === undefined) return malformed('the certificate beside the signature is not PEM');
+  return { ok: true, value: { x509CertificateChain: { certificates: [{ rawBytes: leaf.toString('base64') }] } } };
 }
 
 /** The log's promise as cosign writes it: `SignedEntryTimestamp`, and the payload that it signs (cosign v2 `pkg/cosign/bundle`). */
