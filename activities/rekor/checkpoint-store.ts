@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { access, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isRecord } from '../../workflows/record.ts';
 import { MAX_LOG_MEMORY_BYTES, MAX_LOG_TREES } from '../limits.ts';
@@ -73,16 +73,6 @@ export class CheckpointStore {
     } catch (error) {
       await rm(temporary, { force: true }).catch(() => undefined);
       return codeOf(error);
-    }
-  }
-
-  /** True when somebody took the file away: what it held is to be forgotten. */
-  async isRemoved(logId: string): Promise<boolean> {
-    try {
-      await access(this.pathOf(logId));
-      return false;
-    } catch (error) {
-      return codeOf(error) === 'ENOENT';
     }
   }
 }

@@ -1,7 +1,7 @@
 import { parseCheckpoint } from '../sigstore/checkpoint.ts';
 import type { TransparencyLog } from '../trust/trust-root.ts';
 import type { LogAlarm, OnAlarm } from './alarm.ts';
-import type { CheckpointStore, Conviction } from './checkpoint-store.ts';
+import type { CheckpointStore, Conviction, LoadedRecord, LogRecord } from './checkpoint-store.ts';
 import { type SignedCheckpoint, signatureProblem, treeOf } from './log-api.ts';
 
 /** What is remembered of one log: the newest accepted checkpoint of each tree, and whether it was caught lying. */
@@ -53,10 +53,14 @@ export class LogMemory {
 
   /** A person who takes the file away acquits the log, and clears all that was remembered of it. Answers whether it is so. */
   async isAcquitted(): Promise<boolean> {
-    if (this.#conviction === undefined) return false;
+    if (this.#conviction === undefined || this.#store === undefined) return false;
     // The file may be about to be written for the first time.
     await this.#saving;
-    if (this.#isUnsaved || !(await this.#store?.isRemoved(this.log.id))) return false;
+    if (this.#isUnsaved) return false;
+    const loaded = await this.#store.load(this.log.id);
+    // Another worker may have begun a new file since.
+    const isFree = loaded.kind === 'none' || (loaded.kind === 'record' && loaded.record.conviction === undefined);
+    if (!isFree) return false;
     this.#conviction = undefined;
     this.#newest.clear();
     return true;
@@ -80,10 +84,16 @@ export class LogMemory {
   }
 
   #recall(note: string): boolean {
-    const checkpoint = parseCheckpoint(note);
-    if (checkpoint === undefined || signatureProblem(this.log, checkpoint) !== undefined) return false;
-    this.#newest.set(treeOf(this.log, checkpoint.origin), { note, checkpoint });
+    const signed = this.#parse(note);
+    if (signed === undefined) return false;
+    this.#newest.set(treeOf(this.log, signed.checkpoint.origin), signed);
     return true;
+  }
+
+  #parse(note: string): SignedCheckpoint | undefined {
+    const checkpoint = parseCheckpoint(note);
+    if (checkpoint === undefined || signatureProblem(this.log, checkpoint) !== undefined) return undefined;
+    return { note, checkpoint };
   }
 
   /** One after the other, so that the newest is what stays. */
@@ -91,8 +101,7 @@ export class LogMemory {
     const store = this.#store;
     if (store === undefined) return;
     this.#saving = this.#saving.then(async () => {
-      const checkpoints = [...this.#newest.values()].map(({ note }) => note);
-      const problem = await store.save(this.log.id, { checkpoints, conviction: this.#conviction });
+      const problem = await store.save(this.log.id, this.#merged(await store.load(this.log.id)));
       if (problem !== undefined && !this.#isUnsaved) {
         this.raise(
           'memory-unsaved',
@@ -102,6 +111,21 @@ export class LogMemory {
       this.#isUnsaved = problem !== undefined;
     });
     await this.#saving;
+  }
+
+  /** Other workers may keep their memory in the same file: a conviction is never lost, nor the larger tree. */
+  #merged(stored: LoadedRecord): LogRecord {
+    const merged = new Map(this.#newest);
+    const record = stored.kind === 'record' ? stored.record : undefined;
+    for (const note of record?.checkpoints ?? []) {
+      const signed = this.#parse(note);
+      if (signed === undefined) continue;
+      const tree = treeOf(this.log, signed.checkpoint.origin);
+      const ours = merged.get(tree);
+      if (ours === undefined || ours.checkpoint.treeSize < signed.checkpoint.treeSize) merged.set(tree, signed);
+    }
+    this.#conviction ??= record?.conviction;
+    return { checkpoints: [...merged.values()].map(({ note }) => note), conviction: this.#conviction };
   }
 
   #cure(): string {
