@@ -113,9 +113,8 @@ export function createTrustStore(options: TrustStoreOptions = {}): ManagedTrustS
     find(name) {
       const root = roots.get(name);
       if (root === undefined) {
-        throw new EvidenceError('INTERNAL', `expected a trust root that a policy names, found ${quote(name)}`, {
-          retryable: false,
-        });
+        const sentence = `the trust root ${quote(name)} is named by no policy any more; pull again`;
+        throw new EvidenceError('POLICY_CHANGED', sentence, { retryable: false });
       }
       const error = whyUnusable(root, now(), graceMs);
       const { usable } = root.state();

@@ -39,7 +39,7 @@ export interface TransparencyLog {
 export interface TrustStore {
   /**
    * The trust root of that name. Throws TRUST_ROOT_UNAVAILABLE while none could be had, TRUST_ROOT_EXPIRED with the date
-   * when its metadata is past its time, INTERNAL for a name that no policy could have named.
+   * when its metadata is past its time, POLICY_CHANGED for a name that the policies in use don't have.
    */
   find(name: string): TrustRoot;
   /** Hex SHA-256 over names and revisions of all trust roots that are usable now. */
