@@ -24,6 +24,8 @@ export interface PolicyStore {
 }
 
 export interface PolicyStoreOptions {
+  /** Awaited before a valid set takes effect, so that what it names is there when it does. Must not reject. */
+  readonly prepare?: (set: PolicySet) => Promise<void>;
   /**
    * Told what the directory holds: at the start and after each change, when it has taken effect. A load with problems
    * is told as such, although the last good set stays in use. Must not throw.
@@ -43,6 +45,7 @@ const POLL_MS = 2_000;
  */
 export async function createPolicyStore(directory: string, options: PolicyStoreOptions = {}): Promise<PolicyStore> {
   let seen = await loadPolicyDirectory(directory);
+  if (seen.ok) await options.prepare?.(seen.set);
   let state: PolicyState = seen;
   let running: Promise<PolicyState> | undefined;
   let stopped = false;
@@ -51,6 +54,7 @@ export async function createPolicyStore(directory: string, options: PolicyStoreO
   async function look(): Promise<PolicyState> {
     const load = await loadPolicyDirectory(directory);
     if (stopped || fingerprint(load) === fingerprint(seen)) return state;
+    if (load.ok) await options.prepare?.(load.set);
     seen = load;
     state = stateAfter(state, load);
     options.onReload?.(load);
