@@ -14,5 +14,5 @@ export async function fetchSignatures(
   signal: AbortSignal,
 ): Promise<SignatureSet> {
   const set = policySet(dependencies, request.policyRevision);
-  return await findSignatures(registryOf(dependencies, set, request.source), request, signal);
+  return await findSignatures(registryOf(dependencies, set, request.source), request, signal, dependencies.registry);
 }

@@ -6,8 +6,9 @@ import { type EvidenceRule, logsOf } from './authority-rule.ts';
 import type { Dependencies } from './dependencies.ts';
 import { imageName } from './image-name.ts';
 import type { Authority, PolicySet } from './policy/policy-set.ts';
+import { indexLists } from './registry/covering-index.ts';
 import type { Registry } from './registry/registry.ts';
-import { indexLists, readSignature } from './registry/signatures.ts';
+import { readSignature } from './registry/signatures.ts';
 import type { FoundEntry } from './rekor/live-log.ts';
 import type { SignatureContent } from './sigstore/content.ts';
 import { type ExpectedImage, refuse, type SignatureJudgement } from './sigstore/judgement.ts';
@@ -72,7 +73,7 @@ export async function judgeEvidence(
     repository: repositoryOf(imageName(subject.name)),
   };
   if (reference.index !== undefined) {
-    const listed = await indexLists(registry, subject.name, reference.index, subject.digest, signal);
+    const listed = await indexLists(dependencies.registry, subject.name, reference.index, subject.digest, signal);
     if (!listed)
       return refuse('SUBJECT_MISMATCH', `it is about the index ${reference.index}, which lists no such image`);
   }

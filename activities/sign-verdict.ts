@@ -57,7 +57,7 @@ async function proveAllow(
   return { ...claim, reasons: withWarnings(reasons, claim), signers };
 }
 
-/** What one authority makes of the evidence now; `undefined` for one that needs none. */
+/** What one authority makes of the evidence now; `undefined` for one that needs none, or can't be asked and need not be. */
 async function judgeAgain(
   dependencies: Dependencies,
   set: PolicySet,
@@ -66,14 +66,19 @@ async function judgeAgain(
   signal: AbortSignal,
 ): Promise<JudgedAuthority | undefined> {
   const authority = findAuthority(dependencies, { ...reference, policyRevision: claim.policyRevision });
-  // Without a claim that it signed, there is nothing to prove about an authority.
-  const label = `${reference.policy}/${reference.authority}`;
-  if (authority.signer.kind === 'static' || !claim.signers.some((signer) => signer.authority === label))
-    return undefined;
+  if (authority.signer.kind === 'static') return undefined;
   const asked = { ...reference, name: claim.name, digest: claim.digest, signatures: evidence };
-  const outcome = await judgeAuthority(dependencies, set, authority, asked, signal);
-  if (authority.log === undefined || !outcome.satisfied) return { reference, outcome };
-  return { reference, outcome, log: await checkLogs(dependencies, set, authority, asked, signal) };
+  try {
+    const outcome = await judgeAuthority(dependencies, set, authority, asked, signal);
+    if (authority.log === undefined || !outcome.satisfied) return { reference, outcome };
+    return { reference, outcome, log: await checkLogs(dependencies, set, authority, asked, signal) };
+  } catch (error) {
+    // Another authority may do: only one that is claimed to have signed has to be asked.
+    const label = `${reference.policy}/${reference.authority}`;
+    const isClaimed = claim.signers.some((signer) => signer.authority === label);
+    if (isClaimed || claim.signers.length === 0 || !(error instanceof EvidenceError)) throw error;
+    return undefined;
+  }
 }
 
 /** Only what is proven is proven again, so a warning is told in the words of the workflow that found the whole of it. */

@@ -81,7 +81,7 @@ async function firstThatHolds(
 ): Promise<Signer | undefined> {
   for (const reference of references) {
     const proof = await judgeEvidence(dependencies, subject, rule, reference, signal);
-    const judgement = await underCondition(rule, proof);
+    const judgement = await underCondition(rule, proof, signal);
     if (judgement.valid) {
       const { identity, statement } = judgement;
       const signer = { authority: `${subject.policy}/${subject.authority}`, identity, evidence: reference.blob };
@@ -93,9 +93,13 @@ async function firstThatHolds(
 }
 
 /** An attestation that is there may still not say what the policy wants. */
-async function underCondition({ condition }: EvidenceRule, judgement: SignatureJudgement): Promise<SignatureJudgement> {
+async function underCondition(
+  { condition }: EvidenceRule,
+  judgement: SignatureJudgement,
+  signal: AbortSignal,
+): Promise<SignatureJudgement> {
   if (!judgement.valid || condition === undefined) return judgement;
   if (judgement.statement === undefined) return refuse('CONDITION_FAILED', 'there is no statement to look at');
-  const answer = await evaluateCondition(condition, judgement.statement);
+  const answer = await evaluateCondition(condition, judgement.statement, signal);
   return answer.holds ? judgement : refuse('CONDITION_FAILED', answer.sentence);
 }

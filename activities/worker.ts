@@ -4,11 +4,7 @@ import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { DURABLE_ATTEMPT_MS } from '../workflows/deadlines.ts';
 import { createActivities } from './activities.ts';
-import { formatProblem } from './policy/policy-problem.ts';
-import { createPolicyStore } from './policy/store.ts';
-import { dockerCredentials } from './registry/docker-credentials.ts';
-import { originOnly } from './registry/endpoints.ts';
-import { createRegistry } from './registry/registry.ts';
+import { createResources } from './resources.ts';
 import { loadVerdictKey } from './verdict-key.ts';
 
 export interface WorkerOptions {
@@ -16,6 +12,8 @@ export interface WorkerOptions {
   readonly policy: string;
   /** PEM file of the verdict signing key. */
   readonly verdictKey: string;
+  /** Directory for what has to survive a restart: trust roots, and the newest checkpoint of each log. */
+  readonly state: string | undefined;
   readonly taskQueue: string;
   /** Registries that are spoken to by plain HTTP besides the loopback ones, as `host[:port]`. */
   readonly plainHttp: readonly string[];
@@ -39,33 +37,21 @@ const RECONNECT_MS = 1_000;
  */
 export async function runWorker(options: WorkerOptions, signal: AbortSignal): Promise<void> {
   installRuntime(options.metrics);
-  const verdictKey = await loadVerdictKey(options.verdictKey);
   await access(options.workflowBundle).catch(() => {
     throw new Error(
       `expected the workflow bundle at ${options.workflowBundle}, found none; make it with "npm run build"`,
     );
   });
-  const policy = await createPolicyStore(options.policy, {
-    onReload: (load) => {
-      if (load.ok) log('info', 'policy', { policyRevision: load.set.revision, policies: load.set.policies.length });
-      else
-        for (const problem of load.problems) log('error', 'policy is not valid', { problem: formatProblem(problem) });
-    },
-  });
-  const dependencies = {
-    policy,
-    registry: createRegistry({ endpoints: originOnly(options.plainHttp), credentials: dockerCredentials() }),
-    verdictKey,
-  };
+  const resources = await createResources({ ...options, verdictKey: await loadVerdictKey(options.verdictKey) }, log);
   const connection = await connect(signal);
-  if (connection === undefined) return policy.stop();
+  if (connection === undefined) return resources.stop();
   try {
     const worker = await Worker.create({
       connection: connection.native,
       namespace: connection.namespace,
       taskQueue: options.taskQueue,
       workflowBundle: { codePath: options.workflowBundle },
-      activities: createActivities(dependencies),
+      activities: createActivities(resources.dependencies),
       maxConcurrentWorkflowTaskExecutions: VERIFICATIONS_AT_ONCE,
       maxConcurrentLocalActivityExecutions: CHECKS_AT_ONCE,
       workflowTaskPollerBehavior: { type: 'autoscaling', minimum: 4, initial: 10, maximum: 50 },
@@ -77,10 +63,10 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
     // It may have fired before there was a worker to stop.
     if (signal.aborted) worker.shutdown();
     signal.addEventListener('abort', () => worker.shutdown(), { once: true });
-    log('info', 'ready', { taskQueue: options.taskQueue, verdictKey: verdictKey.keyId });
+    log('info', 'ready', { taskQueue: options.taskQueue, verdictKey: resources.dependencies.verdictKey.keyId });
     await running;
   } finally {
-    policy.stop();
+    resources.stop();
     await connection.native.close();
   }
 }

@@ -79,7 +79,7 @@ function logDecision(log: Log, front: Front, decision: Decision, durationMs: num
     workflowId: decision.workflowId,
     decision: outcomeOf(decision),
     reason: `${reason.code}: ${reason.sentence}`,
-    ...(warnings.length === 0 ? {} : { warnings }),
+    ...(warnings.length === 0 ? {} : { warnings: warnings.join('; ') }),
     decisionId: decisionIdOf(decision),
     front,
     durationMs,

@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util';
 import { loadPolicyDirectory } from '../policy/load.ts';
 import { formatProblem } from '../policy/policy-problem.ts';
-import type { Policy } from '../policy/policy-set.ts';
+import type { Policy, SignerRule } from '../policy/policy-set.ts';
+import { describePattern } from '../sigstore/text-pattern.ts';
 
 const HELP = `Validates a directory of policy documents as a worker would load it.
 
@@ -51,6 +52,21 @@ function summarise(policy: Policy): {
   images: readonly string[];
   authorities: readonly string[];
 } {
-  const authorities = policy.authorities.map(({ name, key }) => `${name} ${key.algorithm} sha256:${key.keyId}`);
+  const authorities = policy.authorities.map((authority) => `${authority.name} ${describeSigner(authority.signer)}`);
   return { name: policy.name, file: policy.file, images: policy.images, authorities };
+}
+
+function describeSigner(signer: SignerRule): string {
+  switch (signer.kind) {
+    case 'key':
+      return `${signer.key.algorithm} sha256:${signer.key.keyId}`;
+    case 'keyless': {
+      const who = signer.identities.map(
+        ({ subject, issuer }) => `${describePattern(subject)} (${describePattern(issuer)})`,
+      );
+      return `keyless ${who.join(' or ')}`;
+    }
+    case 'static':
+      return `static ${signer.action}`;
+  }
 }

@@ -10,6 +10,8 @@ Usage: portcullis worker --policy DIR --verdict-key FILE [OPTIONS]
 
   --policy DIR            directory of policy documents; changes are picked up by themselves (required)
   --verdict-key FILE      private key that signs the verdicts, from "portcullis keys init" (required)
+  --state DIR             what has to survive a restart is kept here: trust roots as their mirrors last told them, and the
+                          newest checkpoint of each transparency log; without it a restart begins with neither
   --task-queue NAME       (default portcullis)
   --plain-http HOST:PORT  speak plain HTTP to this registry; may be given more than once (loopback needs none)
   --metrics IP:PORT       where Prometheus scrapes /metrics; "off" for nowhere (default 127.0.0.1:9464)
@@ -28,6 +30,7 @@ export const workerCommand = {
       options: {
         policy: { type: 'string' },
         'verdict-key': { type: 'string' },
+        state: { type: 'string' },
         'task-queue': { type: 'string', default: 'portcullis' },
         'plain-http': { type: 'string', multiple: true, default: [] },
         metrics: { type: 'string', default: '127.0.0.1:9464' },
@@ -44,6 +47,7 @@ export const workerCommand = {
       {
         policy: values.policy,
         verdictKey: values['verdict-key'],
+        state: values.state,
         taskQueue: values['task-queue'],
         plainHttp: values['plain-http'],
         metrics: values.metrics === 'off' ? undefined : values.metrics,

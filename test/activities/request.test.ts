@@ -16,27 +16,46 @@ const NAME = '127.0.0.1:5000/demo/app:v1';
 const REVISION = 'c'.repeat(64);
 const key = { policy: 'demo', authority: 'release', policyRevision: REVISION };
 const image = { name: NAME, digest: digestOf('ab') };
-const bundle = { format: 'bundle', place: 'referrers', manifest: digestOf('11'), blob: digestOf('ee') };
+const bundle = { format: 'bundle', place: 'referrers', source: {}, manifest: digestOf('11'), blob: digestOf('ee') };
+const elsewhere = {
+  ...bundle,
+  format: 'envelope',
+  place: 'attestation-tag',
+  layer: 1,
+  source: { repository: 'ghcr.io/demo/signatures', tagPrefix: 'v1.', pullSecrets: ['ghcr'], coversIndexChildren: true },
+  index: digestOf('22'),
+};
 const simple = { ...bundle, format: 'simple-signing', place: 'signature-tag', layer: 0 };
-const verification = { ...key, ...image, keyId: '12'.repeat(32), signatures: [bundle, simple] };
+const verification = { ...key, ...image, keyId: '12'.repeat(32), signatures: [bundle, simple, elsewhere] };
 const allowed = { code: 'SIGNATURE_VERIFIED', sentence: 'signed' };
 const signer = { authority: 'demo/release', identity: `key sha256:${'12'.repeat(32)}`, evidence: digestOf('ee') };
+const attester = {
+  ...signer,
+  identity:
+    'https://github.com/demo/app/.github/workflows/release.yml@refs/heads/main (https://token.actions.githubusercontent.com)',
+  predicateType: 'https://slsa.dev/provenance/v1',
+};
 const claim = {
   decisionId: '0123456789abc',
   ...image,
   policyRevision: REVISION,
   outcome: 'allow',
   reasons: [allowed],
-  signers: [signer],
+  signers: [signer, attester],
 };
 
 /** What every reader reads, and the fields it must not do without. */
 const READERS: readonly [string, (value: unknown) => unknown, object][] = [
   ['readPolicyRequest', readPolicyRequest, { name: NAME, policyRevision: REVISION }],
-  ['readSignaturesRequest', readSignaturesRequest, image],
+  ['readSignaturesRequest', readSignaturesRequest, { ...image, policyRevision: REVISION, source: elsewhere.source }],
+  [
+    'readSignaturesRequest of the usual place',
+    readSignaturesRequest,
+    { ...image, policyRevision: REVISION, source: {} },
+  ],
   ['readKeyRequest', readKeyRequest, key],
   ['readVerificationRequest', readVerificationRequest, verification],
-  ['readVerdictRequest', readVerdictRequest, { claim, evidence: [bundle, simple] }],
+  ['readVerdictRequest', readVerdictRequest, { claim, evidence: [bundle, simple, elsewhere] }],
   ['readNameRequest', readNameRequest, { name: NAME }],
 ];
 
@@ -60,6 +79,8 @@ for (const [title, read, genuine] of READERS) {
     it('refuses each field that is missing, of another type or garbage', () => {
       for (const field of Object.keys(genuine)) {
         for (const bad of [undefined, null, 7, true, '', '\n', 'x'.repeat(100_000), {}, [7], [null], [{}]]) {
+          // An empty source is the image's own repository.
+          if (field === 'source' && JSON.stringify(bad) === '{}') continue;
           assertRefused(() => read({ ...genuine, [field]: bad }));
         }
       }
@@ -98,6 +119,17 @@ describe('a signature reference', () => {
     { ...bundle, place: 'elsewhere' },
     { ...bundle, blob: '../../../etc/passwd' },
     { ...bundle, manifest: `sha512:${'ab'.repeat(64)}` },
+    { ...bundle, source: undefined },
+    { ...bundle, source: { repository: 'demo' } },
+    { ...bundle, source: { repository: 'ghcr.io/demo:v1' } },
+    { ...bundle, source: { repository: 'ghcr.io/../demo' } },
+    { ...bundle, source: { tagPrefix: '../' } },
+    { ...bundle, source: { tagPrefix: 'x'.repeat(60) } },
+    { ...bundle, source: { pullSecrets: 'all' } },
+    { ...bundle, source: { pullSecrets: ['../verdict.key'] } },
+    { ...bundle, source: { pullSecrets: Array(11).fill('a') } },
+    { ...elsewhere, index: 'latest' },
+    { ...elsewhere, layer: undefined },
     { ...simple, layer: -1 },
     { ...simple, layer: 0.5 },
     { ...simple, layer: '0' },
@@ -112,10 +144,10 @@ describe('a signature reference', () => {
   }
 
   it('is refused among more than are looked at', () => {
-    const fifty = Array.from({ length: 50 }, () => bundle);
-    assert.equal(readVerificationRequest({ ...verification, signatures: fifty }).signatures.length, 50);
-    assertRefused(() => readVerificationRequest({ ...verification, signatures: [...fifty, bundle] }));
-    assertRefused(() => readVerdictRequest({ claim, evidence: [...fifty, bundle] }));
+    const most = Array.from({ length: 400 }, () => bundle);
+    assert.equal(readVerificationRequest({ ...verification, signatures: most }).signatures.length, 400);
+    assertRefused(() => readVerificationRequest({ ...verification, signatures: [...most, bundle] }));
+    assertRefused(() => readVerdictRequest({ claim, evidence: [...most, bundle] }));
   });
 });
 
@@ -136,7 +168,11 @@ describe('a claim', () => {
     ['an inconclusive for a reason that allows', { ...denied, outcome: 'inconclusive', reasons: [allowed] }],
     ['a deny with signers', { ...denied, signers: [signer] }],
     ['more signers than there can be', { signers: Array.from({ length: 401 }, () => signer) }],
-    ['a signer without a key', { signers: [{ ...signer, identity: 'the release team' }] }],
+    ['a signer without a name', { signers: [{ ...signer, identity: '' }] }],
+    ['a signer whose name breaks the line', { signers: [{ ...signer, identity: 'release\nteam' }] }],
+    ['a signer whose name reads backwards', { signers: [{ ...signer, identity: 'release\u202eteam' }] }],
+    ['a signer with an endless name', { signers: [{ ...signer, identity: 'x'.repeat(2_049) }] }],
+    ['an attestation of no type', { signers: [{ ...attester, predicateType: 7 }] }],
     ['a decision id that is no id', { decisionId: "' OR 1=1 --" }],
     ['a policy revision that is none', { policyRevision: 'latest' }],
   ];

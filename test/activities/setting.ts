@@ -5,10 +5,16 @@ import type { TestContext } from 'node:test';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { createActivities } from '../../activities/activities.ts';
+import { appliedRevision } from '../../activities/applied-policy.ts';
 import type { Dependencies } from '../../activities/dependencies.ts';
+import { JudgementCache } from '../../activities/judgement-cache.ts';
 import { createPolicyStore, type PolicyStore } from '../../activities/policy/store.ts';
+import { trustRootNames } from '../../activities/policy/trust-root-names.ts';
 import { EvidenceCache } from '../../activities/registry/cache.ts';
+import { credentialsFrom } from '../../activities/registry/docker-credentials.ts';
 import { createRegistry } from '../../activities/registry/registry.ts';
+import { createLiveLogs } from '../../activities/rekor/live-logs.ts';
+import { createTrustStore } from '../../activities/trust/store.ts';
 import { createVerdictKey, loadVerdictKey } from '../../activities/verdict-key.ts';
 import { loadVerdictKeys, type VerdictKeys } from '../../shim/verdict-keys.ts';
 import type { Activities, SignatureReference } from '../../workflows/activities.ts';
@@ -28,6 +34,8 @@ export interface Setting {
   readonly policy: PolicyStore;
   /** Replaces all policies, and answers the revision: `demo/**` of the registry must be signed by one of the keys of each. */
   writePolicies(policies: Readonly<Record<string, readonly SigningKey[]>>): Promise<string>;
+  /** Replaces all policies by these documents, and answers the revision. */
+  writeDocuments(text: string): Promise<string>;
   /** Pushes an image that the keys have signed as cosign 3 does. */
   pushSigned(...keys: readonly SigningKey[]): Promise<SignedImage>;
 }
@@ -48,19 +56,33 @@ export async function createSetting(t: TestContext, cachedBytes = 1_000_000): Pr
   const files = { private: join(dir, 'verdict.key'), public: join(dir, 'verdict.pub') };
   await createVerdictKey(files.private, files.public);
   const policyDirectory = await mkdtemp(join(dir, 'policy-'));
-  const policy = await createPolicyStore(policyDirectory, { pollMs: LONG_AGO });
+  const trust = createTrustStore();
+  const policy = await createPolicyStore(policyDirectory, {
+    pollMs: LONG_AGO,
+    prepare: (set) => trust.use(set.trustRoots, trustRootNames(set)),
+  });
   t.after(async () => {
     policy.stop();
+    trust.stop();
     await registry.stop();
     await rm(dir, { recursive: true });
   });
+  const cache = new EvidenceCache(cachedBytes);
   const dependencies: Dependencies = {
-    policy,
-    registry: createRegistry({
-      cache: new EvidenceCache(cachedBytes),
-      credentials: async () => ({ kind: 'anonymous' }),
-    }),
+    ...{ policy, trust },
+    registry: createRegistry({ cache, credentials: async () => ({ kind: 'anonymous' }) }),
+    registryWith: (config) => createRegistry({ cache, credentials: credentialsFrom(config) }),
+    logs: createLiveLogs(),
     verdictKey: await loadVerdictKey(files.private),
+    // Nothing is remembered, so that each step of a test does its own work.
+    judgements: new JudgementCache(0),
+  };
+  const writeDocuments = async (text: string) => {
+    await writeFile(join(policyDirectory, '.new'), text);
+    await rename(join(policyDirectory, '.new'), join(policyDirectory, 'policies.yaml'));
+    const state = await policy.reload();
+    if (!state.ok || state.rejected !== undefined) throw new Error(JSON.stringify(state));
+    return appliedRevision(dependencies);
   };
   return {
     ...{ registry, dependencies, policy, policyDirectory },
@@ -68,19 +90,16 @@ export async function createSetting(t: TestContext, cachedBytes = 1_000_000): Pr
     verdictKeys: await loadVerdictKeys(files.public),
     async writePolicies(policies) {
       const text = Object.entries(policies).map(([name, keys]) => policyText(name, registry.address, keys));
-      await writeFile(join(policyDirectory, '.new'), text.join('---\n'));
-      await rename(join(policyDirectory, '.new'), join(policyDirectory, 'policies.yaml'));
-      const state = await policy.reload();
-      if (!state.ok || state.rejected !== undefined) throw new Error(JSON.stringify(state));
-      return state.set.revision;
+      return await writeDocuments(text.join('---\n'));
     },
+    writeDocuments,
     async pushSigned(...keys) {
       const target = { address: registry.address, repository: 'demo/app' };
       const digest = await pushImage(target, 'v1');
       const evidence: SignatureReference[] = [];
       for (const key of keys) {
         const pushed = await pushBundle(target, digest, cosignBundle(key, digest));
-        evidence.push({ format: 'bundle', place: 'referrers', ...pushed });
+        evidence.push({ format: 'bundle', place: 'referrers', source: {}, ...pushed });
       }
       return { name: `${registry.address}/demo/app:v1`, digest, evidence };
     },
@@ -101,6 +120,7 @@ function inActivityContext(activities: Activities): Activities {
     fetchSignatures: run(activities.fetchSignatures),
     checkKey: run(activities.checkKey),
     verifySignature: run(activities.verifySignature),
+    checkTransparencyLog: run(activities.checkTransparencyLog),
     signVerdict: run(activities.signVerdict),
     describePolicy: run(activities.describePolicy),
     resolveDescriptor: run(activities.resolveDescriptor),

@@ -40,7 +40,7 @@ function assertFails(answer: Promise<unknown>, code: string, sentence: RegExp, n
 describe('resolvePolicy', () => {
   it('finds the policies that match, and says how many there are', async (t) => {
     const { activities, image, policyRevision } = await prepare(t);
-    const matching = [{ name: 'demo', authorities: [authority] }];
+    const matching = [{ name: 'demo', mode: 'enforce', authorities: [{ ...authority, sources: [{}] }] }];
     assert.deepEqual(await activities.resolvePolicy({ name: image.name, policyRevision }), { loaded: 1, matching });
     const elsewhere = await activities.resolvePolicy({ name: 'docker.io/library/alpine:3', policyRevision });
     assert.deepEqual(elsewhere, { loaded: 1, matching: [] });
@@ -89,17 +89,19 @@ describe('checkKey', () => {
 
 describe('fetchSignatures', () => {
   it('finds what was signed, and nothing for another image', async (t) => {
-    const { activities, image, pushSigned } = await prepare(t);
-    const found = await activities.fetchSignatures({ name: image.name, digest: image.digest });
+    const { activities, image, pushSigned, policyRevision } = await prepare(t);
+    const asked = { policyRevision, source: {} };
+    const found = await activities.fetchSignatures({ name: image.name, digest: image.digest, ...asked });
     assert.deepEqual(found, { signatures: image.evidence, unreadable: [] });
     const unsigned = await pushSigned();
-    const none = await activities.fetchSignatures({ name: unsigned.name, digest: unsigned.digest });
+    const none = await activities.fetchSignatures({ name: unsigned.name, digest: unsigned.digest, ...asked });
     assert.deepEqual(none, { signatures: [], unreadable: [] });
   });
 
   it('takes a failing registry for no answer', async (t) => {
-    const { activities, image, registry } = await prepare(t);
-    const ask = () => activities.fetchSignatures({ name: image.name, digest: image.digest });
+    const { activities, image, registry, policyRevision } = await prepare(t);
+    const { name, digest } = image;
+    const ask = () => activities.fetchSignatures({ name, digest, policyRevision, source: {} });
     registry.setFault({ effect: { kind: 'status', status: 503 } });
     await assertFails(ask(), 'REGISTRY_ERROR', /503/, false);
     registry.setFault({ effect: { kind: 'status', status: 403 } });
@@ -116,6 +118,8 @@ describe('verifySignature', () => {
     ...{ keyId: release.keyId, signatures: image.evidence },
   });
 
+  const place = ({ image: { name, digest }, policyRevision }: Steps) => ({ name, digest, policyRevision, source: {} });
+
   it('names the signer, by the evidence that proves it', async (t) => {
     const steps = await prepare(t);
     const outcome = await steps.activities.verifySignature(request(steps));
@@ -124,7 +128,7 @@ describe('verifySignature', () => {
       identity: `key sha256:${release.keyId}`,
       evidence: steps.image.evidence[0]?.blob,
     };
-    assert.deepEqual(outcome, { satisfied: true, signer });
+    assert.deepEqual(outcome, { satisfied: true, signers: [signer] });
   });
 
   it('says of each signature that does not hold why', async (t) => {
@@ -158,7 +162,7 @@ describe('verifySignature', () => {
 
   it('asks the registry for nothing while the cache holds the evidence', async (t) => {
     const steps = await prepare(t);
-    await steps.activities.fetchSignatures({ name: steps.image.name, digest: steps.image.digest });
+    await steps.activities.fetchSignatures(place(steps));
     const before = steps.registry.requests.length;
     await steps.activities.verifySignature(request(steps));
     assert.equal(steps.registry.requests.length, before);
@@ -166,7 +170,7 @@ describe('verifySignature', () => {
 
   it('reads evidence once more that the cache let go', async (t) => {
     const steps = await prepare(t, 1);
-    await steps.activities.fetchSignatures({ name: steps.image.name, digest: steps.image.digest });
+    await steps.activities.fetchSignatures(place(steps));
     const before = steps.registry.requests.length;
     assert.equal((await steps.activities.verifySignature(request(steps))).satisfied, true);
     const [again, ...others] = steps.registry.requests.slice(before);

@@ -1,0 +1,82 @@
+import { join } from 'node:path';
+import type { Dependencies } from './dependencies.ts';
+import { JudgementCache } from './judgement-cache.ts';
+import { MAX_CACHED_EVIDENCE_BYTES, MAX_JUDGEMENTS } from './limits.ts';
+import { formatProblem } from './policy/policy-problem.ts';
+import type { PolicyLoad } from './policy/policy-set.ts';
+import { createPolicyStore } from './policy/store.ts';
+import { trustRootNames } from './policy/trust-root-names.ts';
+import { EvidenceCache } from './registry/cache.ts';
+import { credentialsFrom, dockerCredentials } from './registry/docker-credentials.ts';
+import { originOnly } from './registry/endpoints.ts';
+import { createRegistry } from './registry/registry.ts';
+import { createLiveLogs } from './rekor/live-logs.ts';
+import type { TrustEvent } from './trust/known-root.ts';
+import { createTrustStore } from './trust/store.ts';
+import type { VerdictKey } from './verdict-key.ts';
+
+export interface ResourceOptions {
+  /** Directory of policy documents. */
+  readonly policy: string;
+  /** Directory for what has to survive a restart; `undefined` keeps it in memory. */
+  readonly state: string | undefined;
+  /** Registries that are spoken to by plain HTTP besides the loopback ones, as `host[:port]`. */
+  readonly plainHttp: readonly string[];
+  readonly verdictKey: VerdictKey;
+}
+
+/** A line of the worker's log. */
+export type Log = (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
+
+/** All that the activities stand on, and what has to be stopped with them. */
+export interface Resources {
+  readonly dependencies: Dependencies;
+  stop(): void;
+}
+
+/** Makes what the activities stand on, and reads the policy once. Never rejects for what the policy directory holds. */
+export async function createResources(options: ResourceOptions, log: Log): Promise<Resources> {
+  const kept = (name: string) => (options.state === undefined ? {} : { directory: join(options.state, name) });
+  const trust = createTrustStore({ ...kept('trust'), onChange: (event) => logTrust(log, event) });
+  const policy = await createPolicyStore(options.policy, {
+    prepare: (set) => trust.use(set.trustRoots, trustRootNames(set)),
+    onReload: (load) => logPolicy(log, load),
+  });
+  const cache = new EvidenceCache(MAX_CACHED_EVIDENCE_BYTES);
+  const endpoints = originOnly(options.plainHttp);
+  const dependencies: Dependencies = {
+    ...{ policy, trust, verdictKey: options.verdictKey },
+    registry: createRegistry({ endpoints, credentials: dockerCredentials(), cache }),
+    registryWith: (credentials) => createRegistry({ endpoints, credentials: credentialsFrom(credentials), cache }),
+    logs: createLiveLogs({
+      ...kept('logs'),
+      onAlarm: ({ kind, log: name, sentence }) =>
+        log('error', 'ALARM: transparency log', { kind, log: name, sentence }),
+    }),
+    judgements: new JudgementCache(MAX_JUDGEMENTS),
+  };
+  return {
+    dependencies,
+    stop() {
+      policy.stop();
+      trust.stop();
+    },
+  };
+}
+
+function logPolicy(log: Log, load: PolicyLoad): void {
+  if (load.ok) log('info', 'policy', { policyRevision: load.set.revision, policies: load.set.policies.length });
+  else for (const problem of load.problems) log('error', 'policy is not valid', { problem: formatProblem(problem) });
+}
+
+function logTrust(log: Log, event: TrustEvent): void {
+  switch (event.kind) {
+    case 'refreshed':
+      if (event.changed) log('info', 'trust root', { name: event.name, revision: event.revision });
+      return;
+    case 'failed':
+    case 'not-kept':
+      log('warn', 'trust root', event);
+      return;
+  }
+}
