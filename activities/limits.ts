@@ -178,3 +178,6 @@ export const MAX_TUF_REFRESH_MS = 60_000;
 
 /** What is kept of a TUF repository on disk: two sets of metadata in base64. */
 export const MAX_TUF_CACHE_BYTES = 32 * 1024 * 1024;
+
+/** One certificate or signed timestamp: Fulcio's have 1 KiB, with ML-DSA 8 KiB; a timestamp may hold a chain of those. */
+export const MAX_DER_BYTES = 64 * 1024;

@@ -1,6 +1,6 @@
 import { type Bundle, bundleFromJSON } from '@sigstore/bundle';
 import { isRecord } from '../../workflows/record.ts';
-import { MAX_BUNDLE_BYTES, MAX_CERTIFICATES, MAX_TIMESTAMPS, MAX_TLOG_ENTRIES } from '../limits.ts';
+import { MAX_BUNDLE_BYTES, MAX_CERTIFICATES, MAX_DER_BYTES, MAX_TIMESTAMPS, MAX_TLOG_ENTRIES } from '../limits.ts';
 import { decodeBase64 } from './base64.ts';
 import { isSelfIssued } from './certificate.ts';
 import { type Refusal, refuse, type Step } from './judgement.ts';
@@ -79,8 +79,17 @@ function checkMaterial(bundle: Readonly<Record<string, unknown>>): Refusal | und
   return (
     checkCertificates(kind, signer) ??
     over(MAX_TLOG_ENTRIES, 'log entries', material['tlogEntries']) ??
-    over(MAX_TIMESTAMPS, 'timestamps', isRecord(times) ? times['rfc3161Timestamps'] : undefined)
+    checkTimestamps(isRecord(times) ? times['rfc3161Timestamps'] : undefined)
   );
+}
+
+function checkTimestamps(timestamps: unknown): Refusal | undefined {
+  if (!Array.isArray(timestamps)) return undefined; // what is no list is for @sigstore/bundle to refuse
+  const tooMany = over(MAX_TIMESTAMPS, 'timestamps', timestamps);
+  if (tooMany !== undefined) return tooMany;
+  return timestamps.some((one) => isRecord(one) && isTooLong(one['signedTimestamp']))
+    ? refuse('EVIDENCE_TOO_LARGE', `a timestamp has more than ${MAX_DER_BYTES} bytes`)
+    : undefined;
 }
 
 function checkCertificates(
@@ -92,6 +101,9 @@ function checkCertificates(
   if (!Array.isArray(certificates) || certificates.length === 0) return malformed('expected a certificate, found none');
   const isWhole = certificates.every((one) => isRecord(one) && isBase64(one['rawBytes']));
   if (!isWhole) return malformed('expected certificates in canonical base64');
+  if (certificates.some((one: Readonly<Record<string, unknown>>) => isTooLong(one['rawBytes']))) {
+    return refuse('EVIDENCE_TOO_LARGE', `a certificate has more than ${MAX_DER_BYTES} bytes`);
+  }
   return over(MAX_CERTIFICATES, 'certificates', certificates) ?? checkWithoutRoot(certificates.slice(1));
 }
 
@@ -142,6 +154,11 @@ function isPresent(value: unknown): boolean {
 
 function isBase64(value: unknown): boolean {
   return typeof value === 'string' && value.length > 0 && decodeBase64(value) !== undefined;
+}
+
+/** Four characters of base64 are three bytes. */
+function isTooLong(base64: unknown): boolean {
+  return typeof base64 === 'string' && base64.length > Math.ceil(MAX_DER_BYTES / 3) * 4;
 }
 
 function over(limit: number, what: string, list: unknown): Refusal | undefined {

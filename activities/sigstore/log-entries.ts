@@ -22,18 +22,18 @@ export function proveEntries(
   const { log, signer, observers, trust } = requirement;
   if (signer.kind === 'key' && log === undefined && observers === 0) return { ok: true, value: [] };
   const own = signing.evidence.entries;
-  if (log !== undefined && distinct(own).length < own.length) {
+  if (log !== undefined && new Set(own.map(nameOf)).size < own.length) {
     return failed(refuse('EVIDENCE_MALFORMED', 'the evidence holds the same log entry twice'));
   }
   const found = new Set(readFoundEntries(context.foundEntries ?? []));
   const proven = tally(
-    distinct([...own, ...found]),
+    [...own, ...found],
     (entry) => proveWhole(entry, signing, requirement),
     ({ code }, entry) => (log === undefined || found.has(entry) || code === 'LOG_UNKNOWN' ? 'pass over' : 'refuse'),
   );
   if (!proven.ok) return proven;
   const believed = tally(
-    proven.value.proven,
+    onceEach(proven.value.proven),
     (one) => checkWindow(one, timesOf(proven.value.proven, seen, context), trust),
     (_, { entry }) => (log === undefined || found.has(entry) ? 'pass over' : 'refuse'),
   );
@@ -52,13 +52,14 @@ function proveWhole(entry: TransparencyLogEntry, signing: Signing, { trust }: Re
   return step.ok ? { ok: true, value: { entry, proof: step.value } } : step;
 }
 
-/** Without repetitions: one body in one log is one entry, whatever index it claims. */
-function distinct(entries: readonly TransparencyLogEntry[]): readonly TransparencyLogEntry[] {
-  const known = new Set<string>();
-  return entries.filter(({ logId, canonicalizedBody }) => {
-    const name = `${logId.keyId.toString('hex')}:${canonicalizedBody.toString('base64')}`;
-    return !known.has(name) && known.add(name);
-  });
+/** One body in one log is one entry, whatever index it claims. */
+function nameOf({ logId, canonicalizedBody }: TransparencyLogEntry): string {
+  return `${logId.keyId.toString('hex')}:${canonicalizedBody.toString('base64')}`;
+}
+
+function onceEach(proven: readonly Proven[]): readonly Proven[] {
+  const names = proven.map(({ entry }) => nameOf(entry));
+  return proven.filter((_, index) => names.indexOf(names[index] ?? '') === index);
 }
 
 /** When the signature was seen: an entry without a time has to be believed then, and now when nobody saw it. */

@@ -12,6 +12,9 @@ type Log = TrustMaterial['tlogs'][number];
 /** Seconds since 1970, until the year 33658. */
 const UNIX_TIME = /^(?:0|[1-9][0-9]{0,11})$/;
 
+/** Below 2^63, as logs count. */
+const WHOLE_NUMBER = /^(?:0|[1-9][0-9]{0,17})$/;
+
 /**
  * Proves one log entry by the logs of the trust root: that a log with that id promised it at a time when its key was
  * believed, or that it is in the tree of a checkpoint that the log signed (both, where both are there), and that it is
@@ -41,13 +44,14 @@ function proveByLogs(
   tlogs: Log[],
   time: Date | undefined,
 ): Step<ProvenEntry> {
+  // Before the library looks at it, which tries every signature of a checkpoint of any length.
+  const inclusion = inclusionOf(entry);
+  if (!inclusion.ok) return inclusion;
   const failure = isOldIntoto(entry)
     ? proveOldIntoto(entry, tlogs)
     : runLibrary(signing, { entity: { tlogEntries: [entry] }, trust: { tlogs } });
   const refusal = refuseFailure(failure) ?? checkEntryBody(entry, signing);
   if (refusal !== undefined) return failed(refusal);
-  const inclusion = inclusionOf(entry);
-  if (!inclusion.ok) return inclusion;
   return {
     ok: true,
     value: {
@@ -117,6 +121,9 @@ function inclusionOf({ inclusionProof: proof }: TransparencyLogEntry): Step<Entr
   const { origin, treeSize, rootHash } = checkpoint;
   if (proof.treeSize !== treeSize.toString() || !proof.rootHash.equals(rootHash)) {
     return failed(refuse('LOG_PROOF_INVALID', 'the inclusion proof is for another tree than its checkpoint'));
+  }
+  if (!WHOLE_NUMBER.test(proof.logIndex)) {
+    return failed(refuse('LOG_PROOF_INVALID', `the inclusion proof is for no place: ${quote(proof.logIndex)}`));
   }
   return { ok: true, value: { origin, index: BigInt(proof.logIndex), treeSize, rootHash } };
 }
