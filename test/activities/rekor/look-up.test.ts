@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { EvidenceError } from '../../../activities/evidence-error.ts';
 import type { EntryQuestion, FoundEntry } from '../../../activities/rekor/live-log.ts';
+import { describeLookUp } from '../../../activities/rekor/look-up.ts';
 import { logInV1, signBlob, signEnvelope } from '../../support/virtual-sigstore/evidence.ts';
 import { createKeyPair, sha256 } from '../../support/virtual-sigstore/key-pair.ts';
 import { type EntryKind, envelopeJson, type Signed, verifierPem } from '../../support/virtual-sigstore/log-body.ts';
@@ -58,6 +59,16 @@ describe('looking an entry up', () => {
     await using setting = await openLog('v2');
     assert.deepEqual(await lookUp(setting, questionOf(keyed())), []);
     assert.deepEqual(setting.asked(), []);
+  });
+
+  it('says what was asked when nothing was found', async () => {
+    await using v1 = await openLog('v1');
+    await using v2 = await openLog('v2');
+    const [host1, host2] = [v1.log.baseUrl.host, v2.log.baseUrl.host];
+    assert.equal(describeLookUp([v1.log, v1.log]), `asked ${host1}, which has none`);
+    const sentence = describeLookUp([v1.log, v2.log]);
+    assert.ok(sentence.includes(`did not ask ${host2}, for a Rekor v2 log has no look-up`), sentence);
+    assert.match(describeLookUp([]), /names no log/);
   });
 
   const answers: Readonly<Record<string, unknown>> = {
