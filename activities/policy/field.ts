@@ -31,7 +31,8 @@ export function readMapping(field: Field, table: FieldTable): ReadonlyMap<string
   const fields = new Map<string, Field>();
   for (const { key, value } of field.node.items) {
     const name = isScalar(key) ? String(key.value) : '';
-    const path = field.path === '' ? name : `${field.path}.${name}`;
+    const shown = name.replaceAll(/[^\x21-\x7e]/g, '?');
+    const path = field.path === '' ? shown : `${field.path}.${shown}`;
     const offset = isEmptyValue(value) ? offsetOf(key) : offsetOf(value);
     const entry: Field = { path: path.slice(0, 120), node: value, offset, report: field.report };
     // Own properties only: `__proto__` and `constructor` are names like any other.

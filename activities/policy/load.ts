@@ -1,4 +1,4 @@
-import { MAX_POLICIES, MAX_TRUST_ROOTS } from '../limits.ts';
+import { MAX_POLICIES, MAX_POLICY_FILES, MAX_TRUST_ROOTS } from '../limits.ts';
 import { PUBLIC_GOOD } from '../trust/trust-root.ts';
 import { assemble } from './assemble.ts';
 import { type FileRead, listPolicyFiles, mountVersion, readInside } from './directory.ts';
@@ -40,8 +40,9 @@ async function loadOnce(directory: string): Promise<PolicyLoad> {
   const files = reads.flatMap((read) => (read.ok ? [readPolicyFile(read.path, read.bytes)] : []));
   checkTogether(files);
 
+  const paths = referredPaths(files);
   const referred = new Map<string, FileRead>();
-  for (const path of referredPaths(files)) referred.set(path, await readInside(directory, path));
+  for (const path of paths.slice(0, MAX_POLICY_FILES)) referred.set(path, await readInside(directory, path));
   const content = assemble(files, referred);
 
   const revision = revisionOf(
@@ -50,6 +51,10 @@ async function loadOnce(directory: string): Promise<PolicyLoad> {
     ),
   );
   const unread = reads.flatMap((read) => (read.ok ? [] : [read.problem]));
+  if (paths.length > MAX_POLICY_FILES) {
+    const message = `expected at most ${MAX_POLICY_FILES} files that policies name, found ${paths.length}; share some`;
+    unread.push({ file: '.', field: '', message });
+  }
   const problems = [...unread, ...files.flatMap((file) => file.problems)].toSorted(byPlace);
   return problems.length === 0 ? { ok: true, set: { revision, ...content } } : { ok: false, revision, problems };
 }

@@ -1,3 +1,5 @@
+import { quote as inert } from '../sigstore/quote.ts';
+
 /** One thing wrong with a policy directory. */
 export interface PolicyProblem {
   /** Relative to the directory. */
@@ -19,5 +21,5 @@ export function formatProblem({ file, line, column, field, message }: PolicyProb
 
 /** Text of a policy as an error may repeat it: short, one line, quoted. */
 export function quote(text: string): string {
-  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}..` : text);
+  return inert(text.length > 60 ? `${text.slice(0, 60)}..` : text);
 }

@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test';
 import { loadPolicyDirectory } from '../../../activities/policy/load.ts';
 import { formatProblem } from '../../../activities/policy/policy-problem.ts';
 import type { PolicySet } from '../../../activities/policy/policy-set.ts';
-import { policyDirectory, policyYaml, publicKeyPem, writeInside } from './policy-directory.ts';
+import { policyDirectory, policyDocument, policyYaml, publicKeyPem, writeInside } from './policy-directory.ts';
 
 const PEM = publicKeyPem();
 const KEY = { 'secrets/release.pub': PEM };
@@ -209,6 +209,24 @@ test('counts are bounded', async (t) => {
   );
   const files = Object.fromEntries(Array.from({ length: 1001 }, (_, i) => [`${i}.yaml`, 'x']));
   assert.match((await problems(t, files)).join(), /expected at most 1000 policy files, found 1001/);
+});
+
+test('files that policies name are bounded in number', async (t) => {
+  const authorities = (i: number) =>
+    Array.from({ length: 20 }, (_, j) => ({ key: { secretRef: { name: `k${i}-${j}` } } }));
+  const files = Object.fromEntries(
+    Array.from({ length: 51 }, (_, i) => [`p${i}.yaml`, policyDocument(authorities(i), {}, `p${i}`)]),
+  );
+  assert.equal(
+    (await problems(t, files))[0],
+    '.: expected at most 1000 files that policies name, found 1020; share some',
+  );
+});
+
+test('names of fields are shown on one line', async (t) => {
+  const hostile = JSON.stringify({ ...JSON.parse(policyDocument([{}])), 'a\n\u202eb': 1 });
+  const found = await problems(t, { 'a.yaml': hostile });
+  assert.match(found.join(' '), /a\.yaml:1:\d+ a\?\?b: .*unknown field "a\\u000a\\u202eb"; remove it/);
 });
 
 test('names that look like a policy by mistake are refused', async (t) => {
