@@ -6,7 +6,6 @@ import {
   EKU,
   type Extension,
   extendedKeyUsage,
-  type Issuer,
   issue,
   issueRoot,
   subjectKeyId,
@@ -54,17 +53,14 @@ export interface TsaOptions {
   readonly window: Window;
   /** Other extensions of the leaf than the usual ones. */
   readonly extensions?: readonly Extension[];
-  /** Who signs tokens instead of the leaf, under the leaf's name: a forger. */
-  readonly impostor?: Issuer;
 }
 
-export function createTsa({ name, window, extensions = stampingExtensions(), impostor }: TsaOptions): Tsa {
+export function createTsa({ name, window, extensions = stampingExtensions() }: TsaOptions): Tsa {
   const root = issueRoot(`${name} root`, window);
   const key = createKeyPair('ECDSA P-256');
   const ids = [subjectKeyId(key), authorityKeyId(root.key)];
   const leaf = issue(root, key, { commonName: name, window, extensions: [...extensions, ...ids] });
-  const signer = impostor?.key ?? key;
-  const answer = (request: StampRequest, time: Date) => respond(leaf, root, signer, request, time);
+  const answer = (request: StampRequest, time: Date) => answerAs(leaf, [leaf, root], request, time);
   return {
     root,
     leaf,
@@ -77,13 +73,9 @@ export function stampingExtensions(): readonly Extension[] {
   return [digitalSignature(), extendedKeyUsage([EKU.timeStamping], true)];
 }
 
-function respond(
-  leaf: Certificate,
-  root: Certificate,
-  key: Certificate['key'],
-  request: StampRequest,
-  time: Date,
-): Buffer {
+/** A TimeStampResp in the name of a certificate, signed by its key; `chain` is what it carries when it is asked for certificates. */
+export function answerAs(leaf: Certificate, chain: readonly Certificate[], request: StampRequest, time: Date): Buffer {
+  const { key } = leaf;
   const info = tstInfo(request, time);
   const attributes = [
     attribute(OID.contentType, oid(OID.tstInfo)),
@@ -100,7 +92,7 @@ function respond(
     signatureAlgorithm(key.kind),
     octetString(key.sign(signedAttributes)),
   );
-  const certificates = request.certificates === true ? [der(0xa0, leaf.der, root.der)] : [];
+  const certificates = request.certificates === true ? [der(0xa0, ...chain.map((one) => one.der))] : [];
   const signedData = sequence(
     integer(3),
     setOf(hashAlgorithm('sha256')),

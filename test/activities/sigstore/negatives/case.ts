@@ -14,7 +14,7 @@ import {
   bundleOf,
   envelopeLayer,
   type LegacyAnnotations,
-  legacyAnnotations,
+  type LegacyParts,
   logInV1,
   logInV2,
   signBlob,
@@ -147,45 +147,49 @@ export function contentOf(base: Base, bend: Bend = {}): SignatureContent {
   const logged = bend.logged?.(signed) ?? signed;
   const made = base.logs.map((kind) => log(kind, logged, bend));
   const usualEntries = base.entries?.(made) ?? made;
-  const entries = bend.entries?.(usualEntries, signed) ?? usualEntries;
+  const entries = changed(usualEntries, bend.entries?.(usualEntries, signed));
   const usualStamps = Array.from({ length: base.stamps }, () =>
     stampOf(sigstore.tsa, logged, bend.stampedAt ?? SIGNED_AT),
   );
-  const stamps = bend.stamps?.(usualStamps, signed) ?? usualStamps;
-  if (base.format === 'bundle')
-    return bundled(base, bend, bundleOf(signed, { ...versionOf(base), entries, timestamps: stamps }));
-  return layered(base, bend, signed, entries[0], stamps[0]);
+  const stamps = changed(usualStamps, bend.stamps?.(usualStamps, signed));
+  if (base.format === 'bundle') {
+    return bundled(bend, bundleOf(signed, { ...versionOf(base), entries, timestamps: stamps }));
+  }
+  const [entry] = entries;
+  const [timestamp] = stamps;
+  const parts = { ...(entry === undefined ? {} : { entry }), ...(timestamp === undefined ? {} : { timestamp }) };
+  return layered(base, bend, signed, parts);
 }
 
 function versionOf({ version }: Base) {
   return version === undefined ? {} : { version };
 }
 
-function bundled(_: Base, bend: Bend, document: BundleDocument): SignatureContent {
-  const bent = bend.bundle?.(document);
-  const text = JSON.stringify(bent !== null && typeof bent === 'object' ? bent : document);
-  return { format: 'bundle', bundle: Buffer.from(bend.bytes?.(text) ?? text) };
+function bundled(bend: Bend, usual: BundleDocument): SignatureContent {
+  const document = structuredClone(usual);
+  const answered = bend.bundle?.(document);
+  // A bend changes the document, or answers another one.
+  const bent = typeof answered === 'object' && answered !== null ? answered : document;
+  const text = JSON.stringify(bend.bundle === undefined ? usual : changed<object>(usual, bent));
+  return { format: 'bundle', bundle: Buffer.from(changed<string | Uint8Array>(text, bend.bytes?.(text))) };
 }
 
-function layered(
-  base: Base,
-  bend: Bend,
-  signed: Signed,
-  entry: TlogEntry | undefined,
-  timestamp: string | undefined,
-): SignatureContent {
-  const parts = { ...(entry === undefined ? {} : { entry }), ...(timestamp === undefined ? {} : { timestamp }) };
+function layered(base: Base, bend: Bend, signed: Signed, parts: LegacyParts): SignatureContent {
   const layer = base.format === 'envelope' ? envelopeLayer(signed, parts) : simpleSigningLayer(signed, parts);
-  const usual: LegacyAnnotations = {
-    signature: layer.annotations.signature ?? '',
-    ...legacyAnnotations(signed, parts),
-  };
-  const annotations = bend.annotations?.(usual) ?? usual;
-  const bytes = layer.format === 'envelope' ? layer.envelope : layer.payload;
-  const bent = Buffer.from(bend.bytes?.(Buffer.from(bytes).toString()) ?? bytes);
+  const usual: LegacyAnnotations = { ...layer.annotations };
+  const annotations = changed(usual, bend.annotations?.(usual));
+  const text = Buffer.from(layer.format === 'envelope' ? layer.envelope : layer.payload).toString();
+  const bent = Buffer.from(changed<string | Uint8Array>(text, bend.bytes?.(text)));
   return layer.format === 'envelope'
     ? { format: 'envelope', envelope: bent, annotations }
     : { format: 'simple-signing', payload: bent, annotations };
+}
+
+/** The bent one, if there is one; a bend that changes nothing is a mistake in its row. */
+function changed<T>(usual: T, bent: T | undefined): T {
+  if (bent === undefined) return usual;
+  assert.notDeepEqual(bent, usual, 'expected the bend to change something');
+  return bent;
 }
 
 function sign(base: Base, bend: Bend): Signed {
