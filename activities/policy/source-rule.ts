@@ -19,8 +19,8 @@ export interface PullSecretReference {
   readonly field: Field;
 }
 
-/** With `sha256-`, 64 digits and `.att` behind it, still a tag (distribution-spec: 128 characters). */
-const TAG_PREFIX = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,51}$/;
+/** With `sha256-`, 64 digits and a suffix behind it still a tag, which has at most 128 characters (distribution-spec v1.1). */
+const TAG_PREFIX = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,49}$/;
 
 /** Reads one place where evidence may live. */
 export function readSource(field: Field): SourceDocument | undefined {
@@ -49,7 +49,7 @@ function readRepository(field: Field): string | undefined {
 function readTagPrefix(field: Field): string | undefined {
   const text = readText(field);
   if (text === undefined || TAG_PREFIX.test(text)) return text;
-  return reject(field, `expected at most 52 letters, digits and _ . -, found ${quote(text)}; shorten or correct it`);
+  return reject(field, `expected at most 50 letters, digits and _ . -, found ${quote(text)}; shorten or correct it`);
 }
 
 function readPullSecret(field: Field): readonly PullSecretReference[] {

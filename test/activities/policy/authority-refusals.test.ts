@@ -126,7 +126,7 @@ describe('what is refused of an authority', () => {
     [
       'a tag prefix that is none',
       { ...KEY, source: [{ oci: 'a.example/x', tagPrefix: '-a/b' }] },
-      /tagPrefix: expected at most 52 letters/,
+      /tagPrefix: expected at most 50 letters/,
     ],
     [
       'a pull secret outside',
