@@ -8,7 +8,8 @@ import { readRemote, readRepository } from './tuf-fields.ts';
 /**
  * Reads one document as a sigstore TrustRoot (policy.sigstore.dev/v1alpha1), as policy-controller@0.15
  * `trustroot_validation.go` does and stricter: keys, certificates and log ids are looked at now and not at the first
- * pull. Reports everything that is wrong with it; a document with problems answers `undefined`.
+ * pull. Reports everything that is wrong with it, not only the first problem; a document with problems answers
+ * `undefined` or a trust root that is not to be used.
  */
 export function readTrustRoot(document: Field): TrustRootDocument | undefined {
   const fields = readMapping(document, TRUST_ROOT_TABLES['']);

@@ -4,6 +4,7 @@ import { EvidenceError } from '../../../activities/evidence-error.ts';
 import type { TrustEvent } from '../../../activities/trust/known-root.ts';
 import { createTrustStore, type ManagedTrustStore, type TrustStoreOptions } from '../../../activities/trust/store.ts';
 import type { TrustRootDocument } from '../../../activities/trust/trust-root-document.ts';
+import { readTrustedRootJson } from '../../../activities/trust/trusted-root-json.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { createVirtualSigstore } from '../../support/virtual-sigstore/sigstore.ts';
 import { type TrustPlan, trustedRootJson } from '../../support/virtual-sigstore/trusted-root.ts';
@@ -79,3 +80,12 @@ export async function cacheFolder(t: TestContext): Promise<string> {
   t.after(() => folder[Symbol.asyncDispose]());
   return folder.path;
 }
+
+/** The document that a `trusted_root.json` is. */
+export function keys(name: string, bytes: Uint8Array = trustedRootBytes()): TrustRootDocument {
+  const read = readTrustedRootJson(name, bytes);
+  assert.ok(read.ok, read.ok ? '' : read.problem);
+  return read.document;
+}
+
+export const names = (...list: readonly string[]) => new Set(list);

@@ -1,21 +1,13 @@
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
-import { describe, it, type TestContext } from 'node:test';
+import { describe, it } from 'node:test';
 import { publicGoodSource } from '../../../activities/trust/public-good.ts';
 import { toTrustRoot } from '../../../activities/trust/trust-root.ts';
 import type { TrustRootDocument } from '../../../activities/trust/trust-root-document.ts';
-import { readTrustedRootJson } from '../../../activities/trust/trusted-root-json.ts';
-import type { TrustPlan } from '../../support/virtual-sigstore/trusted-root.ts';
-import { refusal, startMirror, storeFor, targetsOf, trustedRootBytes, useAndRefresh } from './setting.ts';
+import { keys, names, refusal, startMirror, storeFor, targetsOf, trustedRootBytes, useAndRefresh } from './setting.ts';
 import { createTufKey, TufRepository } from './tuf-repository.ts';
 
 const HOUR = 60 * 60 * 1000;
-
-function keys(name: string, bytes: Uint8Array = trustedRootBytes()): TrustRootDocument {
-  const read = readTrustedRootJson(name, bytes);
-  assert.ok(read.ok, read.ok ? '' : read.problem);
-  return read.document;
-}
 
 function inDocument(repository: TufRepository): TrustRootDocument {
   const files = new Map(repository.files);
@@ -24,8 +16,6 @@ function inDocument(repository: TufRepository): TrustRootDocument {
     source: { kind: 'repository', root: repository.initialRoot, files, target: 'trusted_root.json' },
   };
 }
-
-const names = (...list: readonly string[]) => new Set(list);
 
 describe('a trust store', () => {
   it('knows plain keys at once, and only those that policies name', async (t) => {
@@ -233,90 +223,3 @@ describe('a repository in a document', () => {
     assert.equal(store.find('acme').logs.length, 2);
   });
 });
-
-describe('the trust revision', () => {
-  async function revisionOf(
-    t: Parameters<Parameters<typeof it>[1] & object>[0],
-    bend: (plan: TrustPlan) => void = () => {},
-  ) {
-    const { store } = storeFor(t);
-    await store.use([keys('acme', trustedRootBytes(bend))], names('acme'));
-    return store.revision();
-  }
-
-  const CHANGES: readonly (readonly [string, (plan: TrustPlan) => void])[] = [
-    [
-      'an authority more',
-      (plan) => plan.authorities.push({ ...first(plan.authorities), window: { from: new Date(0) } }),
-    ],
-    [
-      'an authority that ends',
-      (plan) => {
-        first(plan.authorities).window.until = new Date('2026-06-02T00:00:00Z');
-      },
-    ],
-    ['a log less', (plan) => plan.logs.pop()],
-    [
-      'a log that begins later',
-      (plan) => {
-        first(plan.logs).window.from = new Date('2026-06-02T00:00:00Z');
-      },
-    ],
-    [
-      'a log elsewhere',
-      (plan) => {
-        first(plan.logs).baseUrl = 'https://other.rekor.test';
-      },
-    ],
-    ['a CT log less', (plan) => plan.ctLogs.pop()],
-    ['a timestamp authority less', (plan) => plan.timestampAuthorities.pop()],
-  ];
-  for (const [what, bend] of CHANGES) {
-    it(`is another one with ${what}`, async (t) => {
-      assert.notEqual(await revisionOf(t, bend), await revisionOf(t));
-    });
-  }
-
-  it('is the same for the same trust: another order, another contact, another start', async (t) => {
-    const plain = await revisionOf(t);
-    assert.equal(await revisionOf(t), plain);
-    assert.equal(await revisionOf(t, (plan) => plan.logs.reverse()), plain);
-    assert.equal(
-      await revisionOf(t, (plan) => {
-        first(plan.authorities).uri = 'https://elsewhere.test';
-      }),
-      plain,
-    );
-  });
-
-  it('depends on the names', async (t) => {
-    const { store } = storeFor(t);
-    await store.use([keys('acme')], names('acme'));
-    const { store: other } = storeFor(t);
-    await other.use([keys('beta')], names('beta'));
-    assert.notEqual(store.revision(), other.revision());
-    assert.match(store.revision(), /^[0-9a-f]{64}$/);
-  });
-
-  it('does not change with metadata that is renewed, and does with what it holds', async (t) => {
-    const { document, repository } = await startMirror(t);
-    const { store } = storeFor(t);
-    await store.use([document], names('acme'));
-    const cold = storeFor(t);
-    await useAndRefresh(store, document);
-    const warm = store.revision();
-    assert.notEqual(warm, cold.store.revision());
-    repository.publish({ targets: targetsOf() });
-    await store.refresh();
-    assert.equal(store.revision(), warm);
-    repository.publish({ targets: targetsOf(trustedRootBytes((plan) => plan.logs.pop())) });
-    await store.refresh();
-    assert.notEqual(store.revision(), warm);
-  });
-});
-
-function first<T>(list: readonly T[]): T {
-  const [one] = list;
-  assert.ok(one !== undefined);
-  return one;
-}
