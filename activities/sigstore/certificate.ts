@@ -55,7 +55,7 @@ function problemWith(certificate: X509Certificate): string | undefined {
   const usage = certificate.extKeyUsage;
   if (usage?.keyCertSign === true) return 'its key is for signing certificates';
   if (usage?.digitalSignature === false) return 'its key is not for signatures';
-  if (!isForCodeSigning(extensionValue(certificate, EXTENDED_KEY_USAGE))) return 'it is not for code signing';
+  if (!hasPurpose(certificate, CODE_SIGNING)) return 'it is not for code signing';
   return undefined;
 }
 
@@ -74,9 +74,10 @@ export function isSelfIssued(der: Buffer): boolean {
   }
 }
 
-function isForCodeSigning(usages: Buffer<ArrayBuffer> | undefined): boolean {
-  if (usages === undefined) return false;
-  return ASN1Obj.parseBuffer(usages).subs.some((usage) => usage.toOID() === CODE_SIGNING);
+/** Tells whether the extended key usage names this purpose; a certificate without one is for nothing in particular. */
+export function hasPurpose(certificate: X509Certificate, purpose: string): boolean {
+  const usages = extensionValue(certificate, EXTENDED_KEY_USAGE);
+  return usages !== undefined && ASN1Obj.parseBuffer(usages).subs.some((usage) => usage.toOID() === purpose);
 }
 
 function unsuitable<T>(problem: string): Step<T> {

@@ -50,7 +50,11 @@ function proveByLogs(
   const failure = isOldIntoto(entry)
     ? proveOldIntoto(entry, tlogs)
     : runLibrary(signing, { entity: { tlogEntries: [entry] }, trust: { tlogs } });
-  const refusal = refuseFailure(failure) ?? checkEntryBody(entry, signing);
+  // A body of another shape makes the library fail without a code; then the body says more than the failure.
+  const refusal =
+    failure === 'FAILED'
+      ? (checkEntryBody(entry, signing) ?? refuseFailure(failure))
+      : (refuseFailure(failure) ?? checkEntryBody(entry, signing));
   if (refusal !== undefined) return failed(refusal);
   return {
     ok: true,

@@ -1,9 +1,15 @@
 import { RFC3161Timestamp } from '@sigstore/core';
 import type { TrustMaterial } from '@sigstore/verify';
+import { hasPurpose, unknownCritical } from './certificate.ts';
 import { type Refusal, refuse, type Step } from './judgement.ts';
 import { runLibrary, type Signing } from './library-step.ts';
 
+const TIME_STAMPING = '1.3.6.1.5.5.7.3.8';
+
 type Authority = TrustMaterial['timestampAuthorities'][number];
+
+/** `granted` and `grantedWithMods` (RFC 3161 section 2.4.2): with any other status there is no token to look at. */
+const GRANTED: ReadonlySet<bigint> = new Set([0n, 1n]);
 
 /** A signed timestamp that holds. */
 export interface ProvenTimestamp {
@@ -31,7 +37,11 @@ export function proveTimestamp(
   if (named.length === 0) {
     return failed(refuse('TIMESTAMP_UNTRUSTED', 'the trust root does not name the authority of the signed timestamp'));
   }
-  const timestampAuthorities = named.filter((authority) => isValidAt(authority, time));
+  const usable = named.filter(isForTimestamps);
+  if (usable.length === 0) {
+    return failed(refuse('TIMESTAMP_UNTRUSTED', "the certificate of the signed timestamp's authority is not for that"));
+  }
+  const timestampAuthorities = usable.filter((authority) => isValidAt(authority, time));
   if (timestampAuthorities.length === 0) {
     const sentence = `the authority of the signed timestamp was not valid at ${time.toISOString()}`;
     return failed(refuse('TIMESTAMP_UNTRUSTED', sentence));
@@ -46,8 +56,8 @@ export function proveTimestamp(
 function readTimestamp(der: Buffer) {
   try {
     const timestamp = RFC3161Timestamp.parse(Buffer.from(der));
-    const { signerIssuer: issuer, signerSerialNumber: serial, signingTime: time } = timestamp;
-    return Number.isNaN(time.getTime()) ? undefined : { timestamp, issuer, serial, time };
+    const { status, signerIssuer: issuer, signerSerialNumber: serial, signingTime: time } = timestamp;
+    return !GRANTED.has(status) || Number.isNaN(time.getTime()) ? undefined : { timestamp, issuer, serial, time };
   } catch {
     return undefined;
   }
@@ -61,6 +71,13 @@ function isOverSignature(timestamp: RFC3161Timestamp, signing: Signing, timestam
     const entity = { timestamps: [{ $case: 'timestamp-authority' as const, timestamp }] };
     return runLibrary({ ...signing, evidence }, { entity, trust: { timestampAuthorities } }) === undefined;
   });
+}
+
+/** RFC 3161 section 2.3, which the library does not look at, nor at critical extensions. */
+function isForTimestamps({ certChain }: Authority): boolean {
+  const [leaf] = certChain;
+  if (leaf === undefined || certChain.some((certificate) => unknownCritical(certificate) !== undefined)) return false;
+  return hasPurpose(leaf, TIME_STAMPING);
 }
 
 function isValidAt({ certChain, validFor }: Authority, time: Date): boolean {
