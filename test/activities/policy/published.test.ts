@@ -132,6 +132,7 @@ const ROWS: readonly (readonly [string, readonly Parts[], Parts, Outcome])[] = [
   ['e2e: two signatures and two attestations', [{ ...KEY, ...attested(CEL) }, PUBLIC], { policy: CUE }, NO_SPEC_POLICY],
   ['e2e: everything passes', [{ static: { action: 'pass' } }], {}, 'loads'],
   ['e2e: nothing passes', [{ static: { action: 'fail' } }], {}, 'loads'],
+  ['tsa: timestamps and no signer', [{ rfc3161timestamp: OURS }], {}, /add one of key, keyless and static/],
   [
     'tsa: keyless with timestamps in place of a log',
     [{ keyless: { ...PRIVATE, ...OURS, insecureIgnoreSCT: true }, rfc3161timestamp: OURS }],
