@@ -1,4 +1,5 @@
 import { isRecord } from '../../workflows/record.ts';
+import { EvidenceError } from '../evidence-error.ts';
 import { readBounded } from '../registry/bounded-body.ts';
 import { discard, send } from '../registry/transport.ts';
 import type { TransparencyLog } from '../trust/trust-root.ts';
@@ -20,8 +21,36 @@ export interface LogQuestion {
 /** Asks one log; made by {@link askerOf}. Throws the LOG_ codes that are about reaching it. */
 export type Ask = (question: LogQuestion, signal: AbortSignal) => Promise<Uint8Array | number>;
 
-/** `requestTimeoutMs` bounds every request, its body included, whatever time its caller has. */
-export function askerOf(log: TransparencyLog, requestTimeoutMs: number): Ask {
+export interface AskSettings {
+  /** Bounds every request, its body included, whatever time its caller has. */
+  readonly requestTimeoutMs: number;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}
+
+/** A log that said when to come back is not asked before, by nobody: the answer until then is the one that it gave. */
+export function askerOf(log: TransparencyLog, { requestTimeoutMs, now }: AskSettings): Ask {
+  const ask = plainAskerOf(log, requestTimeoutMs);
+  let closed: { readonly until: number; readonly by: EvidenceError } | undefined;
+  return async (question, signal) => {
+    const wait = closed === undefined ? 0 : closed.until - now();
+    if (closed !== undefined && wait > 0) throw postponed(closed.by, wait);
+    try {
+      return await ask(question, signal);
+    } catch (error) {
+      if (error instanceof EvidenceError && error.retryAfterMs !== undefined) {
+        closed = { until: now() + error.retryAfterMs, by: error };
+      }
+      throw error;
+    }
+  };
+}
+
+function postponed({ code, message }: EvidenceError, retryAfterMs: number): EvidenceError {
+  return new EvidenceError(code, message, { retryable: true, retryAfterMs });
+}
+
+function plainAskerOf(log: TransparencyLog, requestTimeoutMs: number): Ask {
   return async (question, callerSignal) => {
     const what = describeQuestion(log, question);
     const signal = AbortSignal.any([callerSignal, AbortSignal.timeout(requestTimeoutMs)]);

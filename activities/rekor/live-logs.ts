@@ -29,13 +29,14 @@ export interface LiveLogsOptions {
 /** The transparency logs of one worker, asked over HTTP. */
 export function createLiveLogs(options: LiveLogsOptions = {}): LiveLogs {
   const store = options.directory === undefined ? undefined : new CheckpointStore(options.directory);
+  const { requestTimeoutMs = MAX_LOG_REQUEST_MS } = options;
   const settings = { now: options.now ?? Date.now, maxAgeMs: options.maxAgeMs ?? DEFAULT_MAX_AGE_MS };
   const watched = new Map<string, WatchedLog>();
   const watch = (log: TransparencyLog): WatchedLog => {
     const key = `${log.id} ${log.baseUrl.href}`;
     const known = watched.get(key);
     if (known !== undefined) return known;
-    const ask = askerOf(log, options.requestTimeoutMs ?? MAX_LOG_REQUEST_MS);
+    const ask = askerOf(log, { requestTimeoutMs, now: settings.now });
     const api = log.version === 'v1' ? createRekorV1(log, ask) : createRekorV2(log, ask);
     const created = new WatchedLog(api, new LogMemory(log, store, options.onAlarm ?? (() => undefined)), settings);
     watched.set(key, created);

@@ -95,6 +95,24 @@ for (const version of VERSIONS) {
       await assert.rejects(asking, { code: 'LOG_TIMEOUT' });
     });
 
+    it('says when to come back is not asked before, by nobody', async () => {
+      await using setting = await openLog(version);
+      const logs = setting.start();
+      const effect = { kind: 'status', status: 429, headers: { 'retry-after': '7' } } as const;
+      setting.fault({ effect, requests: 1 });
+      for (const [after, retryAfterMs] of [
+        [0, 7000],
+        [4000, 3000],
+        [2999, 1],
+      ] as const) {
+        setting.clock += after;
+        await assert.rejects(confirm(logs, setting), { code: 'LOG_THROTTLED', retryable: true, retryAfterMs });
+      }
+      assert.equal(setting.asked().length, 1);
+      setting.clock += 1;
+      assert.equal((await confirm(logs, setting)).confirmed, true);
+    });
+
     it('shows a checkpoint by another key is LOG_MISBEHAVED', async () => {
       await using setting = await openLog(version);
       setting.forge();
