@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   verify: async () => (await import('../shim/cli/verify.ts')).verifyCommand,
   explain: async () => (await import('../shim/cli/explain.ts')).explainCommand,
   'policy check': async () => (await import('../activities/cli/policy-check.ts')).policyCheckCommand,
+  'conformance verify-bundle': async () => (await import('../activities/cli/conformance.ts')).conformanceCommand,
   'keys init': async () => (await import('../activities/cli/keys-init.ts')).keysInitCommand,
 };
 
@@ -22,7 +23,7 @@ const EXIT_CODES = `Exit codes: 0 allowed or done, 1 denied or found wanting, 2 
 
 async function overview(): Promise<string> {
   const lines = await Promise.all(
-    Object.entries(COMMANDS).map(async ([name, load]) => `  ${name.padEnd(14)}${(await load()).help.split('\n')[0]}`),
+    Object.entries(COMMANDS).map(async ([name, load]) => `  ${name.padEnd(27)}${(await load()).help.split('\n')[0]}`),
   );
   return [
     'portcullis: decides which images a containerd node may run.',

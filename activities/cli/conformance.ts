@@ -1,0 +1,160 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { parseArgs } from 'node:util';
+import { DEFAULT_MIRROR_URL } from '@sigstore/tuf';
+import { isRecord } from '../../workflows/record.ts';
+import { EvidenceError } from '../evidence-error.ts';
+import { type Artifact, judgeArtifact } from '../sigstore/artifact.ts';
+import { parsePublicKey } from '../sigstore/key.ts';
+import type { Requirement, SignerRequirement } from '../sigstore/requirement.ts';
+import { exactly } from '../sigstore/text-pattern.ts';
+import { type TrustRoot, toTrustRoot } from '../trust/trust-root.ts';
+import { readTrustedRootJson } from '../trust/trusted-root-json.ts';
+import { holdsOverDigest } from './ecdsa-over-digest.ts';
+
+const HELP = `Verifies a Sigstore bundle over a file, for the sigstore-conformance suite.
+
+Usage: portcullis conformance verify-bundle [--staging] --bundle FILE
+         (--certificate-identity IDENTITY --certificate-oidc-issuer URL | --key FILE)
+         [--trusted-root FILE] FILE_OR_DIGEST
+
+Speaks the suite's protocol (sigstore-conformance docs/cli_protocol.md): exit code 0 when the bundle holds, anything else
+when not; the reason is one line on stderr. FILE_OR_DIGEST is a file, or sha256:HEX where there is no file of that name.
+Without --trusted-root it is the public-good trusted root that the package @sigstore/tuf carries; nothing is fetched.
+The suite starts one program: let it be a script of the line   exec infra/portcullis conformance "$@"`;
+
+const DIGEST = /^sha256:([0-9a-f]{64})$/;
+
+interface Options {
+  readonly bundle: string;
+  readonly signer: SignerOptions;
+  readonly trustedRoot: string | undefined;
+  readonly staging: boolean;
+  readonly artifact: string;
+}
+
+type SignerOptions =
+  | { readonly kind: 'key'; readonly file: string }
+  | { readonly kind: 'keyless'; readonly identity: string; readonly issuer: string };
+
+export const conformanceCommand = {
+  help: HELP,
+  async run(args: readonly string[]): Promise<number> {
+    const options = readOptions(args);
+    if (options === undefined) {
+      console.error('portcullis conformance verify-bundle: see "portcullis conformance verify-bundle --help"');
+      return 2;
+    }
+    try {
+      const [bundle, artifact, requirement] = await Promise.all([
+        readFile(options.bundle),
+        readArtifact(options.artifact),
+        readRequirement(options),
+      ]);
+      const judgement = judgeArtifact(bundle, requirement, artifact, { now: new Date(), holdsOverDigest });
+      if (judgement.valid) {
+        console.log(`verified: ${judgement.identity}`);
+        return 0;
+      }
+      console.error(`${judgement.code}: ${judgement.sentence}`);
+      return 1;
+    } catch (error) {
+      if (!(error instanceof EvidenceError)) throw error;
+      console.error(`${error.code}: ${error.message}`);
+      return 1;
+    }
+  },
+};
+
+function readOptions(args: readonly string[]): Options | undefined {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      staging: { type: 'boolean', default: false },
+      bundle: { type: 'string' },
+      'certificate-identity': { type: 'string' },
+      'certificate-oidc-issuer': { type: 'string' },
+      key: { type: 'string' },
+      'trusted-root': { type: 'string' },
+    },
+  });
+  const { staging, bundle, key, 'trusted-root': trustedRoot } = values;
+  const signer = readSigner(key, values['certificate-identity'], values['certificate-oidc-issuer']);
+  const [artifact] = positionals;
+  if (bundle === undefined || signer === undefined || artifact === undefined || positionals.length > 1)
+    return undefined;
+  return { bundle, signer, trustedRoot, staging, artifact };
+}
+
+/** A key or an identity, never both: the one that is not looked at would be believed to be. */
+function readSigner(
+  file: string | undefined,
+  identity: string | undefined,
+  issuer: string | undefined,
+): SignerOptions | undefined {
+  if (file !== undefined) return identity === undefined && issuer === undefined ? { kind: 'key', file } : undefined;
+  return identity === undefined || issuer === undefined ? undefined : { kind: 'keyless', identity, issuer };
+}
+
+async function readArtifact(text: string): Promise<Artifact> {
+  const [, digest] = DIGEST.exec(text) ?? [];
+  if (digest !== undefined && !existsSync(text)) return { digest };
+  const bytes = await readFile(text);
+  return { digest: createHash('sha256').update(bytes).digest('hex'), bytes };
+}
+
+/** What the suite expects of every client: a log entry; for a certificate a time that is proven and a logged certificate. */
+async function readRequirement({ signer, trustedRoot, staging }: Options): Promise<Requirement> {
+  const trust = await readTrustRoot(trustedRoot, staging);
+  return {
+    signer: await toSigner(signer),
+    log: { entries: 1, cosignatures: 0, witnesses: [] },
+    timestamps: 0,
+    observers: signer.kind === 'keyless' ? 1 : 0,
+    trust: trust.material,
+    wanted: { kind: 'signature' },
+  };
+}
+
+async function toSigner(signer: SignerOptions): Promise<SignerRequirement> {
+  switch (signer.kind) {
+    case 'key': {
+      const result = parsePublicKey(await readFile(signer.file, 'utf8'));
+      if (result.ok) return { kind: 'key', key: result.key };
+      throw new EvidenceError('KEY_UNREADABLE', `the key is not usable: ${result.problem}`, { retryable: false });
+    }
+    case 'keyless': {
+      const identity = { issuer: exactly(signer.issuer), subject: exactly(signer.identity) };
+      return { kind: 'keyless', identities: [identity], claims: [], certificateTimestamps: 1 };
+    }
+  }
+}
+
+async function readTrustRoot(file: string | undefined, staging: boolean): Promise<TrustRoot> {
+  if (file === undefined && staging) {
+    throw unavailable("no trust root of Sigstore's staging instance is at hand: give one with --trusted-root");
+  }
+  const name = file === undefined ? 'public-good' : 'custom';
+  const result = readTrustedRootJson(name, file === undefined ? embeddedTrustedRoot() : await readFile(file));
+  if (!result.ok) throw unavailable(`the trusted root can't be used: ${result.problem}`);
+  const { source } = result.document;
+  if (source.kind !== 'keys') throw new Error(`a trusted_root.json gave a source of kind ${source.kind}`);
+  return toTrustRoot(name, source.root, source.origins);
+}
+
+/** Good enough to judge test data; a worker never uses it, because nothing tells how old it is. */
+function embeddedTrustedRoot(): Buffer {
+  const seeds: unknown = createRequire(import.meta.url)('@sigstore/tuf/seeds.json');
+  const seed = isRecord(seeds) ? seeds[DEFAULT_MIRROR_URL] : undefined;
+  const targets = isRecord(seed) ? seed['targets'] : undefined;
+  const root = isRecord(targets) ? targets['trusted_root.json'] : undefined;
+  if (typeof root !== 'string') throw unavailable('@sigstore/tuf carries no trusted root; install the pinned version');
+  return Buffer.from(root, 'base64');
+}
+
+function unavailable(sentence: string): EvidenceError {
+  return new EvidenceError('TRUST_ROOT_UNAVAILABLE', sentence, { retryable: false });
+}
