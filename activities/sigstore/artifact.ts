@@ -4,7 +4,7 @@ import { HashAlgorithm } from '@sigstore/protobuf-specs';
 import { readBundle } from './bundle.ts';
 import { type Evidence, fromEnvelopeBundle, materialOf } from './evidence.ts';
 import type { JudgeContext } from './judge-context.ts';
-import { type Refusal, refuse, type SignatureJudgement, type Step } from './judgement.ts';
+import { failed, type Refusal, refuse, type SignatureJudgement, type Step } from './judgement.ts';
 import type { Requirement } from './requirement.ts';
 import { bytesAsSigned, type Signed } from './signed.ts';
 import { proveSigner } from './signer.ts';
@@ -97,8 +97,4 @@ function signedOf({ bytes, digest }: Artifact, { holdsOverDigest }: ArtifactCont
     holds: (signature, { publicKey }) => holdsOverDigest(sha256, Buffer.from(signature), publicKey),
     hasDigest: (other) => sha256.equals(other),
   };
-}
-
-function failed<T>(refusal: Refusal): Step<T> {
-  return { ok: false, refusal };
 }

@@ -3,7 +3,7 @@ import { isRecord } from '../../workflows/record.ts';
 import { MAX_BUNDLE_BYTES, MAX_CERTIFICATES, MAX_DER_BYTES, MAX_TIMESTAMPS, MAX_TLOG_ENTRIES } from '../limits.ts';
 import { decodeBase64 } from './base64.ts';
 import { isSelfIssued } from './certificate.ts';
-import { type Refusal, refuse, type Step } from './judgement.ts';
+import { failed, type Refusal, refuse, type Step } from './judgement.ts';
 import { quote } from './quote.ts';
 import { parseStrictJson } from './strict-json.ts';
 
@@ -174,8 +174,4 @@ function describe(error: unknown): string {
 
 function malformed(problem: string): Refusal {
   return refuse('EVIDENCE_MALFORMED', `the bundle can't be read: ${problem}`);
-}
-
-function failed<T>(refusal: Refusal): Step<T> {
-  return { ok: false, refusal };
 }

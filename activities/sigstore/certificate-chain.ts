@@ -22,7 +22,7 @@ export function checkChain(
   if (!authorities.some((one) => isNamedIssuer(one, leaf))) return refuseUntrusted();
   const run = (certificate: X509Certificate, count: number): LibraryFailure | undefined =>
     runLibrary(signing, {
-      entity: { key: { $case: 'certificate', certificate }, timestamps: times.map(asTimestamp) },
+      entity: { key: { $case: 'certificate', certificate }, timestamps: wholeSeconds(times).map(asTimestamp) },
       trust: { certificateAuthorities: authorities, ctlogs: trust.ctlogs },
       thresholds: { ctlogThreshold: count },
     });
@@ -46,13 +46,18 @@ class UnloggedCertificate extends X509Certificate {
   }
 }
 
+/** Seconds at and around the times: certificates count in seconds, so whoever is good at both is good in between. */
+function wholeSeconds(times: readonly Date[]): readonly number[] {
+  return [...new Set(times.flatMap((time) => [Math.floor(time.getTime() / 1000), Math.ceil(time.getTime() / 1000)]))];
+}
+
 /** A time that was verified already, in the form in which the library takes one from a log. */
-function asTimestamp(time: Date): SignedEntity['timestamps'][number] {
+function asTimestamp(seconds: number): SignedEntity['timestamps'][number] {
   const tlogEntry = {
     logIndex: '0',
     logId: { keyId: Buffer.alloc(0) },
     kindVersion: { kind: '', version: '' },
-    integratedTime: String(time.getTime() / 1000),
+    integratedTime: String(seconds),
     inclusionPromise: { signedEntryTimestamp: Buffer.alloc(0) },
     inclusionProof: undefined,
     canonicalizedBody: Buffer.alloc(0),

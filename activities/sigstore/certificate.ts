@@ -1,7 +1,7 @@
 import { createPublicKey } from 'node:crypto';
 import { ASN1Obj, X509Certificate } from '@sigstore/core';
 import { extensionsOf, extensionValue } from './certificate-extension.ts';
-import { refuse, type Step } from './judgement.ts';
+import { failed, refuse, type Step } from './judgement.ts';
 import { describeKey, type VerificationKey } from './key.ts';
 import { quote } from './quote.ts';
 
@@ -40,7 +40,7 @@ export function readLeaf(der: Buffer): Step<LeafCertificate> {
     if (!key.ok) return unsuitable(`its key: ${key.problem}`);
     return { ok: true, value: { certificate, der, key: key.key } };
   } catch {
-    return { ok: false, refusal: refuse('EVIDENCE_MALFORMED', "the certificate can't be read") };
+    return failed(refuse('EVIDENCE_MALFORMED', "the certificate can't be read"));
   }
 }
 
@@ -81,5 +81,5 @@ export function hasPurpose(certificate: X509Certificate, purpose: string): boole
 }
 
 function unsuitable<T>(problem: string): Step<T> {
-  return { ok: false, refusal: refuse('CERTIFICATE_UNSUITABLE', `the certificate is not usable: ${problem}`) };
+  return failed(refuse('CERTIFICATE_UNSUITABLE', `the certificate is not usable: ${problem}`));
 }

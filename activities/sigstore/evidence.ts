@@ -2,7 +2,7 @@ import type { Bundle, TransparencyLogEntry } from '@sigstore/bundle';
 import { preAuthEncoding } from '../../workflows/dsse.ts';
 import { readBundle, refuseBlob } from './bundle.ts';
 import type { SignatureContent } from './content.ts';
-import { type Refusal, refuse, type Step } from './judgement.ts';
+import { failed, type Refusal, refuse, type Step } from './judgement.ts';
 import { convertEnvelope, convertSimpleSigning } from './legacy.ts';
 import { bytesAsSigned, type Signed } from './signed.ts';
 
@@ -57,10 +57,10 @@ export function readEvidence(content: SignatureContent): Step<Evidence> {
 
 /** The evidence of a bundle over an envelope. A bundle over a blob is EVIDENCE_UNSUPPORTED for an image. */
 export function fromEnvelopeBundle(bundle: Bundle, stored: Uint8Array | undefined): Step<Evidence> {
-  if (bundle.content.$case !== 'dsseEnvelope') return { ok: false, refusal: refuseBlob() };
+  if (bundle.content.$case !== 'dsseEnvelope') return failed(refuseBlob());
   const { payload, payloadType, signatures } = bundle.content.dsseEnvelope;
   const [first] = signatures;
-  if (first === undefined) return { ok: false, refusal: unsigned() };
+  if (first === undefined) return failed(unsigned());
   const signed = bytesAsSigned(preAuthEncoding(payloadType, payload));
   const content = { kind: 'envelope', type: payloadType, bytes: payload, stored } as const;
   return {
@@ -70,7 +70,7 @@ export function fromEnvelopeBundle(bundle: Bundle, stored: Uint8Array | undefine
 }
 
 function fromSimpleSigning(bundle: Bundle, payload: Uint8Array): Step<Evidence> {
-  if (bundle.content.$case !== 'messageSignature') return { ok: false, refusal: unsigned() };
+  if (bundle.content.$case !== 'messageSignature') return failed(unsigned());
   const { signature } = bundle.content.messageSignature;
   const content = { kind: 'simple-signing', bytes: payload } as const;
   return {

@@ -1,7 +1,7 @@
 import { ASN1Obj, type X509Certificate } from '@sigstore/core';
 import { decodeText, extensionText, extensionValue } from './certificate-extension.ts';
 import { CLAIM_OIDS } from './claim.ts';
-import { type Refusal, refuse, type Step } from './judgement.ts';
+import { failed, type Refusal, refuse, type Step } from './judgement.ts';
 import { inert, quote } from './quote.ts';
 import type { ClaimRule, IdentityRule } from './requirement.ts';
 import { describePattern, matches } from './text-pattern.ts';
@@ -111,5 +111,5 @@ function claimIn(certificate: X509Certificate, oid: string): string | undefined 
 }
 
 function unsuitable<T>(problem: string): Step<T> {
-  return { ok: false, refusal: refuse('CERTIFICATE_UNSUITABLE', `the certificate is not usable: ${problem}`) };
+  return failed(refuse('CERTIFICATE_UNSUITABLE', `the certificate is not usable: ${problem}`));
 }

@@ -64,3 +64,8 @@ export type Step<T> = { readonly ok: true; readonly value: T } | { readonly ok: 
 export function refuse(code: ReasonCode, sentence: string): Refusal {
   return { valid: false, code, sentence };
 }
+
+/** The step that ends in this refusal. */
+export function failed<T>(refusal: Refusal): Step<T> {
+  return { ok: false, refusal };
+}

@@ -5,7 +5,7 @@ import { MAX_BUNDLE_BYTES } from '../limits.ts';
 import { decodeBase64 } from './base64.ts';
 import { readDocument } from './bundle.ts';
 import type { LayerAnnotations } from './content.ts';
-import { type Refusal, refuse, type Step } from './judgement.ts';
+import { failed, type Refusal, refuse, type Step } from './judgement.ts';
 import { certificatesIn } from './pem.ts';
 import { quote } from './quote.ts';
 import { hasExactly, parseStrictJson } from './strict-json.ts';
@@ -126,8 +126,4 @@ function tooManyBytes(what: string, { length }: Uint8Array): Refusal | undefined
 
 function malformed<T>(sentence: string): Step<T> {
   return failed(refuse('EVIDENCE_MALFORMED', sentence));
-}
-
-function failed<T>(refusal: Refusal): Step<T> {
-  return { ok: false, refusal };
 }

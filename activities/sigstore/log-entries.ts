@@ -2,7 +2,7 @@ import type { TransparencyLogEntry } from '@sigstore/bundle';
 import { countCosignatures } from './checkpoint.ts';
 import { readFoundEntries } from './found-entry.ts';
 import type { JudgeContext } from './judge-context.ts';
-import { type ProvenEntry, type Refusal, refuse, type Step } from './judgement.ts';
+import { failed, type ProvenEntry, type Refusal, refuse, type Step } from './judgement.ts';
 import type { Signing } from './library-step.ts';
 import { isBelievedAt, proveEntry, refuseExpired } from './log-entry.ts';
 import type { LogRequirement, Requirement } from './requirement.ts';
@@ -94,8 +94,4 @@ function checkCount(
   }
   const sentence = `expected entries in ${expected} transparency logs, found ${logs(proven)}`;
   return before ?? passedOver ?? refuse('LOG_ENTRY_MISSING', sentence);
-}
-
-function failed<T>(refusal: Refusal): Step<T> {
-  return { ok: false, refusal };
 }

@@ -2,7 +2,7 @@ import type { TransparencyLogEntry } from '@sigstore/bundle';
 import type { TrustMaterial } from '@sigstore/verify';
 import { parseCheckpoint } from './checkpoint.ts';
 import { checkEntryBody, isOldIntoto } from './entry-body.ts';
-import { type EntryInclusion, type ProvenEntry, type Refusal, refuse, type Step } from './judgement.ts';
+import { type EntryInclusion, failed, type ProvenEntry, type Refusal, refuse, type Step } from './judgement.ts';
 import { type LibraryFailure, runLibrary, type Signing } from './library-step.ts';
 import { promiseHolds } from './log-promise.ts';
 import { quote } from './quote.ts';
@@ -130,8 +130,4 @@ function inclusionOf({ inclusionProof: proof }: TransparencyLogEntry): Step<Entr
     return failed(refuse('LOG_PROOF_INVALID', `the inclusion proof is for no place: ${quote(proof.logIndex)}`));
   }
   return { ok: true, value: { origin, index: BigInt(proof.logIndex), treeSize, rootHash } };
-}
-
-function failed<T>(refusal: Refusal): Step<T> {
-  return { ok: false, refusal };
 }

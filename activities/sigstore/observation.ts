@@ -1,5 +1,5 @@
 import type { JudgeContext } from './judge-context.ts';
-import { type ProvenEntry, type Refusal, refuse, type Step } from './judgement.ts';
+import { failed, type ProvenEntry, type Refusal, refuse, type Step } from './judgement.ts';
 import type { Signing } from './library-step.ts';
 import { proveEntries } from './log-entries.ts';
 import type { Requirement } from './requirement.ts';
@@ -27,11 +27,11 @@ export function observe(signing: Signing, requirement: Requirement, context: Jud
   const promised = entries.flatMap(({ integratedTime }) => (integratedTime === undefined ? [] : [integratedTime]));
   const times = [...new Set([...stamped.map((time) => time.getTime()), ...promised])].map((time) => new Date(time));
   const refusal = checkObservers(stamps.value, entries, requirement.observers);
-  if (refusal !== undefined) return { ok: false, refusal };
+  if (refusal !== undefined) return failed(refusal);
   if (times.length > 0 || requirement.signer.kind === 'key') return { ok: true, value: { entries, times } };
   if (asksForNothing(requirement)) return { ok: true, value: { entries, times: [context.now] } };
   const sentence = 'nobody vouches for the time of signing, which a certificate needs: have it timestamped';
-  return { ok: false, refusal: stamps.value.passedOver ?? refuse('TIMESTAMP_MISSING', sentence) };
+  return failed(stamps.value.passedOver ?? refuse('TIMESTAMP_MISSING', sentence));
 }
 
 function asksForNothing({ log, timestamps, observers }: Requirement): boolean {

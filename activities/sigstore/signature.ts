@@ -2,14 +2,7 @@ import { digestHex } from '../../workflows/digest.ts';
 import type { SignatureContent } from './content.ts';
 import { type Evidence, readEvidence } from './evidence.ts';
 import type { JudgeContext } from './judge-context.ts';
-import {
-  type ExpectedImage,
-  type Refusal,
-  refuse,
-  type SignatureJudgement,
-  type Statement,
-  type Step,
-} from './judgement.ts';
+import { type ExpectedImage, failed, refuse, type SignatureJudgement, type Statement, type Step } from './judgement.ts';
 import type { Requirement, Wanted } from './requirement.ts';
 import { proveSigner } from './signer.ts';
 import { judgeSimpleSigning } from './simple-signing.ts';
@@ -67,8 +60,4 @@ function judgePayload({ payload }: Evidence, wanted: Wanted, expected: ExpectedI
     case 'artifact':
       return failed(refuse('EVIDENCE_UNSUPPORTED', 'a file was signed, expected an image'));
   }
-}
-
-function failed<T>(refusal: Refusal): Step<T> {
-  return { ok: false, refusal };
 }

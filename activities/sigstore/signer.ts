@@ -4,7 +4,7 @@ import { checkChain } from './certificate-chain.ts';
 import type { Evidence } from './evidence.ts';
 import { checkClaims, checkIdentity, describeIdentity, readIdentity } from './identity.ts';
 import type { JudgeContext } from './judge-context.ts';
-import { type ProvenEntry, type Refusal, refuse, type Step } from './judgement.ts';
+import { failed, type ProvenEntry, type Refusal, refuse, type Step } from './judgement.ts';
 import type { VerificationKey } from './key.ts';
 import { observe } from './observation.ts';
 import { quote } from './quote.ts';
@@ -95,8 +95,4 @@ function refuseCertificate(what: string): Refusal {
 function keyName(hint: string): string {
   const bytes = decodeBase64(hint);
   return bytes?.length === 32 ? `sha256:${bytes.toString('hex')}` : quote(hint);
-}
-
-function failed<T>(refusal: Refusal): Step<T> {
-  return { ok: false, refusal };
 }

@@ -1,7 +1,7 @@
 import { parseDigest } from '../../workflows/digest.ts';
 import { parseName, repositoryOf } from '../../workflows/name.ts';
 import { isRecord } from '../../workflows/record.ts';
-import { type ExpectedImage, type Refusal, refuse, type Step } from './judgement.ts';
+import { type ExpectedImage, failed, type Refusal, refuse, type Step } from './judgement.ts';
 import { quote } from './quote.ts';
 import { hasExactly, parseStrictJson } from './strict-json.ts';
 
@@ -62,8 +62,4 @@ function judgeClaim({ digest, reference }: Claim, expected: ExpectedImage): Refu
 
 function malformed<T>(problem: string): Step<T> {
   return failed(refuse('EVIDENCE_MALFORMED', `the signed payload can't be read: ${problem}`));
-}
-
-function failed<T>(refusal: Refusal): Step<T> {
-  return { ok: false, refusal };
 }

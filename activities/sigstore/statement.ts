@@ -1,6 +1,6 @@
 import { isRecord } from '../../workflows/record.ts';
 import { MAX_SUBJECTS } from '../limits.ts';
-import { type Refusal, refuse, type Statement, type Step } from './judgement.ts';
+import { failed, type Refusal, refuse, type Statement, type Step } from './judgement.ts';
 import { quote } from './quote.ts';
 import type { Wanted } from './requirement.ts';
 import { parseStrictJson } from './strict-json.ts';
@@ -110,8 +110,4 @@ function nameAll([first, ...others]: readonly string[]): string {
 
 function malformed(problem: string): Refusal {
   return refuse('EVIDENCE_MALFORMED', `the signed statement can't be read: ${problem}`);
-}
-
-function failed<T>(refusal: Refusal): Step<T> {
-  return { ok: false, refusal };
 }

@@ -1,7 +1,7 @@
 import { RFC3161Timestamp } from '@sigstore/core';
 import type { TrustMaterial } from '@sigstore/verify';
 import { hasPurpose, unknownCritical } from './certificate.ts';
-import { type Refusal, refuse, type Step } from './judgement.ts';
+import { failed, refuse, type Step } from './judgement.ts';
 import { runLibrary, type Signing } from './library-step.ts';
 
 const TIME_STAMPING = '1.3.6.1.5.5.7.3.8';
@@ -82,8 +82,4 @@ function isForTimestamps({ certChain }: Authority): boolean {
 
 function isValidAt({ certChain, validFor }: Authority, time: Date): boolean {
   return validFor.start <= time && time <= validFor.end && certChain.every((one) => one.validForDate(time));
-}
-
-function failed<T>(refusal: Refusal): Step<T> {
-  return { ok: false, refusal };
 }

@@ -1,4 +1,4 @@
-import { type Refusal, refuse, type Step } from './judgement.ts';
+import { failed, type Refusal, refuse, type Step } from './judgement.ts';
 import type { Signing } from './library-step.ts';
 import type { Requirement } from './requirement.ts';
 import { tally } from './tally.ts';
@@ -27,7 +27,7 @@ export function proveTimestamps(signing: Signing, requirement: Requirement): Ste
   if (!stamps.ok) return stamps;
   const { proven, passedOver } = stamps.value;
   const refusal = checkDistinct(proven) ?? checkCount(proven, timestamps, passedOver);
-  return refusal === undefined ? { ok: true, value: { proven, passedOver } } : { ok: false, refusal };
+  return refusal === undefined ? { ok: true, value: { proven, passedOver } } : failed(refusal);
 }
 
 function checkDistinct(proven: readonly ProvenTimestamp[]): Refusal | undefined {

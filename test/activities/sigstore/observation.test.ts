@@ -40,6 +40,15 @@ describe('the time at which a certificate is judged', () => {
     assert.equal(verdict(BASES.keyless, bend, { now: minutesAfter(-6) }), 'CERTIFICATE_EXPIRED');
   });
 
+  it('is compared to the millisecond, both ends of the validity included', () => {
+    const bend: Bend = { entries: () => [], require: unlogged };
+    const at = (ms: number) => verdict(BASES.keyless, bend, { now: new Date(SIGNED_AT.getTime() + ms) });
+    assert.equal(at(5 * MINUTE_MS), 'valid');
+    assert.equal(at(5 * MINUTE_MS + 1), 'CERTIFICATE_EXPIRED');
+    assert.equal(at(-5 * MINUTE_MS), 'valid');
+    assert.equal(at(-5 * MINUTE_MS - 1), 'CERTIFICATE_EXPIRED');
+  });
+
   it('is what a log or an authority saw, though nobody asks for them', () => {
     assert.equal(verdict(BASES.keyless, { require: unlogged }), 'valid');
     assert.equal(verdict(BASES.stamped, { require: unlogged }), 'valid');
