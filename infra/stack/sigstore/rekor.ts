@@ -1,5 +1,5 @@
-import { generateKeyPairSync } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { obtain } from '../../tools/obtain.ts';
 import { freePorts } from '../ports.ts';
@@ -12,8 +12,9 @@ export interface Rekor extends ServerProcess {
   readonly url: string;
   /** What its checkpoints are signed as. */
   readonly origin: string;
-  /** File of the public key, PEM. */
+  /** Files of its keys, PEM. */
   readonly publicKey: string;
+  readonly privateKey: string;
   /** The folder that it serves: `checkpoint` and `tile/`. */
   readonly tiles: string;
 }
@@ -21,13 +22,16 @@ export interface Rekor extends ServerProcess {
 /** How often a checkpoint is published: a signer waits for the next one. */
 const CHECKPOINT_INTERVAL = '200ms';
 
-/** Starts Rekor with a new Ed25519 key and an empty log in `dir`. */
-export async function startRekor(dir: string): Promise<Rekor> {
+/** Starts Rekor with an empty log in `dir`, and a new Ed25519 key unless it gets that of another log to pass for. */
+export async function startRekor(dir: string, otherKey?: string): Promise<Rekor> {
   const [port, grpcPort, metricsPort] = await freePorts(3);
-  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+  const privateKey =
+    otherKey === undefined
+      ? generateKeyPairSync('ed25519').privateKey
+      : createPrivateKey(await readFile(otherKey, 'utf8'));
   const files = { privateKey: join(dir, 'rekor.key'), publicKey: join(dir, 'rekor.pub') };
   await writeFile(files.privateKey, privateKey.export({ format: 'pem', type: 'pkcs8' }), { mode: 0o600 });
-  await writeFile(files.publicKey, publicKey.export({ format: 'pem', type: 'spki' }));
+  await writeFile(files.publicKey, createPublicKey(privateKey).export({ format: 'pem', type: 'spki' }));
   const tiles = join(dir, 'tiles');
   await mkdir(tiles);
   const programs = await obtain(['rekor-tiles']);
@@ -48,7 +52,7 @@ export async function startRekor(dir: string): Promise<Rekor> {
   const front = await startTileServer({ tiles, writer });
   return {
     ...server,
-    ...{ url: front.url, origin, publicKey: files.publicKey, tiles },
+    ...{ ...files, url: front.url, origin, tiles },
     async stop() {
       await front.stop();
       await server.stop();
