@@ -2,6 +2,7 @@ import type { LogOutcome, Rejection, SignatureReference, VerificationRequest } f
 import type { Digest } from '../workflows/digest.ts';
 import { evidenceRules } from './authority-rule.ts';
 import type { Dependencies } from './dependencies.ts';
+import { EvidenceError } from './evidence-error.ts';
 import { countedEvidence, type EvidenceSubject, judgeEvidence, subjectOf } from './judge-evidence.ts';
 import type { Authority, PolicySet } from './policy/policy-set.ts';
 import type { ProvenEntry } from './sigstore/judgement.ts';
@@ -69,6 +70,10 @@ async function askLogs(
       return { code: 'LOG_UNKNOWN', sentence };
     }
     const answer = await logs.confirm(log, entry, signal);
+    // A smaller tree may be a replica that lags behind: the next look may find the larger one.
+    if (!answer.confirmed && answer.code === 'LOG_ROLLED_BACK') {
+      throw new EvidenceError(answer.code, answer.sentence, { retryable: true });
+    }
     if (!answer.confirmed) return { code: answer.code, sentence: answer.sentence };
   }
   return undefined;

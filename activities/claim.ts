@@ -46,7 +46,7 @@ const ONE_LINE = /^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]{1,2048}$/u;
 function readSigner(value: unknown): Signer {
   const fields = readFields(value, 'a signer');
   return {
-    authority: readText(fields, 'authority', /^[A-Za-z0-9._-]{1,253}\/[A-Za-z0-9._-]{1,63}$/),
+    authority: readText(fields, 'authority', /^[A-Za-z0-9._-]{1,253}\/[A-Za-z0-9 ._-]{1,63}$/),
     identity: readText(fields, 'identity', ONE_LINE),
     evidence: readDigest(fields, 'evidence'),
     ...(fields['predicateType'] === undefined ? {} : { predicateType: readText(fields, 'predicateType', ONE_LINE) }),

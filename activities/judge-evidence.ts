@@ -10,8 +10,10 @@ import { indexLists } from './registry/covering-index.ts';
 import type { Registry } from './registry/registry.ts';
 import { readSignature } from './registry/signatures.ts';
 import type { FoundEntry } from './rekor/live-log.ts';
+import { describeLookUp } from './rekor/look-up.ts';
 import type { SignatureContent } from './sigstore/content.ts';
 import { type ExpectedImage, refuse, type SignatureJudgement } from './sigstore/judgement.ts';
+import type { Requirement } from './sigstore/requirement.ts';
 import { entryQuestion, judge } from './sigstore/signature.ts';
 import type { TransparencyLog } from './trust/trust-root.ts';
 
@@ -78,8 +80,11 @@ export async function judgeEvidence(
       return refuse('SUBJECT_MISMATCH', `it is about the index ${reference.index}, which lists no such image`);
   }
   const content = await readSignature(registry, subject.name, reference, signal);
-  const foundEntries = await lookUp(dependencies, subject, content, signal);
+  const foundEntries = await lookUp(dependencies, subject, requirement, content, signal);
   const judgement = judge(content, requirement, expected, { now, foundEntries });
+  if (!judgement.valid && judgement.code === 'LOG_ENTRY_MISSING' && subject.rule.log?.mode === 'lookup') {
+    return refuse(judgement.code, `${judgement.sentence}; ${describeLookUp(subject.logs)}`);
+  }
   if (judgement.valid) dependencies.judgements.put(question, judgement);
   return judgement;
 }
@@ -99,10 +104,11 @@ export function registryOf(
 async function lookUp(
   { logs }: Dependencies,
   { rule, logs: candidates }: EvidenceSubject,
+  { signer }: Requirement,
   content: SignatureContent,
   signal: AbortSignal,
 ): Promise<readonly FoundEntry[]> {
-  const question = rule.log?.mode === 'lookup' ? entryQuestion(content) : undefined;
+  const question = rule.log?.mode === 'lookup' ? entryQuestion(content, signer) : undefined;
   if (question === undefined) return [];
   const found = await Promise.all(candidates.map((log) => logs.lookUp(log, question, signal)));
   return found.flat();

@@ -28,15 +28,16 @@ export function readSignaturesRequest(value: unknown): SignaturesRequest {
   return { ...image, policyRevision: readHash(fields, 'policyRevision'), source: readSource(fields['source']) };
 }
 
-/** Policies and authorities are named by at most 253 of these characters (`policy/cluster-image-policy.ts`). */
+/** What policies, secrets and authorities are named by (`policy/field.ts`, `policy/authority.ts`). */
 const OBJECT_NAME = /^[A-Za-z0-9._-]{1,253}$/;
+const AUTHORITY_NAME = /^[A-Za-z0-9 ._-]{1,63}$/;
 
 /** Reads a request about the key of one authority. */
 export function readKeyRequest(value: unknown): KeyRequest {
   const fields = readFields(value, 'the whole');
   return {
     policy: readText(fields, 'policy', OBJECT_NAME),
-    authority: readText(fields, 'authority', OBJECT_NAME),
+    authority: readText(fields, 'authority', AUTHORITY_NAME),
     policyRevision: readHash(fields, 'policyRevision'),
   };
 }

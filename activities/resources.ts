@@ -43,11 +43,12 @@ export async function createResources(options: ResourceOptions, log: Log): Promi
     onReload: (load) => logPolicy(log, load),
   });
   const cache = new EvidenceCache(MAX_CACHED_EVIDENCE_BYTES);
+  const own = dockerCredentials();
   const endpoints = originOnly(options.plainHttp);
   const dependencies: Dependencies = {
     ...{ policy, trust, verdictKey: options.verdictKey },
-    registry: createRegistry({ endpoints, credentials: dockerCredentials(), cache }),
-    registryWith: (credentials) => createRegistry({ endpoints, credentials: credentialsFrom(credentials), cache }),
+    registry: createRegistry({ endpoints, credentials: own, cache }),
+    registryWith: (secrets) => createRegistry({ endpoints, credentials: credentialsFrom(secrets, own), cache }),
     logs: createLiveLogs({
       ...kept('logs'),
       onAlarm: ({ kind, log: name, sentence }) =>

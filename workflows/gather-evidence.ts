@@ -1,4 +1,5 @@
-import type { KeyCheck, MatchingAuthority, MatchingPolicy, SignatureSet, SignatureSource } from './activities.ts';
+import type { KeyCheck, MatchingPolicy, SignatureSet, SignatureSource } from './activities.ts';
+import type { AskedAuthority, Gathered } from './asked-authority.ts';
 import { runCheck } from './check-runner.ts';
 import type { Checklist } from './checklist.ts';
 import { judgeAuthority } from './judge-authority.ts';
@@ -6,17 +7,8 @@ import type { Evidence, JudgedAuthority, UnableAuthority } from './policy/evalua
 import type { Reason } from './reason.ts';
 import type { VerificationInput } from './verification-input.ts';
 
-/** What a step found, or why it came to no answer. */
-export type Gathered<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly inability: Reason };
-
 /** No signature, and nothing unreadable either. */
 export const NOTHING_FOUND: SignatureSet = { signatures: [], unreadable: [] };
-
-/** An authority whose evidence is gathered. */
-export interface AskedAuthority extends MatchingAuthority {
-  /** Whether a failed check is worth minutes: not where the policy only warns. */
-  readonly durably: boolean;
-}
 
 /** What was found in each source that an authority names, by {@link sourceKey}. */
 type Found = ReadonlyMap<string, Gathered<SignatureSet>>;

@@ -1,7 +1,7 @@
 import type { AuthorityOutcome, LogOutcome, Rejection, SignatureReference, VerificationRequest } from './activities.ts';
+import type { AskedAuthority, Gathered } from './asked-authority.ts';
 import { runCheck } from './check-runner.ts';
 import type { Checklist } from './checklist.ts';
-import type { AskedAuthority, Gathered } from './gather-evidence.ts';
 import type { VerificationInput } from './verification-input.ts';
 
 /** What one authority, and the logs that it wants asked, made of the signatures. */

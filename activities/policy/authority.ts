@@ -25,7 +25,7 @@ export type AuthorityDocument =
 type Format = 'bundle' | 'legacy';
 const FORMATS = ['bundle', 'legacy'] as const satisfies readonly Format[];
 const SIGNERS = ['key', 'keyless', 'static'] as const;
-const AUTHORITY_NAME = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
+const AUTHORITY_NAME = /^[A-Za-z0-9](?:[A-Za-z0-9 ._-]{0,61}[A-Za-z0-9])?$/;
 
 /** What an authority says about evidence, which a static one does not look at. */
 const ABOUT_EVIDENCE = ['attestations', 'source', 'ctlog', 'rfc3161timestamp', 'signatureFormat'] as const;
@@ -64,7 +64,7 @@ function readAuthorityName(field: Field | undefined, i: number): string | undefi
   if (field === undefined) return `authority-${i}`;
   const name = readText(field);
   if (name === undefined || AUTHORITY_NAME.test(name)) return name;
-  return reject(field, `expected at most 63 letters, digits and . _ -, found ${quote(name)}; rename it`);
+  return reject(field, `expected at most 63 letters, digits, spaces and . _ -, found ${quote(name)}; rename it`);
 }
 
 function readSigner(authority: Field, fields: ReadonlyMap<string, Field>) {

@@ -1,5 +1,4 @@
 import { MAX_POLICIES, MAX_POLICY_FILES, MAX_TRUST_ROOTS } from '../limits.ts';
-import { PUBLIC_GOOD } from '../trust/trust-root.ts';
 import { assemble } from './assemble.ts';
 import { type FileRead, listPolicyFiles, mountVersion, readInside } from './directory.ts';
 import { type Field, reject } from './field.ts';
@@ -74,9 +73,6 @@ function checkTogether(files: readonly PolicyFile[]): void {
       const { name, field } = nameOf(document);
       const names: Map<string, string> = seen[document.kind];
       const other = names.get(name);
-      if (document.kind === 'trust-root' && name === PUBLIC_GOOD) {
-        reject(field, `expected another name, found ${quote(name)}, which is Sigstore's own instance; rename it`);
-      }
       if (other !== undefined)
         reject(field, `expected a new name, found ${quote(name)} already in ${other}; rename one`);
       else names.set(name, path);

@@ -228,16 +228,17 @@ const ROWS: readonly (readonly [string, readonly Parts[], Parts, Outcome])[] = [
     /namespace: expected cosign-system, found "prod"; remove it/,
   ],
   [
-    'valid: a name with a space',
-    [{ ...KEY, name: 'keyless signatures' }],
+    'valid: a name of 64 characters',
+    [{ ...KEY, name: 'n'.repeat(64) }],
     {},
-    /name: expected at most 63 letters, digits and \. _ -, found "keyless signatures"; rename it/,
+    /name: expected at most 63 letters, digits, spaces and \. _ -, found "n+\.\."; rename it/,
   ],
   [
     'valid: all kinds of signers',
     [
       { keyless: { identities: [{ issuer: 'i', subjectRegExp: '.*s.*' }] } },
       { keyless: { identities: [{ issuerRegExp: 'i.*', subject: 's' }] } },
+      { ...KEY, name: 'keyless signatures' },
       KEY,
     ],
     { images: [{ glob: 'images.*' }, { glob: 'image*' }] },

@@ -1,66 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
-import type {
-  AuthorityOutcome,
-  LogOutcome,
-  MatchingAuthority,
-  MatchingPolicy,
-  SignatureSet,
-} from '../../../workflows/activities.ts';
-import { type Digest, parseDigest } from '../../../workflows/digest.ts';
-import { type Evidence, evaluate } from '../../../workflows/policy/evaluate.ts';
+import type { AuthorityOutcome } from '../../../workflows/activities.ts';
+import type { Evidence } from '../../../workflows/policy/evaluate.ts';
 import type { ReasonCode } from '../../../workflows/reason.ts';
-
-function digest(n: number): Digest {
-  return parseDigest(`sha256:${n.toString(16).padStart(64, '0')}`) ?? assert.fail();
-}
-
-const INPUT = { name: '127.0.0.1:5000/demo/app:v1', digest: digest(0xab) };
-
-function found(...blobs: readonly number[]): SignatureSet {
-  const signatures = blobs.map(
-    (n) => ({ format: 'bundle', place: 'referrers', source: {}, manifest: digest(n + 1000), blob: digest(n) }) as const,
-  );
-  return { signatures, unreadable: [] };
-}
-
-function policy(name: string, ...authorities: readonly string[]): MatchingPolicy {
-  return { name, mode: 'enforce', authorities: authorities.map((one) => authority(name, one)) };
-}
-
-function authority(name: string, one: string, rule: Partial<MatchingAuthority> = {}): MatchingAuthority {
-  return { policy: name, authority: one, sources: [{}], ...rule };
-}
-
-function satisfied(name: string, authority: string, blob: number) {
-  const signer = { authority: `${name}/${authority}`, identity: 'key sha256:12ab', evidence: digest(blob) };
-  const outcome: AuthorityOutcome = { satisfied: true, signers: [signer] };
-  return { reference: { policy: name, authority }, outcome };
-}
-
-function log(confirmed: readonly number[], ...codes: readonly ReasonCode[]): LogOutcome {
-  const list = codes.map((code, i) => ({ blob: digest(i + 1), code, sentence: `the log says ${code}` }));
-  return { confirmed: confirmed.map(digest), rejected: list, detail: '' };
-}
-
-function rejected(name: string, authority: string, ...codes: readonly ReasonCode[]) {
-  const list = codes.map((code, i) => ({ blob: digest(i + 1), code, sentence: `the sentence of ${code}` }));
-  const outcome: AuthorityOutcome = { satisfied: false, rejected: list };
-  return { reference: { policy: name, authority }, outcome };
-}
-
-function decide(evidence: Partial<Evidence> & { readonly matching?: Evidence['resolution']['matching'] }) {
-  const matching = evidence.matching ?? [policy('demo', 'release')];
-  return evaluate({
-    input: INPUT,
-    resolution: { loaded: Math.max(1, matching.length), matching },
-    signatures: found(1),
-    outcomes: [],
-    unable: [],
-    ...evidence,
-  });
-}
+import { authority, decide, digest, found, INPUT, log, policy, rejected, satisfied } from './evidence.ts';
 
 test('no policy at all refuses', () => {
   const { outcome, reasons } = decide({ resolution: { loaded: 0, matching: [] } });
@@ -259,61 +202,4 @@ test('a policy that warns refuses nothing, and says what it would have refused f
   );
   const refused = decide({ matching: [warns, policy('hard', 'ci')], outcomes: [satisfied('soft', 'ci', 1)] });
   assert.equal(refused.outcome, 'deny', 'a policy that enforces is not outvoted');
-});
-
-const names = fc.constantFrom('a', 'b', 'c');
-const outcomes = fc.array(
-  fc.oneof(
-    fc.tuple(names, names, fc.integer({ min: 1, max: 3 })).map(([p, a, blob]) => satisfied(p, a, blob)),
-    fc
-      .tuple(names, names, fc.constantFrom<ReasonCode>('WRONG_KEY', 'SUBJECT_MISMATCH'))
-      .map(([p, a, c]) => rejected(p, a, c)),
-  ),
-  { maxLength: 8 },
-);
-const matching = fc
-  .uniqueArray(fc.tuple(names, fc.uniqueArray(names, { maxLength: 3 })), { selector: ([name]) => name, maxLength: 3 })
-  .map((list) => list.map(([name, authorities]) => policy(name, ...authorities)));
-const signatures = fc.uniqueArray(fc.integer({ min: 1, max: 3 })).map((blobs) => found(...blobs));
-
-test('property: the order of the evidence makes no difference', () => {
-  fc.assert(
-    fc.property(matching, signatures, outcomes, (policies, set, list) => {
-      const reversed = policies.map((one) => ({ ...one, authorities: one.authorities.toReversed() })).toReversed();
-      const backwards = { ...set, signatures: set.signatures.toReversed() };
-      assert.deepEqual(
-        decide({ matching: reversed, signatures: backwards, outcomes: list.toReversed() }),
-        decide({ matching: policies, signatures: set, outcomes: list }),
-      );
-    }),
-  );
-});
-
-test('property: nothing that fails turns a refusal into an allow, and nothing missing does', () => {
-  fc.assert(
-    fc.property(matching, signatures, outcomes, names, names, (policies, set, list, p, a) => {
-      const before = decide({ matching: policies, signatures: set, outcomes: list }).outcome;
-      const more = decide({ matching: policies, signatures: set, outcomes: [...list, rejected(p, a, 'WRONG_KEY')] });
-      assert.equal(more.outcome, before);
-      if (before === 'allow') return;
-      assert.equal(
-        decide({ matching: [...policies, policy('z', 'z')], signatures: set, outcomes: list }).outcome,
-        'deny',
-      );
-      assert.equal(decide({ matching: policies, signatures: set, outcomes: list.slice(1) }).outcome, 'deny');
-      assert.equal(decide({ matching: policies, signatures: found(), outcomes: list }).outcome, 'deny');
-    }),
-  );
-});
-
-test('property: an allow has a signer for each matching policy', () => {
-  fc.assert(
-    fc.property(matching, signatures, outcomes, (policies, set, list) => {
-      const { outcome, signers } = decide({ matching: policies, signatures: set, outcomes: list });
-      if (outcome === 'deny') return;
-      assert.ok(policies.length > 0);
-      for (const { name } of policies) assert.ok(signers.some((signer) => signer.authority.startsWith(`${name}/`)));
-    }),
-    { numRuns: 500 },
-  );
 });

@@ -1,0 +1,11 @@
+import type { MatchingAuthority } from './activities.ts';
+import type { Reason } from './reason.ts';
+
+/** What a step found, or why it came to no answer. */
+export type Gathered<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly inability: Reason };
+
+/** An authority whose evidence is gathered. */
+export interface AskedAuthority extends MatchingAuthority {
+  /** Whether a failed check is worth minutes: not where the policy only warns. */
+  readonly durably: boolean;
+}
