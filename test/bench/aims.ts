@@ -9,10 +9,15 @@ export interface Aim {
 }
 
 /** The aims beside the results. */
-export function compareWithAims({ warm, cold, workflowCost, load }: Results): readonly Aim[] {
+export function compareWithAims({ warm, cold, keyless, workflowCost, load }: Results): readonly Aim[] {
   return [
     aim('warm launcher, p99, ms', 10, warm.launcher.p99),
     aim('cold launcher p50 / cosign verify p50', 1, cold.ratio),
+    ...keyless.flatMap(({ roundTripMs, ratio, requests }) => [
+      aim(`keyless launcher p50 / cosign verify p50 at ${roundTripMs} ms`, roundTripMs === 0 ? 1 : 0.3, ratio),
+      aim(`requests to the log, proof in the bundle, at ${roundTripMs} ms`, 0, requests.log),
+      aim(`requests to the log, asked live, at ${roundTripMs} ms`, 1, requests.logLive),
+    ]),
     aim('history events per verification', 12, workflowCost.historyEvents.max),
     aim(`shim after ${load.verifications} verifications, MB`, 100, load.after.shim),
   ];

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { compareWithAims } from './aims.ts';
 import { measureCold } from './cold.ts';
+import { measureKeyless } from './keyless.ts';
+import { setUpKeyless } from './keyless-stage.ts';
 import { measureLoad } from './load.ts';
 import { renderReport } from './report.ts';
 import { readResidentMemory } from './resident-memory.ts';
@@ -25,12 +27,13 @@ The result goes to standard output, progress to standard error. Exit codes: 0 me
 interface Rounds {
   readonly warm: number;
   readonly cold: number;
+  readonly keyless: number;
   readonly cost: number;
   readonly load: number;
 }
 
-const FULL: Rounds = { warm: 500, cold: 30, cost: 100, load: 1_000 };
-const QUICK: Rounds = { warm: 30, cold: 4, cost: 25, load: 48 };
+const FULL: Rounds = { warm: 500, cold: 30, keyless: 20, cost: 100, load: 1_000 };
+const QUICK: Rounds = { warm: 30, cold: 4, keyless: 2, cost: 25, load: 48 };
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
@@ -79,16 +82,23 @@ function readOptions(): { readonly help: boolean; readonly quick: boolean; reado
 async function measureInFolder(programs: Programs, rounds: Rounds): Promise<Results> {
   const dir = await mkdtemp(join(tmpdir(), 'portcullis-bench-'));
   const interruption = awaitInterruption();
+  const untilStopped = async <T>(servers: { stop(): Promise<void> }, measuring: Promise<T>): Promise<T> => {
+    try {
+      return await Promise.race([measuring, interruption.happened]);
+    } finally {
+      progress('stopping');
+      await servers.stop();
+    }
+  };
   try {
     await chmod(dir, 0o700);
     progress('starting registry, Temporal, worker and shim');
     const stage = await setUp(dir, programs);
-    try {
-      return await Promise.race([measure(stage, rounds), interruption.happened]);
-    } finally {
-      progress('stopping');
-      await stage.house.stop();
-    }
+    const results = await untilStopped(stage.house, measure(stage, rounds));
+    progress('starting a Sigstore, and a house whose registry and log stand some way off');
+    const keyless = await setUpKeyless(join(dir, 'keyless'), programs);
+    progress(`keyless: ${rounds.keyless} images at each distance, signed and then verified by launcher and cosign`);
+    return { ...results, keyless: await untilStopped(keyless, measureKeyless(keyless, rounds.keyless)) };
   } finally {
     await rm(dir, { recursive: true, force: true });
     interruption.forget();
@@ -110,7 +120,7 @@ function awaitInterruption(): { readonly happened: Promise<never>; forget(): voi
   };
 }
 
-async function measure(stage: Stage, rounds: Rounds): Promise<Results> {
+async function measure(stage: Stage, rounds: Rounds): Promise<Omit<Results, 'keyless'>> {
   const machine = describeMachine();
   const idle = await readResidentMemory(stage.house);
   progress(`cold: ${rounds.cold} images, signed and then verified by launcher and cosign`);

@@ -11,6 +11,8 @@ export function renderReport(results: Results, aims: readonly Aim[]): string {
     ...section('Warm: the verdict is known; exec to exit, ms', warmRows(results)),
     ...section('Cold: never judged before; exec to exit, ms', coldRows(results)),
     `  launcher p50 / cosign p50: ${results.cold.ratio.toFixed(2)}`,
+    ...section('Keyless, proof in the bundle: never judged before; exec to exit, ms', keylessRows(results)),
+    ...section('Keyless, requests of one verification', requestRows(results)),
     ...section('Temporal, per allowed verification', costRows(results)),
     `  history: ${results.workflowCost.eventTypes.join(', ')}`,
     ...section('Resident memory, MB', memoryRows(results)),
@@ -48,6 +50,27 @@ function warmRows({ warm }: Results): Rows {
 
 function coldRows({ cold }: Results): Rows {
   return [LATENCY_HEAD, latencyRow('launcher', cold.launcher), latencyRow('cosign verify --key', cold.cosign)];
+}
+
+function keylessRows({ keyless }: Results): Rows {
+  return [
+    [...LATENCY_HEAD, 'ratio'],
+    ...keyless.flatMap(({ roundTripMs, launcher, cosign, live, ratio }) => [
+      [...latencyRow(`launcher, ${roundTripMs} ms away`, launcher), ratio.toFixed(2)],
+      latencyRow(`cosign verify, ${roundTripMs} ms away`, cosign),
+      latencyRow(`launcher, ${roundTripMs} ms away, and the live log asked`, live),
+    ]),
+  ];
+}
+
+function requestRows({ keyless }: Results): Rows {
+  return [
+    ['', 'registry', 'registry, by cosign', 'log', 'log, asked live'],
+    ...keyless.map(({ roundTripMs, requests: { registry, registryByCosign, log, logLive } }) => [
+      `${roundTripMs} ms away`,
+      ...[registry, registryByCosign, log, logLive].map(toTenths),
+    ]),
+  ];
 }
 
 function costRows({ workflowCost: cost }: Results): Rows {

@@ -1,5 +1,6 @@
 import { cpus, release, totalmem } from 'node:os';
 import type { Cold } from './cold.ts';
+import type { KeylessRound } from './keyless.ts';
 import type { Load } from './load.ts';
 import type { ResidentMemory } from './resident-memory.ts';
 import type { Warm } from './warm.ts';
@@ -19,6 +20,8 @@ export interface Results {
   /** Before the first verification. */
   readonly idle: ResidentMemory;
   readonly cold: Cold;
+  /** One for each distance. */
+  readonly keyless: readonly KeylessRound[];
   readonly warm: Warm;
   readonly workflowCost: WorkflowCost;
   readonly load: Load;

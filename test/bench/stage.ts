@@ -33,9 +33,15 @@ export interface Programs {
   readonly cosign: string;
 }
 
+/** What a Sigstore of one's own is made of. */
+const SIGSTORE_PARTS = ['cosign2', 'fulcio', 'rekor-tiles', 'timestamp-authority', 'ct-log'] as const;
+
 /** Builds and obtains everything that a stage needs; takes minutes the first time on a machine. */
 export async function prepare(): Promise<Programs> {
-  const [{ launcher }, { cosign }] = await Promise.all([build(), obtain(['cosign', 'temporal', 'registry-referrers'])]);
+  const [{ launcher }, { cosign }] = await Promise.all([
+    build(),
+    obtain(['cosign', 'temporal', 'registry-referrers', ...SIGSTORE_PARTS]),
+  ]);
   return { launcher, cosign };
 }
 
@@ -44,19 +50,7 @@ export async function setUp(dir: string, programs: Programs): Promise<Stage> {
   const noOp = await buildNoOp(dir);
   const house = await startHouse({ dir });
   const { address } = house.registry;
-  const launcher = (subject: Subject): Program => ({
-    file: programs.launcher,
-    args: [
-      ...['-name', subject.name, '-digest', subject.digest],
-      ...['-stdin-media-type', 'application/vnd.oci.descriptor.v1+json'],
-    ],
-    env: { PORTCULLIS_SOCKET: house.launcherSocket },
-    stdin: JSON.stringify({
-      mediaType: 'application/vnd.oci.image.manifest.v1+json',
-      digest: subject.digest,
-      size: 500,
-    }),
-  });
+  const launcher = (subject: Subject) => launcherFor(programs, house, subject);
   return {
     house,
     async signedImage(repository, tag) {
@@ -78,6 +72,17 @@ export async function setUp(dir: string, programs: Programs): Promise<Stage> {
       stdin: '',
     }),
     noOp: (subject) => ({ ...launcher(subject), file: noOp }),
+  };
+}
+
+/** The launcher as containerd executes it for an image, asking the shim of a house. */
+export function launcherFor(programs: Programs, house: House, { name, digest }: Subject): Program {
+  const mediaType = 'application/vnd.oci.image.manifest.v1+json';
+  return {
+    file: programs.launcher,
+    args: [...['-name', name, '-digest', digest], ...['-stdin-media-type', 'application/vnd.oci.descriptor.v1+json']],
+    env: { PORTCULLIS_SOCKET: house.launcherSocket },
+    stdin: JSON.stringify({ mediaType, digest, size: 500 }),
   };
 }
 
