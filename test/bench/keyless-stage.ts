@@ -88,8 +88,6 @@ spec:
             subject: ${IDENTITY}
       ctlog:
         trustRootRef: bench
-      rfc3161timestamp:
-        trustRootRef: bench
 `;
   const live = `---
 apiVersion: portcullis.dev/v1alpha1
