@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { EvidenceError } from '../evidence-error.ts';
 import { quote } from '../sigstore/quote.ts';
+import { removeAbandoned } from './abandoned-files.ts';
 import { createFixedRoot } from './fixed-root.ts';
 import type { KnownRoot, TrustEvent } from './known-root.ts';
 import { publicGoodSource } from './public-good.ts';
@@ -57,9 +57,6 @@ export interface ManagedTrustStore extends TrustStore {
 
 const SIX_HOURS = 6 * 60 * 60 * 1000;
 
-/** Where updates work when nothing is to survive. */
-const SCRATCH = 'portcullis-trust';
-
 /** Makes the trust roots of a worker: read from memory only, kept fresh in the background. */
 export function createTrustStore(options: TrustStoreOptions = {}): ManagedTrustStore {
   const { now = Date.now, graceMs = 0, onChange = () => {} } = options;
@@ -77,12 +74,13 @@ export function createTrustStore(options: TrustStoreOptions = {}): ManagedTrustS
     // A document proves itself each time; only what a mirror said is worth keeping.
     const cache = remote && options.directory !== undefined ? createTufCache(options.directory, name, id) : undefined;
     const repository = { root: source.root, mirror, targets, target: source.target };
-    const directory = options.directory ?? join(tmpdir(), SCRATCH);
+    const directory = options.directory ?? tmpdir();
     const refreshMs = options.refreshMs ?? SIX_HOURS;
     return createTufRoot({ name, id, repository, remote, directory, cache, now, refreshMs, onChange });
   }
 
   async function apply(documents: readonly TrustRootDocument[], names: ReadonlySet<string>): Promise<void> {
+    if (options.directory !== undefined) await removeAbandoned(options.directory, now());
     const sources = new Map([...documents].map(({ name, source }) => [name, source] as const));
     if (names.has(PUBLIC_GOOD) && !sources.has(PUBLIC_GOOD)) {
       sources.set(PUBLIC_GOOD, options.publicGood ?? publicGoodSource());

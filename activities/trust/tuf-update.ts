@@ -74,7 +74,8 @@ async function run(repository: TufRepository, work: string, fetcher: MirrorFetch
       targetDir: join(work, 'targets'),
       targetBaseUrl: `${BASE}${repository.targets}`,
       fetcher,
-      config: { maxRootRotations: MAX_ROOT_ROTATIONS, maxDelegations: 4, targetsMaxLength: MAX_TUF_FILE_BYTES },
+      // No delegations: Sigstore's roots are targets of the top role, and what is kept is proven by that role alone.
+      config: { maxRootRotations: MAX_ROOT_ROTATIONS, maxDelegations: 0, targetsMaxLength: MAX_TUF_FILE_BYTES },
     });
     await updater.refresh();
     const info: TargetFile | undefined = await updater.getTargetInfo(repository.target);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { cacheFolder, refusal, startMirror, storeFor, targetsOf, trustedRootBytes, useAndRefresh } from './setting.ts';
@@ -41,6 +41,19 @@ describe('a restart', () => {
       (await readdir(directory)).map((file) => file.replace(/[0-9a-f]{16}/, 'ID')),
       ['acme.ID.json'],
     );
+  });
+
+  it('removes what a killed worker left half done, and nothing else', async (t) => {
+    const directory = await cacheFolder(t);
+    const draft = 'acme.0123456789abcdef.json.01234567-89ab-cdef-0123-456789abcdef';
+    await mkdir(join(directory, '.update-abc123'));
+    for (const name of ['.update-abc123/root.json', draft, 'notes.txt']) await writeFile(join(directory, name), '{}');
+    const { store: early } = storeFor(t, { directory });
+    await early.use([], new Set());
+    assert.equal((await readdir(directory)).length, 3);
+    const { store } = storeFor(t, { directory, now: () => Date.now() + 2 * HOUR });
+    await store.use([], new Set());
+    assert.deepEqual(await readdir(directory), ['notes.txt']);
   });
 
   it('without a folder begins with the initial root', async (t) => {
@@ -148,7 +161,6 @@ describe('a cache file', () => {
     const { store, events } = storeFor(t, { directory });
     await useAndRefresh(store, document);
     const path = await cacheFile(directory);
-    const { rm, mkdir } = await import('node:fs/promises');
     await rm(path);
     await mkdir(path);
     await store.refresh();

@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import { publicGoodSource } from '../../../activities/trust/public-good.ts';
 import { toTrustRoot } from '../../../activities/trust/trust-root.ts';
 import type { TrustRootDocument } from '../../../activities/trust/trust-root-document.ts';
+import { verifyRoots } from '../../../activities/trust/tuf-metadata.ts';
 import { keys, names, refusal, startMirror, storeFor, targetsOf, trustedRootBytes, useAndRefresh } from './setting.ts';
 import { createTufKey, TufRepository } from './tuf-repository.ts';
 
@@ -138,6 +139,7 @@ describe('the public-good instance', () => {
     assert.equal(source.mirror.href, 'https://tuf-repo-cdn.sigstore.dev/');
     const { signed } = JSON.parse(Buffer.from(source.root).toString());
     assert.deepEqual([signed.roles.root.threshold, signed.roles.root.keyids.length], [3, 5]);
+    assert.equal(verifyRoots(source.root, []).signed.version, signed.version);
   });
 
   it('has two logs, whose ids follow from their keys: one with the Rekor API, one with tiles', () => {
@@ -201,6 +203,12 @@ describe('a repository in a document', () => {
     const { code, message, retryable } = refusal(store);
     assert.deepEqual({ code, retryable }, { code: 'TRUST_ROOT_UNAVAILABLE', retryable: false });
     assert.match(message, /could not be had from its document: .*snapshot was signed by 0\/1 keys/);
+  });
+
+  it('without the target: TRUST_ROOT_UNAVAILABLE', async (t) => {
+    const { store } = storeFor(t);
+    await store.use([inDocument(new TufRepository({ targets: {} }))], names('acme'));
+    assert.match(refusal(store).message, /it has no target/);
   });
 
   it('that lacks a file: TRUST_ROOT_UNAVAILABLE that names it', async (t) => {
