@@ -1,33 +1,11 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { toTrustRoot } from '../../../activities/trust/trust-root.ts';
 import { readTrustedRootJson } from '../../../activities/trust/trusted-root-json.ts';
-import { createKeyPair, type KeyPair } from '../../support/virtual-sigstore/key-pair.ts';
-import { trustedRootJson } from '../../support/virtual-sigstore/trusted-root.ts';
-import { keys, SIGSTORE, trustedRootBytes } from './setting.ts';
-
-type Json = Record<string, unknown>;
-
-/** A trusted root as JSON that may be bent at will; what is bent is what its type says. */
-function bentJson(bend: (json: ReturnType<typeof trustedRootJson>) => unknown): Buffer {
-  const json = trustedRootJson(SIGSTORE.trustPlan());
-  return Buffer.from(JSON.stringify(bend(json) ?? json));
-}
-
-function problemOf(bytes: Uint8Array): string {
-  const read = readTrustedRootJson('acme', bytes);
-  assert.ok(!read.ok, 'it was read');
-  assert.doesNotMatch(read.problem, /[\n\r]/);
-  return read.problem;
-}
-
-function logsOf(bytes: Uint8Array) {
-  const { source } = keys('acme', bytes);
-  assert.ok(source.kind === 'keys');
-  return toTrustRoot('acme', source.root, source.origins).logs;
-}
+import type { trustedRootJson } from '../../support/virtual-sigstore/trusted-root.ts';
+import { trustedRootBytes } from './setting.ts';
+import { bentJson, logsOf, problemOf } from './trusted-root.ts';
 
 describe('a trusted_root.json', () => {
   it('is read by either spelling of its media type, 0.1 and 0.2', () => {
@@ -237,103 +215,4 @@ describe('a trusted_root.json', () => {
       { numRuns: 300 },
     );
   });
-});
-
-describe('the id of a log', () => {
-  const host = 'log.test';
-  const plain = ({ spki }: KeyPair) => createHash('sha256').update(spki).digest();
-  const named = ({ spki }: KeyPair, name: string) =>
-    createHash('sha256').update(name).update('\n').update(Buffer.of(1)).update(spki.subarray(12)).digest();
-  const namedRsa = ({ spki }: KeyPair, name: string) =>
-    createHash('sha256')
-      .update(name)
-      .update('\n')
-      .update(Buffer.of(0xff))
-      .update('PKIX-RSA-PKCS#1v1.5')
-      .update(spki)
-      .digest();
-  const ed = createKeyPair('Ed25519');
-  const ec = createKeyPair('ECDSA P-256');
-  const rsa = createKeyPair('RSA 2048');
-  const id = (bytes: Uint8Array) => ({ keyId: Buffer.from(bytes).toString('base64') });
-  const DETAILS = new Map([
-    [ed, 'PKIX_ED25519'],
-    [ec, 'PKIX_ECDSA_P256_SHA_256'],
-    [rsa, 'PKIX_RSA_PKCS1V15_2048_SHA256'],
-  ]);
-
-  function read(key: KeyPair, more: Json) {
-    return bentJson((json) => {
-      const [log] = json.tlogs;
-      assert.ok(log !== undefined);
-      const publicKey = { ...log.publicKey, rawBytes: key.spki.toString('base64'), keyDetails: DETAILS.get(key) };
-      return { ...json, tlogs: [{ ...log, baseUrl: `https://${host}`, publicKey, logId: undefined, ...more }] };
-    });
-  }
-
-  const KNOWN: readonly (readonly [string, KeyPair, Json, 'v1' | 'v2', Buffer])[] = [
-    ['ECDSA, the hash of the key', ec, { logId: id(plain(ec)) }, 'v1', plain(ec)],
-    ['ECDSA, the same id twice', ec, { logId: id(plain(ec)), checkpointKeyId: id(plain(ec)) }, 'v2', plain(ec)],
-    [
-      'ECDSA, four bytes for the checkpoint beside it',
-      ec,
-      { logId: id(plain(ec)), checkpointKeyId: id(plain(ec).subarray(0, 4)) },
-      'v1',
-      plain(ec),
-    ],
-    ['ECDSA, no id', ec, {}, 'v1', plain(ec)],
-    ['Ed25519, the hash of the key', ed, { logId: id(plain(ed)) }, 'v1', plain(ed)],
-    ['Ed25519, the hash of name and key', ed, { logId: id(named(ed, host)) }, 'v2', named(ed, host)],
-    [
-      'Ed25519, the same cut to four bytes',
-      ed,
-      { checkpointKeyId: id(named(ed, host).subarray(0, 4)) },
-      'v2',
-      named(ed, host),
-    ],
-    [
-      'Ed25519, a name with port',
-      ed,
-      { baseUrl: `https://${host}:8443/`, logId: id(named(ed, `${host}:8443`)) },
-      'v2',
-      named(ed, `${host}:8443`),
-    ],
-    [
-      'Ed25519, a name with path',
-      ed,
-      { baseUrl: `https://${host}/a/b/`, logId: id(named(ed, `${host}/a/b`)) },
-      'v2',
-      named(ed, `${host}/a/b`),
-    ],
-    ['Ed25519, a name without scheme', ed, { baseUrl: host, logId: id(named(ed, host)) }, 'v2', named(ed, host)],
-    ['Ed25519, a declared name', ed, { origin: 'pod-7', logId: id(named(ed, 'pod-7')) }, 'v2', named(ed, 'pod-7')],
-    ['Ed25519, no id', ed, {}, 'v2', named(ed, host)],
-    ['RSA, the hash of the key', rsa, { logId: id(plain(rsa)) }, 'v1', plain(rsa)],
-    ['RSA, the hash of name and key', rsa, { logId: id(namedRsa(rsa, host)) }, 'v2', namedRsa(rsa, host)],
-  ];
-  for (const [what, key, more, version, expected] of KNOWN) {
-    it(`is known: ${what}`, () => {
-      const [log] = logsOf(read(key, more));
-      assert.deepEqual([log?.version, log?.id], [version, expected.toString('hex')]);
-      assert.equal(log?.origin === undefined, version === 'v1');
-    });
-  }
-
-  const STRANGE: readonly (readonly [string, KeyPair, Json])[] = [
-    ['of another name', ed, { logId: id(named(ed, 'other.test')) }],
-    ['of another name than is declared', ed, { origin: 'pod-7', logId: id(named(ed, host)) }],
-    ['of another key', ec, { logId: id(plain(ed)) }],
-    ['of four bytes', ec, { logId: id(plain(ec).subarray(0, 4)) }],
-    ['and for the checkpoint another one', ec, { logId: id(plain(ec)), checkpointKeyId: id(plain(ed)) }],
-    [
-      'and for the checkpoint one of five bytes',
-      ed,
-      { logId: id(named(ed, host)), checkpointKeyId: id(named(ed, host).subarray(0, 5)) },
-    ],
-    ['for the checkpoint only, of another key', ed, { checkpointKeyId: id(named(ed, 'other.test')) }],
-  ];
-  for (const [what, key, more] of STRANGE) {
-    it(`is refused: ${what}`, () =>
-      assert.match(problemOf(read(key, more)), /^tlogs\[0\]: expected the log id that follows from the key/));
-  }
 });
