@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
 import { describe, it } from 'node:test';
-import { refusal, startMirror, storeFor, targetsOf, useAndRefresh } from './setting.ts';
+import { listenOnLoopback } from '../../support/loopback.ts';
+import { refusal, remote, startMirror, storeFor, targetsOf, useAndRefresh } from './setting.ts';
 import type { MirrorFault } from './tuf-server.ts';
 
 const HOUR = 60 * 60 * 1000;
@@ -16,6 +18,7 @@ const COLD: readonly (readonly [MirrorFault | 'down', RegExp])[] = [
   ['error', /: it answered 500 to 2\.root\.json; check the mirror/],
   ['reset', /: the connection for 2\.root\.json failed \(UND_ERR_SOCKET\); check the mirror/],
   ['garbage', /: its metadata was refused: "Unexpected token /],
+  ['bomb', /: it answered more than \d+ bytes to 2\.root\.json; check the mirror/],
   ['flood', /: it answered more than \d+ bytes to 2\.root\.json; check the mirror/],
 ];
 
@@ -66,6 +69,18 @@ describe('a mirror that fails', () => {
     const { code, message, retryable } = refusal(store);
     assert.deepEqual({ code, retryable }, { code: 'TRUST_ROOT_UNAVAILABLE', retryable: true });
     assert.match(message, /^the trust root "acme" is being fetched from http:.* for the first time/);
+  });
+
+  it('may send its clients elsewhere', async (t) => {
+    const { repository, server } = await startMirror(t);
+    const front = createServer((request, response) => {
+      response.writeHead(302, { location: new URL(request.url ?? '/', server.url).href }).end();
+    });
+    const address = await listenOnLoopback(front);
+    t.after(() => front.close());
+    const { store } = storeFor(t);
+    await useAndRefresh(store, remote(repository, new URL(`http://${address}`)));
+    assert.equal(store.find('acme').name, 'acme');
   });
 
   it('is asked again until it answers', async (t) => {

@@ -18,6 +18,8 @@ export type RoleKeys = Readonly<Record<Role, readonly TufKey[]>>;
 export interface Publication {
   /** Target by name. */
   readonly targets: Readonly<Record<string, Uint8Array>>;
+  /** False for file names without versions and hashes, as Sigstore's scaffolding has them; decided by the first one. */
+  readonly consistent?: boolean;
   readonly expires?: Partial<Readonly<Record<Role, number>>>;
   /** Who signs in place of the role's keys. */
   readonly signers?: Partial<RoleKeys>;
@@ -33,7 +35,7 @@ export function createTufKey(): TufKey {
 }
 
 /**
- * A TUF repository with consistent snapshots, as Sigstore's are, whose files are a map that a test may bend. Root needs
+ * A TUF repository, with consistent snapshots as Sigstore's are unless it is told otherwise, whose files are a map that a test may bend. Root needs
  * two of three keys, the other roles one. Written without the library that reads it.
  */
 export class TufRepository {
@@ -49,8 +51,11 @@ export class TufRepository {
   };
   readonly versions: Record<Role, number> = { root: 0, timestamp: 0, snapshot: 0, targets: 0 };
 
+  readonly #consistent: boolean;
+
   constructor(publication: Publication) {
-    const { expires, signers } = publication;
+    const { expires, signers, consistent = true } = publication;
+    this.#consistent = consistent;
     this.initialRoot = this.publishRoot({
       ...(expires?.root === undefined ? {} : { expires: expires.root }),
       ...(signers?.root === undefined ? {} : { signers: signers.root }),
@@ -70,7 +75,11 @@ export class TufRepository {
     });
     const keys = ROLES.flatMap((role) => this.keys[role]).map(({ id, content }) => [id, content] as const);
     this.versions.root += 1;
-    const body = { keys: Object.fromEntries(keys), roles: Object.fromEntries(roles), consistent_snapshot: true };
+    const body = {
+      keys: Object.fromEntries(keys),
+      roles: Object.fromEntries(roles),
+      consistent_snapshot: this.#consistent,
+    };
     const expires = plan.expires ?? Date.now() + 365 * DAY;
     const signers = plan.signers ?? [...new Set([...before, ...this.keys.root])];
     return this.#write(`${this.versions.root}.root.json`, 'root', this.versions.root, expires, body, signers);
@@ -89,11 +98,12 @@ export class TufRepository {
     for (const [path, bytes] of Object.entries(targets)) {
       const hash = sha256(bytes);
       list[path] = { length: bytes.byteLength, hashes: { sha256: hash } };
-      this.files.set(`targets/${hash}.${path}`, bytes);
+      this.files.set(`targets/${this.#consistent ? `${hash}.` : ''}${path}`, bytes);
     }
     const { snapshot, targets: version } = this.versions;
-    const targetsBytes = write(`${version}.targets.json`, 'targets', { targets: list });
-    const snapshotBytes = write(`${snapshot}.snapshot.json`, 'snapshot', {
+    const prefix = (one: number) => (this.#consistent ? `${one}.` : '');
+    const targetsBytes = write(`${prefix(version)}targets.json`, 'targets', { targets: list });
+    const snapshotBytes = write(`${prefix(snapshot)}snapshot.json`, 'snapshot', {
       meta: { 'targets.json': metaOf(version, targetsBytes) },
     });
     write('timestamp.json', 'timestamp', { meta: { 'snapshot.json': metaOf(snapshot, snapshotBytes) } });

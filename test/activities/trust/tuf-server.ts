@@ -1,9 +1,10 @@
 import { createServer, type ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { gzipSync } from 'node:zlib';
 import { listenOnLoopback } from '../../support/loopback.ts';
 
 /** What the mirror does instead of serving its files. */
-export type MirrorFault = 'error' | 'garbage' | 'trickle' | 'silent' | 'flood' | 'reset';
+export type MirrorFault = 'error' | 'garbage' | 'trickle' | 'silent' | 'flood' | 'bomb' | 'reset';
 
 export interface TufServer {
   readonly url: URL;
@@ -38,6 +39,9 @@ export async function startTufServer(files: ReadonlyMap<string, Uint8Array>): Pr
   return made;
 }
 
+/** 64 MiB in 64 KiB. */
+const BOMB = gzipSync(Buffer.alloc(64 * 1024 * 1024, ' '));
+
 async function misbehave(fault: MirrorFault, response: ServerResponse): Promise<void> {
   switch (fault) {
     case 'error':
@@ -50,6 +54,9 @@ async function misbehave(fault: MirrorFault, response: ServerResponse): Promise<
       response.destroy();
       return;
     case 'silent':
+      return;
+    case 'bomb':
+      response.writeHead(200, { 'content-encoding': 'gzip' }).end(BOMB);
       return;
     case 'flood': {
       response.writeHead(200);
