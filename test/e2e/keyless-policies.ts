@@ -4,7 +4,8 @@ import type { Sigstore } from '../../infra/stack/sigstore.ts';
 export const RELEASE_EMAIL = 'release@example.com';
 export const RELEASE_REPOSITORY = 'example/app';
 
-const TRUST_ROOT = 'own';
+/** How the policies name the trust root. */
+export const TRUST_ROOT = 'own';
 
 /** Policies by file, one for each first part of a repository, and the trust root that they name. */
 export async function keylessPolicies(sigstore: Sigstore, registry: string): Promise<Readonly<Record<string, string>>> {

@@ -1,28 +1,37 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { copyFile, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { copyFile, cp, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { build } from '../../infra/build.ts';
 import { type Containerd, startContainerd } from '../../infra/stack/containerd.ts';
-import { startFulcio } from '../../infra/stack/sigstore/fulcio.ts';
+import { type Fulcio, startFulcio } from '../../infra/stack/sigstore/fulcio.ts';
 import { type KeylessCosign, type KeylessFormat, useKeylessCosign } from '../../infra/stack/sigstore/keyless-cosign.ts';
+import { startRekor } from '../../infra/stack/sigstore/rekor.ts';
+import { trustRootYaml } from '../../infra/stack/sigstore/trust-root.ts';
 import { type Sigstore, startSigstore } from '../../infra/stack/sigstore.ts';
 import { connectCri } from '../support/cri.ts';
+import { fillLog, replaceLog } from '../support/fill-log.ts';
 import { pushImage } from '../support/image.ts';
 import { startTestHouse, type TestHouse } from '../support/pull.ts';
-import { keylessPolicies, RELEASE_EMAIL, RELEASE_REPOSITORY } from './keyless-policies.ts';
+import { keylessPolicies, RELEASE_EMAIL, RELEASE_REPOSITORY, TRUST_ROOT } from './keyless-policies.ts';
 
 const MALLORY = 'mallory@example.com';
 const PROVENANCE = 'slsaprovenance1';
 const BUILDER = 'https://example.com/builder';
+/** More than the honest log gets here. */
+const FORK_SIZE = 60;
+/** A changed trust root has reached every node after this, in ms (design: 15 s), on a machine that is busy. */
+const PROPAGATION_MS = 15_000;
 
 let sigstore: Sigstore;
 let house: TestHouse;
 let containerd: Containerd;
 /** Signs by a Fulcio that the policies do not trust, and by the log and the timestamps that they do trust. */
 let stranger: KeylessCosign;
+let strangersFulcio: Fulcio;
 const running = new AsyncDisposableStack();
 
 before(async () => {
@@ -32,9 +41,9 @@ before(async () => {
   running.defer(() => sigstore.stop());
   const otherDir = join(dir, 'stranger');
   await mkdir(otherDir);
-  const fulcio = await startFulcio({ dir: otherDir, issuer: sigstore.issuer, ctLog: sigstore.ctLog });
-  running.defer(() => fulcio.stop());
-  stranger = await useKeylessCosign(otherDir, { ...sigstore, fulcio });
+  strangersFulcio = await startFulcio({ dir: otherDir, issuer: sigstore.issuer, ctLog: sigstore.ctLog });
+  running.defer(() => strangersFulcio.stop());
+  stranger = await useKeylessCosign(otherDir, { ...sigstore, fulcio: strangersFulcio });
   house = await startTestHouse({ policies: (registry) => keylessPolicies(sigstore, registry) });
   running.defer(() => house.stop());
   const binDir = join(dir, 'verifiers');
@@ -204,12 +213,41 @@ describe('an image of which a policy wants the log to be asked', () => {
     await assertPulled(second);
   });
 
-  it('is refused while the log can not be asked, and other policies do not care', async () => {
+  it('is refused while the log can not be asked, where no other policy cares', async () => {
     const [asked, other] = [await push('asked/app'), await push('keyless/app')];
-    await sigstore.cosign.sign(asked, release());
-    await sigstore.cosign.sign(other, release());
-    await sigstore.rekor.stop();
+    for (const image of [asked, other]) await sigstore.cosign.sign(image, release(), 'legacy');
+    await sigstore.rekorV1?.stop();
     await assertRefused(asked, 'LOG_UNREACHABLE');
     await assertPulled(other);
+  });
+
+  it('is refused when the log shows another history than before', async () => {
+    const image = await push('asked/app');
+    await sigstore.cosign.sign(image, release());
+    const fork = join(sigstore.dir, 'fork');
+    await mkdir(fork);
+    const other = await startRekor(fork, sigstore.rekor.privateKey);
+    running.defer(() => other.stop());
+    await fillLog(other.url, FORK_SIZE);
+    const honest = join(fork, 'honest');
+    sigstore.rekor.suspend();
+    await cp(sigstore.rekor.tiles, honest, { recursive: true });
+    await replaceLog(sigstore.rekor, other.tiles);
+    await assertRefused(image, 'LOG_INCONSISTENT');
+    await replaceLog(sigstore.rekor, honest);
+    sigstore.rekor.resume();
+  });
+});
+
+describe('an image that was pulled', () => {
+  it('is refused once the trust root no longer names who certified its signer', async () => {
+    const image = await push('keyless/app');
+    await sigstore.cosign.sign(image, release());
+    await assertPulled(image);
+    const other = await trustRootYaml(TRUST_ROOT, { ...sigstore, fulcio: strangersFulcio });
+    await writeFile(join(house.policyDirectory, 'trust-root.yaml.new'), other);
+    await rename(join(house.policyDirectory, 'trust-root.yaml.new'), join(house.policyDirectory, 'trust-root.yaml'));
+    await delay(PROPAGATION_MS);
+    await assertRefused(image, 'CERTIFICATE_UNTRUSTED');
   });
 });

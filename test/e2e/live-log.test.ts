@@ -9,14 +9,14 @@ import type { ProvenEntry } from '../../activities/sigstore/judgement.ts';
 import { type TransparencyLog, toTrustRoot } from '../../activities/trust/trust-root.ts';
 import { readTrustedRootJson } from '../../activities/trust/trusted-root-json.ts';
 import { type Registry, startRegistry } from '../../infra/stack/registry.ts';
-import { type KeylessCosign, useKeylessCosign } from '../../infra/stack/sigstore/keyless-cosign.ts';
 import { type Rekor, startRekor } from '../../infra/stack/sigstore/rekor.ts';
 import { type Sigstore, startSigstore } from '../../infra/stack/sigstore.ts';
+import { fillLog, replaceLog } from '../support/fill-log.ts';
 import { pushImage } from '../support/image.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 /** More than the honest log gets here. */
-const FORKED_SIGNATURES = 8;
+const FORK_SIZE = 20;
 
 let dir: string;
 let registry: Registry;
@@ -32,10 +32,10 @@ before(async () => {
 after(() => running.disposeAsync());
 
 /** Signs a new image; answers what the bundle that cosign wrote says of its entry. */
-async function sign(cosign: KeylessCosign = sigstore.cosign): Promise<ProvenEntry> {
+async function sign(): Promise<ProvenEntry> {
   const where = { registry: registry.address, repository: 'app', tag: randomUUID() };
   const { digest } = await pushImage({ ...where, files: { unique: randomUUID() } });
-  await cosign.sign(`${registry.address}/app@${digest}`, sigstore.issuer.token('release@example.com'));
+  await sigstore.cosign.sign(`${registry.address}/app@${digest}`, sigstore.issuer.token('release@example.com'));
   return await readEntry(digest);
 }
 
@@ -197,15 +197,10 @@ async function forkedLog(): Promise<Rekor> {
   await mkdir(own);
   const rekor = await startRekor(own, sigstore.rekor.privateKey);
   running.defer(() => rekor.stop());
-  const cosign = await useKeylessCosign(join(own, 'cosign'), { ...sigstore, rekor });
-  await Promise.all(Array.from({ length: FORKED_SIGNATURES }, () => sign(cosign)));
+  await fillLog(rekor.url, FORK_SIZE);
   return rekor;
 }
 
 async function replaceTiles(source: string): Promise<void> {
-  for (const name of ['tile', 'checkpoint']) {
-    const target = join(sigstore.rekor.tiles, name);
-    await rm(target, { recursive: true, force: true });
-    await cp(join(source, name), target, { recursive: true });
-  }
+  await replaceLog(sigstore.rekor, source);
 }

@@ -1,9 +1,9 @@
-import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { createHash, generateKeyPair, type KeyObject, sign } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { promisify } from 'node:util';
 import { listenOnLoopback } from '../../../test/support/loopback.ts';
+import { closeServer } from './close-server.ts';
 
-const generated = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const LIFETIME_S = 600;
 const WORKFLOWS = '/workflows';
 
@@ -34,7 +34,7 @@ export interface OidcIssuer {
 
 /** Starts the issuers in this process, on loopback, with a key of their own. */
 export async function startOidcIssuer(): Promise<OidcIssuer> {
-  const { publicKey, privateKey } = generated;
+  const { publicKey, privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: 2048 });
   const kid = createHash('sha256')
     .update(publicKey.export({ format: 'der', type: 'spki' }))
     .digest('hex');
@@ -48,10 +48,7 @@ export async function startOidcIssuer(): Promise<OidcIssuer> {
     workflowUrl,
     token: (email) => jwt(privateKey, kid, { iss: url, sub: email, email, email_verified: true }),
     workflowToken: (run) => jwt(privateKey, kid, { iss: workflowUrl, ...claimsOf(run) }),
-    async stop() {
-      server.closeAllConnections();
-      await promisify(server.close.bind(server))();
-    },
+    stop: () => closeServer(server),
   };
 }
 

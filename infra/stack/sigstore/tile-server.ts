@@ -2,8 +2,8 @@ import { createReadStream } from 'node:fs';
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream';
-import { promisify } from 'node:util';
 import { listenOnLoopback } from '../../../test/support/loopback.ts';
+import { closeServer } from './close-server.ts';
 
 /** What the paths of C2SP tlog-tiles are made of; nothing in them leads out of the folder. */
 const TILE_PATH = /^\/(?:api\/v2\/)?(checkpoint|tile\/(?:entries|\d+)(?:\/x?\d{3})+(?:\.p\/\d+)?)$/;
@@ -38,10 +38,7 @@ export async function startTileServer({ tiles, writer }: TileServerOptions): Pro
   const url = `http://${await listenOnLoopback(server)}`;
   return {
     url,
-    async stop() {
-      server.closeAllConnections();
-      await promisify(server.close.bind(server))();
-    },
+    stop: () => closeServer(server),
   };
 }
 
