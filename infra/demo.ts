@@ -7,13 +7,15 @@ import { pushImage } from '../test/support/image.ts';
 import { build } from './build.ts';
 import { type Containerd, startContainerd } from './stack/containerd.ts';
 import { type House, RELEASE_KEY, startHouse } from './stack/house.ts';
+import { type Sigstore, startSigstore } from './stack/sigstore.ts';
 import { obtain } from './tools/obtain.ts';
 
 const HELP = `Shows portcullis at work on real parts: registry, Temporal, containerd, cosign.
 
-Usage: infra/demo [--once]
+Usage: infra/demo [--once] [--keyless]
 
-  --once   end after the last scene; otherwise everything stays up, with the Temporal UI, until Ctrl-C
+  --once      end after the last scene; otherwise everything stays up, with the Temporal UI, until Ctrl-C
+  --keyless   also sign without a key, by a whole Sigstore of its own (two more minutes the first time)
 
 It signs a small image, pulls it through containerd by ctr and by the CRI, and shows what is let in, what is refused, and
 what a person reads then. Needs root for containerd's mounts. Everything lives in a temporary folder that is removed at the end.`;
@@ -28,10 +30,16 @@ type Expectation = 'allowed' | RegExp;
 interface Stage {
   readonly house: House;
   readonly containerd: Containerd;
+  /** Only with --keyless. */
+  readonly sigstore: Sigstore | undefined;
 }
 
+const RELEASE_EMAIL = 'release@example.com';
+
 async function main(): Promise<number> {
-  const { values } = parseArgs({ options: { once: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } });
+  const { values } = parseArgs({
+    options: { once: { type: 'boolean' }, keyless: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+  });
   if (values.help === true) {
     say(HELP);
     return 0;
@@ -47,7 +55,7 @@ async function main(): Promise<number> {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve());
   });
   try {
-    const stage = await setUp(dir, stopping);
+    const stage = await setUp(dir, stopping, values.keyless === true);
     const failures = await Promise.race([play(stage), interrupted.then(() => undefined)]);
     if (failures === undefined) return 130;
     say(failures === 0 ? '\nEvery scene ended as it should.' : `\n${failures} scenes did not end as they should.`);
@@ -66,14 +74,24 @@ async function main(): Promise<number> {
   }
 }
 
-async function setUp(dir: string, stopping: (() => Promise<void>)[]): Promise<Stage> {
+async function setUp(dir: string, stopping: (() => Promise<void>)[], isKeyless: boolean): Promise<Stage> {
   step('obtaining the real parts (minutes the first time), building the launcher and the workflow bundle');
   const [{ launcher }] = await Promise.all([
     build(),
     obtain(['temporal', 'containerd', 'ctr', 'cosign', 'registry-referrers']),
   ]);
+  let sigstore: Sigstore | undefined;
+  if (isKeyless) {
+    step('starting Fulcio, Rekor, a CT log, a timestamp authority and an OpenID issuer');
+    const started = await startSigstore({ dir: join(dir, 'sigstore') });
+    stopping.push(() => started.stop());
+    sigstore = started;
+  }
   step('starting registry, Temporal, worker, shim');
-  const house = await startHouse({ dir });
+  const house = await startHouse({
+    dir,
+    ...(sigstore !== undefined && { policies: keylessPolicies.bind(undefined, sigstore) }),
+  });
   stopping.push(() => house.stop());
   step('starting containerd with the launcher as its only verifier');
   const binDir = join(dir, 'verifiers');
@@ -86,16 +104,18 @@ async function setUp(dir: string, stopping: (() => Promise<void>)[]): Promise<St
     plainHttpRegistry: house.registry.address,
   });
   stopping.push(() => containerd.stop());
-  return { house, containerd };
+  return { house, containerd, sigstore };
 }
 
 /** Plays the scenes; answers how many did not end as they should. */
-async function play({ house, containerd }: Stage): Promise<number> {
+async function play({ house, containerd, sigstore }: Stage): Promise<number> {
   const address = house.registry.address;
   let failures = 0;
+  let pulls = 0;
   const expect = async (who: string, name: string, expected: Expectation, pull: () => Promise<string | undefined>) => {
     const started = performance.now();
     const refusal = await pull();
+    pulls++;
     const good = expected === 'allowed' ? refusal === undefined : refusal !== undefined && expected.test(refusal);
     if (!good) failures++;
     const took = `${((performance.now() - started) / 1_000).toFixed(2)} s`;
@@ -148,15 +168,50 @@ async function play({ house, containerd }: Stage): Promise<number> {
   await house.resumeTemporal();
   await expect('ctr', later.name, 'allowed', byCtr(later.name));
 
+  if (sigstore !== undefined) {
+    step('images signed without a key, by two people');
+    for (const [who, expected] of [
+      [RELEASE_EMAIL, 'allowed'],
+      ['mallory@example.com', /WRONG_IDENTITY: /],
+    ] as const) {
+      const name = who.split('@')[0] ?? '';
+      const image = await pushImage({ registry: address, repository: 'keyless/app', tag: name });
+      await sigstore.cosign.sign(`${address}/keyless/app@${image.digest}`, sigstore.issuer.token(who));
+      await expect('ctr', image.name, expected, byCtr(image.name));
+    }
+  }
+
   step('did containerd really ask, for every pull?');
   const decisions = await readDecisions(house.shim.log);
-  const asked = decisions.filter(({ name }) => name?.startsWith(`${address}/demo/app`)).length;
-  const good = asked === 7;
+  const asked = decisions.filter(({ name }) => name?.startsWith(`${address}/`)).length;
+  const good = asked === pulls;
   if (!good) failures++;
   say(
-    `${good ? 'as expected' : 'NOT AS EXPECTED'}: 7 pulls, ${asked} decisions in the shim's log, by ctr and by the CRI`,
+    `${good ? 'as expected' : 'NOT AS EXPECTED'}: ${pulls} pulls, ${asked} decisions in the shim's log, by ctr and by the CRI`,
   );
   return failures;
+}
+
+/** Who may sign images under `keyless/`, and by which Sigstore. */
+async function keylessPolicies(sigstore: Sigstore, registry: string): Promise<Readonly<Record<string, string>>> {
+  const policy = `apiVersion: policy.sigstore.dev/v1beta1
+kind: ClusterImagePolicy
+metadata:
+  name: keyless
+spec:
+  images:
+    - glob: "${registry}/keyless/**"
+  authorities:
+    - name: release
+      keyless:
+        trustRootRef: own
+        identities:
+          - issuer: ${sigstore.issuer.url}
+            subject: ${RELEASE_EMAIL}
+      ctlog:
+        trustRootRef: own
+`;
+  return { 'keyless.yaml': policy, 'trust-root.yaml': await sigstore.trustRootYaml('own') };
 }
 
 interface LoggedDecision {

@@ -37,7 +37,6 @@ export interface Attestation {
 export async function useKeylessCosign(dir: string, services: SigstoreServices): Promise<KeylessCosign> {
   await mkdir(dir, { recursive: true });
   const files = await writeCosignFiles(dir, services);
-  const binaries = await obtain(['cosign', 'cosign2']);
   const { fulcio, ctLog, rekorV1, timestampAuthority } = services;
   const env = {
     ...process.env,
@@ -49,7 +48,7 @@ export async function useKeylessCosign(dir: string, services: SigstoreServices):
     ...(rekorV1 !== undefined && { SIGSTORE_REKOR_PUBLIC_KEY: rekorV1.publicKey }),
   };
   const run = async (format: KeylessFormat, ...args: readonly string[]) => {
-    await execute(format === 'bundle' ? binaries.cosign : binaries.cosign2, args, { cwd: dir, env });
+    await execute(await binaryOf(format), args, { cwd: dir, env });
   };
   const services2 = [
     ...[`--fulcio-url=${fulcio.url}`, `--timestamp-server-url=${timestampAuthority.url}`],
@@ -86,4 +85,14 @@ export async function useKeylessCosign(dir: string, services: SigstoreServices):
         ...[`--certificate-identity=${identity}`, `--certificate-oidc-issuer=${issuer}`, image],
       ),
   };
+}
+
+/** The older one takes minutes to build: only who signs by it waits. */
+async function binaryOf(format: KeylessFormat): Promise<string> {
+  switch (format) {
+    case 'bundle':
+      return (await obtain(['cosign'])).cosign;
+    case 'legacy':
+      return (await obtain(['cosign2'])).cosign2;
+  }
 }
