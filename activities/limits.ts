@@ -181,3 +181,18 @@ export const MAX_TUF_CACHE_BYTES = 32 * 1024 * 1024;
 
 /** One certificate or signed timestamp: Fulcio's have 1 KiB, with ML-DSA 8 KiB; a timestamp may hold a chain of those. */
 export const MAX_DER_BYTES = 64 * 1024;
+
+/** The URI of a key in a KMS: the ARN of an alias has 310 characters, the name of a host 255. */
+export const MAX_KEY_URI_LENGTH = 1024;
+
+/** One request to a KMS, in ms: it answers in tens of them, and a hung connection must not use up all of a pull's time. */
+export const MAX_KMS_REQUEST_MS = 5_000;
+
+/** One answer of a KMS: of GetPublicKey, for ML-DSA-87, it has 4 KiB. */
+export const MAX_KMS_ANSWER_BYTES = 256 * 1024;
+
+/** Keys in KMS whose state is remembered by one worker: some for each policy. */
+export const MAX_MANAGED_KEYS = 1000;
+
+/** Keys that an alias meant before, which are remembered: it moves some times a year. */
+export const MAX_PREVIOUS_KEYS = 5;
