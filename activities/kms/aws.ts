@@ -1,0 +1,129 @@
+import { createHash } from 'node:crypto';
+import { EvidenceError } from '../evidence-error.ts';
+import { MAX_MANAGED_KEYS } from '../limits.ts';
+import type { SignatureScheme, VerificationKey } from '../sigstore/key.ts';
+import { holds } from '../sigstore/raw-signature.ts';
+import { type AwsAlgorithm, algorithmsOf } from './aws-algorithm.ts';
+import { type AwsKeyMetadata, readMetadata, readPublicKey, stateOf } from './aws-answer.ts';
+import { createAwsCalls, serviceName } from './aws-calls.ts';
+import { type AwsKey, parseAwsKey } from './aws-key.ts';
+import { kmsFailure } from './failure.ts';
+import type { KeyDescription, KeyManager, KeyReference, ManagedSignature } from './managed-key.ts';
+
+/** A key as it was fetched: public keys of a KMS key never change, so one is asked for once. */
+interface FetchedKey {
+  readonly metadata: AwsKeyMetadata;
+  readonly key: VerificationKey;
+}
+
+/** What KMS takes as it is (API reference, Sign); more has to be a digest. */
+const MAX_RAW_BYTES = 4096;
+
+/** What KMS says by an error although DescribeKey just said otherwise: the key was changed in between. */
+const ANSWERS: ReadonlySet<string> = new Set(['KEY_NOT_FOUND', 'KEY_DISABLED', 'KEY_UNAVAILABLE', 'KEY_UNSUITABLE']);
+
+/**
+ * Keys in AWS KMS, by its own client: credentials, region and endpoint come from where every AWS program has them
+ * (environment, shared files, SSO, web identity, container, instance), or from the key's own name.
+ */
+export function createAwsKeyManager(): KeyManager {
+  const calls = createAwsCalls();
+  /** By ARN, never by alias. The oldest is forgotten first. */
+  const fetched = new Map<string, FetchedKey>();
+  /** What a worker signs by stays the same key, also when its alias moves. */
+  const signers = new Map<string, FetchedKey>();
+
+  const fetchKey = async (metadata: AwsKeyMetadata, signal: AbortSignal): Promise<FetchedKey> => {
+    const name = `${metadata.key.endpoint ?? ''}/${metadata.key.keyId} ${metadata.spec} ${metadata.algorithms.join()}`;
+    const known = fetched.get(name);
+    if (known !== undefined) return known;
+    const key = readPublicKey(await calls.getPublicKey(metadata.key, signal), metadata);
+    const [oldest] = fetched.keys();
+    if (fetched.size >= MAX_MANAGED_KEYS && oldest !== undefined) fetched.delete(oldest);
+    fetched.set(name, { metadata, key });
+    return { metadata, key };
+  };
+
+  const look = async (reference: KeyReference, signal: AbortSignal): Promise<KeyDescription & Partial<FetchedKey>> => {
+    const asked = toAwsKey(reference);
+    let resource = asked.keyId;
+    try {
+      const metadata = readMetadata(await calls.describeKey(asked, signal), asked);
+      resource = metadata.key.keyId;
+      const state = stateOf(metadata);
+      if (state.kind === 'unusable') return { resource, state, keys: [] };
+      const { key } = await fetchKey(metadata, signal);
+      return { resource, state, keys: [key], metadata, key };
+    } catch (error) {
+      if (!(error instanceof EvidenceError) || error.retryable || !ANSWERS.has(error.code)) throw error;
+      return { resource, state: { kind: 'unusable', code: error.code, sentence: error.message }, keys: [] };
+    }
+  };
+
+  const signerOf = async (reference: KeyReference, signal: AbortSignal): Promise<FetchedKey> => {
+    const known = signers.get(reference.uri);
+    if (known !== undefined) return known;
+    const { state, metadata, key } = await look(reference, signal);
+    if (state.kind === 'unusable') throw new EvidenceError(state.code, state.sentence, { retryable: false });
+    if (metadata === undefined || key === undefined) throw new Error('a usable key has been fetched');
+    signers.set(reference.uri, { metadata, key });
+    return { metadata, key };
+  };
+
+  return {
+    async describe(reference, signal) {
+      const { resource, state, keys } = await look(reference, signal);
+      return { resource, state, keys };
+    },
+
+    async verify(reference, key, signed, signature, signal) {
+      const isIt = (one: FetchedKey) => one.key.keyId === key.keyId;
+      const known = fetched.values().find(isIt) ?? (await look(reference, signal));
+      if (known.key === undefined || known.metadata === undefined || known.key.keyId !== key.keyId) return false;
+      const { metadata } = known;
+      // KMS wants to know how the signature was made, and a signature does not say it.
+      const way = algorithmsFor(metadata).find(({ scheme }) => holds(signature, signed, { ...key, schemes: [scheme] }));
+      if (way === undefined) return false;
+      const input = { ...messageOf(signed, way.scheme, metadata.key, 'kms:Verify'), SigningAlgorithm: way.name };
+      return calls.verify(metadata.key, { ...input, Signature: signature }, signal);
+    },
+
+    async sign(reference, bytes, signal): Promise<ManagedSignature> {
+      const { metadata, key } = await signerOf(reference, signal);
+      const [way] = algorithmsFor(metadata);
+      if (way === undefined) throw new Error('a usable key has an algorithm');
+      const input = { ...messageOf(bytes, way.scheme, metadata.key, 'kms:Sign'), SigningAlgorithm: way.name };
+      const { Signature: signature } = await calls.sign(metadata.key, input, signal);
+      if (signature !== undefined && holds(signature, bytes, { ...key, schemes: [way.scheme] })) {
+        return { signature, key };
+      }
+      const call = { service: serviceName(metadata.key), permission: 'kms:Sign', key: metadata.key.keyId };
+      throw kmsFailure('misbehaved', call, 'a signature that does not hold');
+    },
+  };
+}
+
+function algorithmsFor({ spec, algorithms }: AwsKeyMetadata): readonly AwsAlgorithm[] {
+  return algorithmsOf(spec, algorithms)?.algorithms ?? [];
+}
+
+/** A digest where the scheme has one, so that nothing of what is signed leaves the machine and its size does not matter. */
+function messageOf(bytes: Uint8Array, scheme: SignatureScheme, key: AwsKey, permission: string) {
+  if (scheme.kind !== 'pure') {
+    return { Message: createHash(scheme.hash).update(bytes).digest(), MessageType: 'DIGEST' as const };
+  }
+  if (bytes.length <= MAX_RAW_BYTES) return { Message: bytes, MessageType: 'RAW' as const };
+  throw new EvidenceError(
+    'KEY_UNSUITABLE',
+    `${serviceName(key)} takes at most ${MAX_RAW_BYTES} bytes for a key of this kind (${permission} on ${key.keyId}), found ${bytes.length}; use an ECDSA or RSA key`,
+    { retryable: false },
+  );
+}
+
+/** A reference was read once already, by `parseKeyUri`. */
+function toAwsKey({ uri }: KeyReference): AwsKey {
+  const parsed = parseAwsKey(uri);
+  if (!parsed.ok)
+    throw new EvidenceError('KEY_NOT_FOUND', `the key is not usable: ${parsed.problem}`, { retryable: false });
+  return parsed.key;
+}

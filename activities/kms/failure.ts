@@ -1,0 +1,181 @@
+import type { ReasonCode } from '../../workflows/reason.ts';
+import { EvidenceError } from '../evidence-error.ts';
+import { MAX_RETRY_AFTER_MS } from '../limits.ts';
+import { quote } from '../sigstore/quote.ts';
+
+interface Class {
+  readonly code: ReasonCode;
+  /** Whether the same call may be answered differently in a moment. What is no inability of the service is an answer. */
+  readonly retryable: boolean;
+  /** Completes "AWS KMS ...". */
+  readonly says: string;
+  readonly advice: string;
+}
+
+/** What can go wrong between a worker and any KMS, and what each comes to. The only place where that is decided. */
+const CLASSES = {
+  throttled: {
+    ...{ code: 'KMS_THROTTLED', retryable: true, says: 'is asked too often' },
+    advice: 'look at the quotas of the account, or let policies be content with an older state',
+  },
+  fault: {
+    ...{ code: 'KMS_ERROR', retryable: true, says: 'answered with an error of its own' },
+    advice: 'it is asked again; look at its status page if this stays',
+  },
+  unreachable: {
+    ...{ code: 'KMS_UNREACHABLE', retryable: true, says: 'cannot be reached' },
+    advice: 'look at network, region, endpoint and proxy',
+  },
+  timeout: {
+    ...{ code: 'KMS_TIMEOUT', retryable: true, says: 'did not answer in time' },
+    advice: 'it is asked again; look at network and proxy if this stays',
+  },
+  misbehaved: {
+    ...{ code: 'KMS_MISBEHAVED', retryable: true, says: 'answered with something that is no answer' },
+    advice: 'look at the endpoint and at what stands before it',
+  },
+  denied: {
+    ...{ code: 'KMS_ACCESS_DENIED', retryable: false, says: 'does not let this worker do that' },
+    advice: 'give its identity this permission on this key, see infra/aws',
+  },
+  'no-credentials': {
+    ...{ code: 'KMS_CREDENTIALS', retryable: true, says: 'was not asked, this worker has no credentials for it' },
+    advice: "look at the worker's environment and role",
+  },
+  'refused-credentials': {
+    ...{ code: 'KMS_CREDENTIALS', retryable: true, says: 'does not believe the credentials of this worker' },
+    advice: "look at the worker's environment and role",
+  },
+  'expired-credentials': {
+    ...{ code: 'KMS_CREDENTIALS', retryable: true, says: 'says that the credentials of this worker have expired' },
+    advice: 'renew them; if they are in its environment or a file of its own, restart the worker',
+  },
+  'clock-skew': {
+    ...{ code: 'KMS_CREDENTIALS', retryable: true, says: "says that this worker's clock is wrong" },
+    advice: 'set the clock of its machine',
+  },
+  'no-region': {
+    ...{ code: 'KMS_CREDENTIALS', retryable: false, says: 'was not asked, this worker does not know in which region' },
+    advice: 'name the key by its ARN, or set AWS_REGION for the worker',
+  },
+  missing: {
+    ...{ code: 'KEY_NOT_FOUND', retryable: false, says: 'knows no such key' },
+    advice: "correct the policy's key; look at region and account",
+  },
+  disabled: {
+    ...{ code: 'KEY_DISABLED', retryable: false, says: 'says that the key is disabled' },
+    advice: 'enable it, or sign with another key',
+  },
+  'other-state': {
+    ...{ code: 'KEY_UNAVAILABLE', retryable: false, says: "can't use the key in the state in which it is" },
+    advice: 'look at the key',
+  },
+  unavailable: {
+    ...{ code: 'KEY_UNAVAILABLE', retryable: true, says: "can't use the key for the moment" },
+    advice: 'look at the key',
+  },
+  unsuitable: {
+    ...{ code: 'KEY_UNSUITABLE', retryable: false, says: 'says that the key is not for that' },
+    advice: 'name a key for signing',
+  },
+} as const satisfies Readonly<Record<string, Class>>;
+
+export type FailureClass = keyof typeof CLASSES;
+
+/** The names that AWS has for its errors (of the service itself, of what stands before it, and of its client). */
+const NAMES: Readonly<Partial<Record<FailureClass, readonly string[]>>> = {
+  throttled: [
+    ...['ThrottlingException', 'Throttling', 'ThrottledException', 'RequestThrottled', 'RequestThrottledException'],
+    ...['TooManyRequestsException', 'RequestLimitExceeded', 'LimitExceededException', 'SlowDown'],
+  ],
+  fault: ['KMSInternalException', 'DependencyTimeoutException', 'InternalFailure', 'ServiceUnavailable'],
+  denied: ['AccessDeniedException', 'AccessDenied', 'OptInRequired', 'NotAuthorized'],
+  'no-credentials': ['CredentialsProviderError', 'TokenProviderError', 'ProviderError', 'MissingAuthenticationToken'],
+  'refused-credentials': [
+    ...['UnrecognizedClientException', 'InvalidSignatureException', 'InvalidClientTokenId', 'IncompleteSignature'],
+    ...['SignatureDoesNotMatch', 'MissingAuthenticationTokenException', 'IncompleteSignatureException'],
+  ],
+  'expired-credentials': ['ExpiredTokenException', 'ExpiredToken', 'TokenRefreshRequired'],
+  'clock-skew': ['RequestExpired', 'RequestTimeTooSkewed', 'RequestInTheFuture'],
+  missing: ['NotFoundException', 'InvalidArnException', 'ValidationException', 'ValidationError'],
+  disabled: ['DisabledException'],
+  'other-state': ['KMSInvalidStateException'],
+  unavailable: ['KeyUnavailableException'],
+  unsuitable: ['InvalidKeyUsageException', 'UnsupportedOperationException'],
+};
+
+const CLASS_OF_NAME: ReadonlyMap<string, FailureClass> = new Map(
+  // Object.entries forgets that the keys are classes.
+  (Object.entries(NAMES) as [FailureClass, readonly string[]][]).flatMap(([kind, names]) =>
+    names.map((name) => [name, kind] as const),
+  ),
+);
+
+/** The class of an error that AWS has named. */
+export function classOfName(name: string): FailureClass | undefined {
+  return CLASS_OF_NAME.get(name);
+}
+
+/** The class of an HTTP status of a service that says by it what is wrong. `undefined` for 2xx. */
+export function classOfStatus(status: number): FailureClass | undefined {
+  if (status >= 200 && status < 300) return undefined;
+  if (status === 429) return 'throttled';
+  if (status === 401) return 'refused-credentials';
+  if (status === 403) return 'denied';
+  if (status === 404) return 'missing';
+  if (status === 408) return 'timeout';
+  return status >= 500 && status < 600 ? 'fault' : 'misbehaved';
+}
+
+/** The class of an error of the connection: of the system (errno), of the resolver, of TLS. */
+export function classOfConnection(error: unknown): { readonly kind: FailureClass; readonly found: string } | undefined {
+  const code = systemCodeOf(error);
+  if (code === undefined) return undefined;
+  if (code.startsWith('HPE_')) return { kind: 'misbehaved', found: code };
+  const late = code === 'ETIMEDOUT' || code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT';
+  return { kind: late ? 'timeout' : 'unreachable', found: code };
+}
+
+/** Node puts it on the error, on its cause, or on the first of the addresses that were tried. */
+function systemCodeOf(error: unknown, depth = 0): string | undefined {
+  if (!(error instanceof Error) || depth > 3) return undefined;
+  const { code } = error as { code?: unknown };
+  if (typeof code === 'string' && /^[A-Z][A-Z0-9_]{2,60}$/.test(code)) return code;
+  const inner: readonly unknown[] = error instanceof AggregateError ? error.errors : [];
+  return systemCodeOf(error.cause ?? inner[0], depth + 1);
+}
+
+/** What was being done when it failed. Nothing in here is secret. */
+export interface Call {
+  /** `AWS KMS in eu-west-1` */
+  readonly service: string;
+  /** By its permission: `kms:DescribeKey`. */
+  readonly permission: string;
+  /** The key as it was asked for. */
+  readonly key: string;
+}
+
+/**
+ * The error of one call. `found` is a short word for what came instead: a name, a status, an errno; never a message of
+ * the service, because some of them quote what was signed, session token included.
+ */
+export function kmsFailure(kind: FailureClass, call: Call, found?: string, retryAfterMs?: number): EvidenceError {
+  const { code, retryable, says, advice } = CLASSES[kind];
+  const shown = found === undefined ? '' : `, found ${quote(found)}`;
+  const sentence = `${call.service} ${says} (${call.permission} on ${quote(call.key)}${shown}); ${advice}`;
+  const wait = kind === 'throttled' ? (retryAfterMs ?? backOff()) : retryAfterMs;
+  return new EvidenceError(code, sentence, {
+    retryable,
+    ...(retryable && wait !== undefined && { retryAfterMs: Math.min(wait, MAX_RETRY_AFTER_MS) }),
+  });
+}
+
+/** At least a second, and not the same for all workers, so that they don't come back together. */
+function backOff(): number {
+  return 1000 + Math.floor(Math.random() * 1000);
+}
+
+/** `Retry-After` in ms (RFC 9110 section 10.2.3), where it is a number of seconds. */
+export function retryAfterOf(header: string | undefined): number | undefined {
+  return header !== undefined && /^\d{1,6}$/.test(header.trim()) ? Number(header) * 1000 : undefined;
+}
