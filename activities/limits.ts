@@ -196,3 +196,6 @@ export const MAX_MANAGED_KEYS = 1000;
 
 /** Keys that an alias meant before, which are remembered: it moves some times a year. */
 export const MAX_PREVIOUS_KEYS = 5;
+
+/** Versions of one key under which a signature may hold, the newest ones: each costs a verification of a signature by none. */
+export const MAX_KEY_VERSIONS = 100;

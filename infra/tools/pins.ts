@@ -122,6 +122,12 @@ export const PARTS = [
     programs: [{ name: 'ct-log', file: 'ct-log' }],
     source: { kind: 'go', module: 'github.com/google/certificate-transparency-go', target: '.' },
   },
+  {
+    name: 'vault',
+    version: '1.19.5',
+    programs: [{ name: 'vault', file: 'vault' }],
+    source: { kind: 'go', module: 'github.com/hashicorp/vault', target: '.' },
+  },
 ] as const satisfies readonly Part[];
 
 /** A program that can be asked for. */
