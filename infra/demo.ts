@@ -15,7 +15,7 @@ const HELP = `Shows portcullis at work on real parts: registry, Temporal, contai
 Usage: infra/demo [--once] [--keyless]
 
   --once      end after the last scene; otherwise everything stays up, with the Temporal UI, until Ctrl-C
-  --keyless   also sign without a key, by a whole Sigstore of its own (two more minutes the first time)
+  --keyless   also sign without a key, by a whole Sigstore of its own (a minute more the first time, or three on a busy machine)
 
 It signs a small image, pulls it through containerd by ctr and by the CRI, and shows what is let in, what is refused, and
 what a person reads then. Needs root for containerd's mounts. Everything lives in a temporary folder that is removed at the end.`;
