@@ -13,7 +13,7 @@ const TRIAL = Buffer.alloc(8 * 1024, 'portcullis tries its verdict key\n');
 /**
  * A verdict key that never leaves its KMS. It is tried once, so that a worker that can't sign does not start. An alias
  * is followed once: what it means then signs until the worker is started again, because nodes believe a key, not a name.
- * Throws what the service throws, and KEY_UNSUITABLE.
+ * Throws what the service throws, and KEY_UNSUITABLE; its `sign` throws KEY_UNREADABLE and the KMS_ codes.
  */
 export async function createManagedVerdictKey(
   reference: KeyReference,
@@ -33,7 +33,9 @@ export async function createManagedVerdictKey(
     keyId: key.keyId,
     async sign(payloadType, payload) {
       const bytes = preAuthEncoding(payloadType, payload);
-      const made = await signChecked(manager, reference, bytes, new AbortController().signal);
+      const made = await signChecked(manager, reference, bytes, new AbortController().signal).catch((error) => {
+        throw asSigner(error);
+      });
       if (made.key.keyId !== key.keyId) {
         throw new EvidenceError(
           'KEY_UNREADABLE',
@@ -61,5 +63,13 @@ async function signChecked(
   if (holds(made.signature, bytes, made.key)) return made;
   throw new EvidenceError('KMS_MISBEHAVED', `the signature that ${reference.uri} made does not hold under its key`, {
     retryable: true,
+  });
+}
+
+/** What the service says of this key is no word about the key of an image. */
+function asSigner(error: unknown): unknown {
+  if (!(error instanceof EvidenceError) || error.code.startsWith('KMS_')) return error;
+  return new EvidenceError('KEY_UNREADABLE', `the verdict key did not sign: ${error.message}`, {
+    retryable: error.retryable,
   });
 }
