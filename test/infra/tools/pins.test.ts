@@ -5,6 +5,7 @@ import { describe, it } from 'node:test';
 import { moduleFolder } from '../../../infra/tools/go-module.ts';
 import { sameMinor } from '../../../infra/tools/installed.ts';
 import { PARTS, partOf, TOOL_NAMES } from '../../../infra/tools/pins.ts';
+import { requirementsFile } from '../../../infra/tools/python-package.ts';
 
 describe('the pins', () => {
   for (const part of PARTS) {
@@ -17,6 +18,16 @@ describe('the pins', () => {
       assert.doesNotMatch(goMod, /^replace/m);
       const goSum = await readFile(join(moduleFolder(part), 'go.sum'), 'utf8');
       assert.ok(goSum.includes(`${module} v${part.version} h1:`));
+    });
+  }
+
+  for (const part of PARTS) {
+    if (part.source.kind !== 'python') continue;
+    it(`of ${part.name}: its version and all it imports are pinned by hash`, async () => {
+      const entries = (await readFile(requirementsFile(part), 'utf8')).replaceAll('\\\n', '').trim().split('\n');
+      const pins = entries.filter((line) => !line.startsWith('#'));
+      assert.ok(pins.some((line) => line.startsWith(`${part.name}==${part.version} `)));
+      for (const pin of pins) assert.match(pin, /^[a-z0-9-]+==[0-9][0-9a-z.]*(\s+--hash=sha256:[0-9a-f]{64})+$/);
     });
   }
 
