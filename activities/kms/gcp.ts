@@ -1,0 +1,86 @@
+import { createHash } from 'node:crypto';
+import type { protos } from '@google-cloud/kms';
+import { EvidenceError } from '../evidence-error.ts';
+import { parsePublicKey, type SignatureScheme, type VerificationKey } from '../sigstore/key.ts';
+import { quote } from '../sigstore/quote.ts';
+import { type GcpAlgorithm, gcpAlgorithm } from './gcp-algorithm.ts';
+import { createGcpApi, type GcpApi, type GcpClientOptions } from './gcp-api.ts';
+import { parseGcpKey } from './gcp-key.ts';
+import { gcpState } from './gcp-state.ts';
+import type { KeyDescription, KeyManager, KeyReference, KeyState } from './managed-key.ts';
+
+/**
+ * Google Cloud KMS, by its official client and the application default credentials. One version is the key: the one that
+ * is named, else the newest that is enabled, as cosign has it. The service verifies no asymmetric signatures, so that
+ * `verify` throws KMS_ERROR. Two requests describe a key.
+ */
+export function createGcpKeyManager(options: GcpClientOptions = {}): KeyManager {
+  const api = createGcpApi(options);
+  return {
+    describe: (reference, signal) => describe(api, reference, signal),
+
+    verify({ uri }) {
+      const message = `Google Cloud KMS does not verify asymmetric signatures, and ${uri} is to be verified by it: leave that to the worker`;
+      return Promise.reject(new EvidenceError('KMS_ERROR', message, { retryable: false }));
+    },
+
+    async sign(reference, bytes, signal) {
+      const { resource, state, keys } = await describe(api, reference, signal);
+      if (state.kind === 'unusable') throw new EvidenceError(state.code, state.sentence, { retryable: false });
+      const [key] = keys;
+      const scheme = key?.schemes[0];
+      if (key === undefined || scheme === undefined) throw new Error('expected a usable key to have a scheme');
+      const { signature } = await api.sign({ name: resource, ...inputOf(scheme, bytes) }, signal);
+      if (!(signature instanceof Uint8Array)) throw misbehaved(resource, 'expected a signature, got none');
+      return { signature, key };
+    },
+  };
+}
+
+async function describe(api: GcpApi, reference: KeyReference, signal: AbortSignal): Promise<KeyDescription> {
+  const parsed = parseGcpKey(reference.uri);
+  if (!parsed.ok) throw new Error(`expected a reference that parseKeyUri made: ${parsed.problem}`);
+  const { name, version } = parsed.key;
+  const asked = version === undefined ? name : `${name}/cryptoKeyVersions/${version}`;
+  const found = await api.version(parsed.key, signal);
+  if (found === undefined) return unusable(asked, 'KEY_NOT_FOUND', 'there is no such key, or no version of it');
+
+  const resource = found.name ?? '';
+  const isAsked = version === undefined ? resource.startsWith(`${name}/cryptoKeyVersions/`) : resource === asked;
+  if (!isAsked) throw misbehaved(asked, `got an answer about ${quote(resource)}`);
+  const state = gcpState(String(found.state));
+  if (state === undefined) throw misbehaved(resource, `expected a state, got ${quote(String(found.state))}`);
+  if (state.kind === 'unusable') return { resource, state, keys: [] };
+  const algorithm = gcpAlgorithm(String(found.algorithm));
+  if (algorithm === undefined) {
+    const sentence = `expected a version for signing by ECDSA, RSA or Ed25519, found ${quote(String(found.algorithm))}`;
+    return unusable(resource, 'KEY_UNSUITABLE', sentence);
+  }
+  const key = readKey(resource, algorithm, await api.publicKey(resource, signal));
+  return { resource, state, keys: [key] };
+}
+
+function readKey(resource: string, algorithm: GcpAlgorithm, answer: protos.google.cloud.kms.v1.IPublicKey) {
+  const { name, pem } = answer;
+  // Servers before 2020 left the name out.
+  if (name && name !== resource) throw misbehaved(resource, `got the public key of ${quote(name)}`);
+  const result = parsePublicKey(pem ?? '');
+  if (!result.ok) throw misbehaved(resource, `the public key can't be used: ${result.problem}`);
+  const { keyKind, scheme } = algorithm;
+  if (result.key.algorithm !== keyKind) throw misbehaved(resource, `expected ${keyKind}, got ${result.key.algorithm}`);
+  return { ...result.key, schemes: [scheme] } satisfies VerificationKey;
+}
+
+function inputOf(scheme: SignatureScheme, bytes: Uint8Array) {
+  if (scheme.kind === 'pure') return { data: bytes };
+  return { digest: { [scheme.hash]: createHash(scheme.hash).update(bytes).digest() } };
+}
+
+function unusable(resource: string, code: 'KEY_NOT_FOUND' | 'KEY_UNSUITABLE', sentence: string): KeyDescription {
+  const state: KeyState = { kind: 'unusable', code, sentence };
+  return { resource, state, keys: [] };
+}
+
+function misbehaved(resource: string, found: string): EvidenceError {
+  return new EvidenceError('KMS_MISBEHAVED', `gcpkms: ${resource}: ${found}`, { retryable: true });
+}
