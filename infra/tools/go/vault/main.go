@@ -13,6 +13,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/vault/builtin/logical/transit"
+	"github.com/hashicorp/vault/helper/namespace"
 	vaulthttp "github.com/hashicorp/vault/http"
 	"github.com/hashicorp/vault/internalshared/configutil"
 	"github.com/hashicorp/vault/sdk/helper/consts"
@@ -68,7 +69,7 @@ func newCore(logger hclog.Logger) (*vault.Core, *secrets, error) {
 	if _, err := core.Unseal(made.SecretShares[0]); err != nil {
 		return nil, nil, err
 	}
-	_, err = core.HandleRequest(context.Background(), &logical.Request{
+	_, err = core.HandleRequest(namespace.RootContext(context.Background()), &logical.Request{
 		Operation:   logical.UpdateOperation,
 		Path:        "sys/mounts/transit",
 		ClientToken: made.RootToken,
