@@ -73,20 +73,31 @@ function unusable(code: Extract<KeyState, { kind: 'unusable' }>['code'], sentenc
   return { kind: 'unusable', code, sentence };
 }
 
-/** The public key, which has to be of the spec that DescribeKey told. Throws KMS_MISBEHAVED. */
-export function readPublicKey(found: GetPublicKeyCommandOutput, metadata: AwsKeyMetadata): VerificationKey {
-  const { key, spec, algorithms } = metadata;
-  const fail = (what: string) => misbehaved(key, 'kms:GetPublicKey', what);
-  if (found.KeyId !== key.keyId) throw fail(`the public key of ${found.KeyId ?? 'no key'}`);
-  const publicKey = importSpki(found.PublicKey);
+/** A public key as GetPublicKey gave it, and whose it is. */
+export interface AwsPublicKey {
+  readonly arn: string;
+  /** As the key alone says; by what it may sign, the metadata say. */
+  readonly key: VerificationKey;
+}
+
+/** Throws KMS_MISBEHAVED. */
+export function readPublicKey({ KeyId, PublicKey }: GetPublicKeyCommandOutput, asked: AwsKey): AwsPublicKey {
+  const fail = (what: string) => misbehaved(asked, 'kms:GetPublicKey', what);
+  if (typeof KeyId !== 'string' || !isMeant(asked, KeyId)) throw fail(`the public key of ${KeyId ?? 'no key'}`);
+  const publicKey = importSpki(PublicKey);
   if (publicKey === undefined) throw fail('something else than a DER public key');
   const described = describeKey(publicKey);
   if (!described.ok) throw fail(described.problem);
+  return { arn: KeyId, key: described.key };
+}
+
+/** The key with the ways in which it may sign. It has to be of the spec that DescribeKey told. Throws KMS_MISBEHAVED. */
+export function verificationKey({ key }: AwsPublicKey, metadata: AwsKeyMetadata): VerificationKey {
+  const { spec, algorithms } = metadata;
   const known = algorithmsOf(spec, algorithms);
-  if (known === undefined || described.key.algorithm !== known.is) {
-    throw fail(`a key of another algorithm: ${described.key.algorithm} under the spec ${spec}`);
-  }
-  return { ...described.key, schemes: known.algorithms.map(({ scheme }) => scheme) };
+  if (known?.is === key.algorithm) return { ...key, schemes: known.algorithms.map(({ scheme }) => scheme) };
+  const found = `a key of another algorithm: ${key.algorithm} under the spec ${spec}`;
+  throw misbehaved(metadata.key, 'kms:GetPublicKey', found);
 }
 
 /** OpenSSL ignores what follows the key; what it writes back does not have it, so a key has one id. */

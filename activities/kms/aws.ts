@@ -4,14 +4,16 @@ import { MAX_MANAGED_KEYS } from '../limits.ts';
 import type { SignatureScheme, VerificationKey } from '../sigstore/key.ts';
 import { holds } from '../sigstore/raw-signature.ts';
 import { type AwsAlgorithm, algorithmsOf } from './aws-algorithm.ts';
-import { type AwsKeyMetadata, readMetadata, readPublicKey, stateOf } from './aws-answer.ts';
+import { type AwsKeyMetadata, readMetadata, stateOf } from './aws-answer.ts';
 import { createAwsCalls, serviceName } from './aws-calls.ts';
 import { type AwsKey, parseAwsKey } from './aws-key.ts';
+import { createAwsPublicKeys } from './aws-public-keys.ts';
+import { createBoundedMap } from './bounded-map.ts';
 import { kmsFailure } from './failure.ts';
 import type { KeyDescription, KeyManager, KeyReference, ManagedSignature } from './managed-key.ts';
 
-/** A key as it was fetched: public keys of a KMS key never change, so one is asked for once. */
-interface FetchedKey {
+/** A usable key, as it was when it was last looked at. */
+interface Usable {
   readonly metadata: AwsKeyMetadata;
   readonly key: VerificationKey;
 }
@@ -28,39 +30,37 @@ const ANSWERS: ReadonlySet<string> = new Set(['KEY_NOT_FOUND', 'KEY_DISABLED', '
  */
 export function createAwsKeyManager(): KeyManager {
   const calls = createAwsCalls();
-  /** By ARN, never by alias. The oldest is forgotten first. */
-  const fetched = new Map<string, FetchedKey>();
-  /** What a worker signs by stays the same key, also when its alias moves. */
-  const signers = new Map<string, FetchedKey>();
+  const publicKeys = createAwsPublicKeys(calls);
+  /** By URI, what it meant when it was last looked at. */
+  const seen = createBoundedMap<Usable>(MAX_MANAGED_KEYS);
+  /** By URI. What a worker signs by stays the same key, also when its alias moves. */
+  const signers = createBoundedMap<Usable>(MAX_MANAGED_KEYS);
 
-  const fetchKey = async (metadata: AwsKeyMetadata, signal: AbortSignal): Promise<FetchedKey> => {
-    const name = `${metadata.key.endpoint ?? ''}/${metadata.key.keyId} ${metadata.spec} ${metadata.algorithms.join()}`;
-    const known = fetched.get(name);
-    if (known !== undefined) return known;
-    const key = readPublicKey(await calls.getPublicKey(metadata.key, signal), metadata);
-    const [oldest] = fetched.keys();
-    if (fetched.size >= MAX_MANAGED_KEYS && oldest !== undefined) fetched.delete(oldest);
-    fetched.set(name, { metadata, key });
-    return { metadata, key };
-  };
-
-  const look = async (reference: KeyReference, signal: AbortSignal): Promise<KeyDescription & Partial<FetchedKey>> => {
+  const look = async (reference: KeyReference, signal: AbortSignal): Promise<KeyDescription & Partial<Usable>> => {
     const asked = toAwsKey(reference);
     let resource = asked.keyId;
+    // Both at once, where the public key has to be fetched at all: a pull waits, and each may be throttled by itself.
+    const early = publicKeys.prefetch(asked, signal);
     try {
       const metadata = readMetadata(await calls.describeKey(asked, signal), asked);
       resource = metadata.key.keyId;
       const state = stateOf(metadata);
       if (state.kind === 'unusable') return { resource, state, keys: [] };
-      const { key } = await fetchKey(metadata, signal);
+      const key = await publicKeys.of(metadata, await early.done(), signal);
+      seen.set(reference.uri, { metadata, key });
       return { resource, state, keys: [key], metadata, key };
     } catch (error) {
-      if (!(error instanceof EvidenceError) || error.retryable || !ANSWERS.has(error.code)) throw error;
+      if (!(error instanceof EvidenceError) || error.retryable || !ANSWERS.has(error.code)) {
+        await early.done(); // what it brings is kept for the next attempt
+        throw error;
+      }
       return { resource, state: { kind: 'unusable', code: error.code, sentence: error.message }, keys: [] };
+    } finally {
+      early.stop();
     }
   };
 
-  const signerOf = async (reference: KeyReference, signal: AbortSignal): Promise<FetchedKey> => {
+  const signerOf = async (reference: KeyReference, signal: AbortSignal): Promise<Usable> => {
     const known = signers.get(reference.uri);
     if (known !== undefined) return known;
     const { state, metadata, key } = await look(reference, signal);
@@ -77,8 +77,8 @@ export function createAwsKeyManager(): KeyManager {
     },
 
     async verify(reference, key, signed, signature, signal) {
-      const isIt = (one: FetchedKey) => one.key.keyId === key.keyId;
-      const known = fetched.values().find(isIt) ?? (await look(reference, signal));
+      const before = seen.get(reference.uri);
+      const known = before?.key.keyId === key.keyId ? before : await look(reference, signal);
       if (known.key === undefined || known.metadata === undefined || known.key.keyId !== key.keyId) return false;
       const { metadata } = known;
       // KMS wants to know how the signature was made, and a signature does not say it.
