@@ -1,8 +1,8 @@
 import type { TokenCredential } from '@azure/identity';
 import type { CryptographyClient, KeyClient, KeyClientOptions, KeyVaultKey } from '@azure/keyvault-keys';
-import { MAX_KMS_REQUEST_MS } from '../limits.ts';
-import { asAzureFailure, isNotFound } from './azure-failure.ts';
+import { azureFailure, statusOf } from './azure-failure.ts';
 import type { AzureKey } from './azure-key.ts';
+import type { Call } from './failure.ts';
 import { loadClient } from './official-client.ts';
 import { within } from './within.ts';
 
@@ -18,11 +18,15 @@ export type AzureLookup =
   | { readonly kind: 'key'; readonly key: KeyVaultKey }
   | { readonly kind: 'deleted' | 'missing' };
 
-/** The questions that are asked of a vault. */
+/**
+ * The calls that are made to a vault, all of them; `infra/azure` lists their permissions. Each is one attempt and throws
+ * the KMS_ codes.
+ */
 export interface AzureApi {
   key(key: AzureKey, signal: AbortSignal): Promise<AzureLookup>;
+  /** Has the vault sign or verify. */
   cryptography<T>(
-    what: string,
+    permission: 'sign' | 'verify',
     key: KeyVaultKey,
     signal: AbortSignal,
     call: (client: CryptographyClient, abortSignal: AbortSignal) => Promise<T>,
@@ -52,28 +56,36 @@ export function createAzureApi({ client: options, credential }: AzureSettings): 
     return client;
   };
   return {
-    async key({ vaultUrl, name, version }, signal) {
-      const what = `azurekms: key ${name} of ${new URL(vaultUrl).host}`;
-      const found = await ask(what, signal, async (abortSignal) => {
-        const client = await clientOf(vaultUrl);
-        return await unless404(client.getKey(name, { abortSignal, ...(version !== undefined && { version }) }));
+    async key(asked, signal) {
+      const { name, version } = asked;
+      const found = await ask(azureCall('get', asked), signal, async (abortSignal) => {
+        const client = await clientOf(asked.vaultUrl);
+        return await unless([404], client.getKey(name, { abortSignal, ...(version !== undefined && { version }) }));
       });
       if (found !== undefined) return { kind: 'key', key: found };
-      // A vault keeps what is deleted for some time, and says 404 of it all the same.
-      const deleted = await ask(what, signal, async (abortSignal) => {
-        const client = await clientOf(vaultUrl);
-        return await unlessRefused(client.getDeletedKey(name, { abortSignal }));
+      // A vault keeps what is deleted for some time, and says 404 of it all the same. It may keep nothing, and who may
+      // read keys need not be allowed to read what is deleted.
+      const deleted = await ask(azureCall('get', asked), signal, async (abortSignal) => {
+        const client = await clientOf(asked.vaultUrl);
+        return await unless([400, 403, 404, 405], client.getDeletedKey(name, { abortSignal }));
       });
       return { kind: deleted === undefined ? 'missing' : 'deleted' };
     },
 
-    async cryptography(what, key, signal, call) {
-      return await ask(what, signal, async (abortSignal) => {
+    cryptography: (permission, key, signal, call) => {
+      const { vaultUrl, name, version } = key.properties;
+      return ask(azureCall(permission, { vaultUrl, name, version }), signal, async (abortSignal) => {
         const { keys, credential } = await load();
         return await call(new keys.CryptographyClient(key, credential, { ...PIPELINE, ...options }), abortSignal);
       });
     },
   };
+}
+
+/** Opens what is said of a call. */
+export function azureCall(permission: 'get' | 'sign' | 'verify', { vaultUrl, name, version }: AzureKey): Call {
+  const key = version === undefined ? name : `${name}/${version}`;
+  return { service: `Azure Key Vault ${new URL(vaultUrl).host}`, permission: `keys/${permission}`, key };
 }
 
 async function loadModules(credential: TokenCredential | undefined): Promise<Modules> {
@@ -84,25 +96,15 @@ async function loadModules(credential: TokenCredential | undefined): Promise<Mod
   }));
 }
 
-async function ask<T>(what: string, signal: AbortSignal, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const limited = AbortSignal.any([signal, AbortSignal.timeout(MAX_KMS_REQUEST_MS)]);
-  return await within(what, limited, () => call(limited)).catch((error) => {
-    throw asAzureFailure(what, error);
-  });
+function ask<T>(call: Call, signal: AbortSignal, send: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  return within(call, signal, send, (error) => azureFailure(call, error));
 }
 
-async function unless404<T>(answer: Promise<T>): Promise<T | undefined> {
+/** `undefined` for an answer with one of these statuses. */
+async function unless<T>(statuses: readonly number[], answer: Promise<T>): Promise<T | undefined> {
   return await answer.catch((error) => {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  });
-}
-
-/** A vault may keep nothing that is deleted, and who may read keys need not be allowed to read what is deleted. */
-async function unlessRefused<T>(answer: Promise<T>): Promise<T | undefined> {
-  return await answer.catch((error) => {
-    const status: unknown = error instanceof Error && 'statusCode' in error ? error.statusCode : undefined;
-    if (typeof status === 'number' && status >= 400 && status < 429 && status !== 401) return undefined;
+    const status = statusOf(error);
+    if (status !== undefined && statuses.includes(status)) return undefined;
     throw error;
   });
 }

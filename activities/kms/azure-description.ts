@@ -26,24 +26,22 @@ export function describeAzureKey(found: KeyVaultKey, now: Date): KeyDescription 
 }
 
 function stateOf(found: KeyVaultKey, now: Date): KeyState {
+  const name = `the key ${found.id}`;
   const { enabled, notBefore, expiresOn } = found.properties;
-  if (enabled !== true) return unusable('KEY_DISABLED', 'the key is disabled');
+  if (enabled !== true) return unusable('KEY_DISABLED', `${name} is disabled`);
   if (notBefore !== undefined && now < notBefore) {
-    return unusable('KEY_DISABLED', `the key is not to be used before ${time(notBefore)}`);
+    return unusable('KEY_DISABLED', `${name} is not to be used before ${time(notBefore)}`);
   }
   if (expiresOn !== undefined && now >= expiresOn) {
-    return unusable('KEY_DISABLED', `the key expired at ${time(expiresOn)}`);
+    return unusable('KEY_DISABLED', `${name} expired at ${time(expiresOn)}`);
   }
   const { keyType = 'nothing', keyOperations } = found;
   if (!/^(?:EC|RSA)(?:-HSM)?$/.test(keyType) || found.key?.crv === 'P-256K') {
     const kind = found.key?.crv ?? keyType;
-    return unusable('KEY_UNSUITABLE', `expected a key of ECDSA (P-256, P-384, P-521) or RSA, found ${quote(kind)}`);
+    return unusable('KEY_UNSUITABLE', `${name} is of type ${quote(kind)}, expected ECDSA (P-256, P-384, P-521) or RSA`);
   }
   if (keyOperations !== undefined && !keyOperations.some((one) => one === 'sign' || one === 'verify')) {
-    return unusable(
-      'KEY_UNSUITABLE',
-      'expected a key whose operations are sign or verify, found one for something else',
-    );
+    return unusable('KEY_UNSUITABLE', `${name} is neither for sign nor for verify`);
   }
   return { kind: 'usable' };
 }
@@ -52,12 +50,12 @@ function readKey({ key: found }: KeyVaultKey): VerificationKey | { readonly prob
   try {
     const publicKey = createPublicKey({ key: jwkOf(found), format: 'jwk' });
     const result = describeKey(publicKey);
-    if (!result.ok) return { problem: `the public key can't be used: ${result.problem}` };
+    if (!result.ok) return { problem: `no good public key: ${result.problem}` };
     const { key } = result;
     if (publicKey.asymmetricKeyType !== 'rsa') return { ...key, schemes: key.schemes.slice(0, 1) };
     return { ...key, schemes: rsaSchemes(RSA_HASHES[key.algorithm] ?? 'sha256') };
   } catch {
-    return { problem: 'expected a public key, got something else' };
+    return { problem: 'no public key' };
   }
 }
 

@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import type { KeyVaultKey } from '@azure/keyvault-keys';
 import { EvidenceError } from '../evidence-error.ts';
 import type { SignatureScheme, VerificationKey } from '../sigstore/key.ts';
-import { quote } from '../sigstore/quote.ts';
-import { type AzureApi, type AzureSettings, createAzureApi } from './azure-api.ts';
+import { type AzureApi, type AzureSettings, azureCall, createAzureApi } from './azure-api.ts';
 import { describeAzureKey } from './azure-description.ts';
-import { parseAzureKey } from './azure-key.ts';
+import { type AzureKey, parseAzureKey } from './azure-key.ts';
 import { fromDer, toDer } from './ecdsa-encoding.ts';
+import { kmsFailure } from './failure.ts';
 import type { KeyDescription, KeyManager, KeyReference } from './managed-key.ts';
 import { matchingScheme } from './matching-scheme.ts';
 
@@ -29,8 +29,7 @@ export function createAzureKeyManager(settings: AzureSettings = {}): KeyManager 
       const { algorithm, digest } = requestOf(scheme, key, signed);
       const raw = scheme.kind === 'ecdsa' ? fromDer(signature, coordinateBytes(key)) : signature;
       if (raw === undefined) return false;
-      const what = `azurekms: verify by ${description.resource}`;
-      const { result } = await api.cryptography(what, found, signal, (client, abortSignal) =>
+      const { result } = await api.cryptography('verify', found, signal, (client, abortSignal) =>
         client.verify(algorithm, digest, raw, { abortSignal }),
       );
       return result;
@@ -38,19 +37,19 @@ export function createAzureKeyManager(settings: AzureSettings = {}): KeyManager 
 
     async sign(reference, bytes, signal) {
       const { description, found } = await look(reference, signal);
-      const { state, resource } = description;
+      const { state } = description;
       if (state.kind === 'unusable') throw new EvidenceError(state.code, state.sentence, { retryable: false });
       const [key] = description.keys;
       const scheme = key?.schemes[0];
       if (found === undefined || key === undefined || scheme === undefined)
         throw new Error('expected a key to sign with');
       const { algorithm, digest } = requestOf(scheme, key, bytes);
-      const what = `azurekms: sign by ${resource}`;
-      const { result } = await api.cryptography(what, found, signal, (client, abortSignal) =>
+      const { result } = await api.cryptography('sign', found, signal, (client, abortSignal) =>
         client.sign(algorithm, digest, { abortSignal }),
       );
       const signature = scheme.kind === 'ecdsa' ? toDer(result) : result;
-      if (signature === undefined) throw misbehaved(resource, 'expected an ECDSA signature, got something else');
+      if (signature === undefined)
+        throw kmsFailure('misbehaved', azureCall('sign', keyOf(reference)), 'no ECDSA signature');
       return { signature, key };
     },
   };
@@ -62,27 +61,26 @@ interface Found {
 }
 
 async function lookUp(api: AzureApi, reference: KeyReference, now: Date, signal: AbortSignal): Promise<Found> {
-  const parsed = parseAzureKey(reference.uri);
-  if (!parsed.ok) throw new Error(`expected a reference that parseKeyUri made: ${parsed.problem}`);
-  const { vaultUrl, name, version } = parsed.key;
+  const key = keyOf(reference);
+  const { vaultUrl, name, version } = key;
   const asked = `${vaultUrl}/keys/${name}${version === undefined ? '' : `/${version}`}`;
-  const answer = await api.key(parsed.key, signal);
+  const answer = await api.key(key, signal);
   switch (answer.kind) {
     case 'key': {
       const { id = '' } = answer.key;
       // Names don't differ by case in Azure.
       const [answered, expected] = [id.toLowerCase(), asked.toLowerCase()];
       const isAsked = version === undefined ? answered.startsWith(`${expected}/`) : answered === expected;
-      if (!isAsked) throw misbehaved(asked, `got an answer about ${quote(id)}`);
+      if (!isAsked) throw kmsFailure('misbehaved', azureCall('get', key), `another key: ${id}`);
       const description = describeAzureKey(answer.key, now);
-      if ('problem' in description) throw misbehaved(id, description.problem);
+      if ('problem' in description) throw kmsFailure('misbehaved', azureCall('get', key), description.problem);
       return { description, found: answer.key };
     }
     case 'deleted': {
-      return missing(asked, 'KEY_PENDING_DELETION', 'the key is deleted, and will be purged');
+      return missing(asked, 'KEY_PENDING_DELETION', `the key ${asked} is deleted, and will be purged`);
     }
     case 'missing':
-      return missing(asked, 'KEY_NOT_FOUND', 'there is no such key, or version of it, in the vault');
+      return missing(asked, 'KEY_NOT_FOUND', `there is no key ${asked}`);
   }
 }
 
@@ -103,6 +101,8 @@ function coordinateBytes(key: VerificationKey): number {
   return { 'ECDSA P-256': 32, 'ECDSA P-384': 48, 'ECDSA P-521': 66 }[key.algorithm] ?? 0;
 }
 
-function misbehaved(resource: string, found: string): EvidenceError {
-  return new EvidenceError('KMS_MISBEHAVED', `azurekms: ${resource}: ${found}`, { retryable: true });
+function keyOf(reference: KeyReference): AzureKey {
+  const parsed = parseAzureKey(reference.uri);
+  if (!parsed.ok) throw new Error(`expected a reference that parseKeyUri made: ${parsed.problem}`);
+  return parsed.key;
 }

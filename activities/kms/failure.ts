@@ -153,6 +153,8 @@ export interface Call {
   readonly permission: string;
   /** The key as it was asked for. */
   readonly key: string;
+  /** What to do about it, where that is not the usual. */
+  readonly advice?: string;
 }
 
 /**
@@ -162,7 +164,7 @@ export interface Call {
 export function kmsFailure(kind: FailureClass, call: Call, found?: string, retryAfterMs?: number): EvidenceError {
   const { code, retryable, says, advice } = CLASSES[kind];
   const shown = found === undefined ? '' : `, found ${quote(found)}`;
-  const sentence = `${call.service} ${says} (${call.permission} on ${quote(call.key)}${shown}); ${advice}`;
+  const sentence = `${call.service} ${says} (${call.permission} on ${quote(call.key)}${shown}); ${call.advice ?? advice}`;
   const wait = kind === 'throttled' ? (retryAfterMs ?? backOff()) : retryAfterMs;
   return new EvidenceError(code, sentence, {
     retryable,

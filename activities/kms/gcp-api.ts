@@ -1,7 +1,7 @@
 import type { KeyManagementServiceClient, protos } from '@google-cloud/kms';
-import { EvidenceError } from '../evidence-error.ts';
 import { MAX_KMS_ANSWER_BYTES, MAX_KMS_REQUEST_MS } from '../limits.ts';
-import { asGcpFailure, isNotFound } from './gcp-failure.ts';
+import { type Call, kmsFailure } from './failure.ts';
+import { gcpFailure, isNotFound } from './gcp-failure.ts';
 import type { GcpKey } from './gcp-key.ts';
 import { loadClient } from './official-client.ts';
 import { within } from './within.ts';
@@ -9,61 +9,67 @@ import { within } from './within.ts';
 /** Settings of the client besides ours; for tests, another server. */
 export type GcpClientOptions = ConstructorParameters<typeof KeyManagementServiceClient>[0];
 
-/** The questions that are asked of Cloud KMS. */
+type Version = protos.google.cloud.kms.v1.ICryptoKeyVersion;
+type PublicKey = protos.google.cloud.kms.v1.IPublicKey;
+type SignRequest = protos.google.cloud.kms.v1.IAsymmetricSignRequest;
+type SignResponse = protos.google.cloud.kms.v1.IAsymmetricSignResponse;
+
+/**
+ * The calls that are made to Google Cloud KMS, all of them; `infra/gcp` lists their permissions. Each is one attempt and
+ * throws the KMS_ codes.
+ */
 export interface GcpApi {
-  /** The version that is meant, with its state: the one that is named, else the newest that is enabled, else the newest. */
-  version(key: GcpKey, signal: AbortSignal): Promise<protos.google.cloud.kms.v1.ICryptoKeyVersion | undefined>;
-  publicKey(version: string, signal: AbortSignal): Promise<protos.google.cloud.kms.v1.IPublicKey>;
-  sign(
-    request: protos.google.cloud.kms.v1.IAsymmetricSignRequest,
-    signal: AbortSignal,
-  ): Promise<protos.google.cloud.kms.v1.IAsymmetricSignResponse>;
+  /** The version that is meant: the one that is named, else the newest that is enabled, else the newest. `undefined`: there is none. */
+  version(key: GcpKey, signal: AbortSignal): Promise<Version | undefined>;
+  publicKey(version: string, signal: AbortSignal): Promise<PublicKey>;
+  sign(version: string, request: Omit<SignRequest, 'name'>, signal: AbortSignal): Promise<SignResponse>;
 }
 
-/** Versions that one page of the list may hold: three bytes in four of what an answer may have. */
+/** Versions of one key, in one answer. They have 300 bytes each. */
 const PAGE_SIZE = 500;
 /** One attempt: Temporal retries. */
 const CALL = { timeout: MAX_KMS_REQUEST_MS, retry: null, autoPaginate: false };
 const CHANNEL = { 'grpc.max_receive_message_length': MAX_KMS_ANSWER_BYTES, 'grpc.enable_retries': 0 };
 
-/** The client is loaded and made at the first question. Its calls throw the KMS_ codes. */
+/** Opens what is said of a call. */
+export function gcpCall(permission: string, key: string): Call {
+  return { service: 'Google Cloud KMS', permission: `cloudkms.cryptoKeyVersions.${permission}`, key };
+}
+
+/** The client is loaded and made at the first question. */
 export function createGcpApi(options: GcpClientOptions = {}): GcpApi {
   let made: Promise<KeyManagementServiceClient> | undefined;
   const client = async () => {
     made ??= connect(options).catch((error) => {
-      made = undefined; // credentials may be there the next time
+      made = undefined; // it may be there the next time
       throw error;
     });
     return await made;
   };
-  const ask = async <T>(
-    what: string,
-    signal: AbortSignal,
-    call: (client: KeyManagementServiceClient) => Promise<T>,
-  ): Promise<T> => {
-    const limited = AbortSignal.any([signal, AbortSignal.timeout(MAX_KMS_REQUEST_MS)]);
-    return await within(what, limited, async () => call(await client())).catch((error) => {
-      throw asGcpFailure(what, error);
-    });
-  };
+  const ask = <T>(call: Call, signal: AbortSignal, send: (kms: KeyManagementServiceClient) => Promise<T>): Promise<T> =>
+    within(
+      call,
+      signal,
+      async () => send(await client()),
+      (error) => gcpFailure(call, error),
+    );
   return {
-    async version({ name, version }, signal) {
-      const what = `gcpkms: state of ${name}`;
-      try {
-        return await ask(what, signal, async (kms) =>
-          version === undefined
-            ? await newest(what, kms, name)
-            : (await kms.getCryptoKeyVersion({ name: `${name}/cryptoKeyVersions/${version}` }, CALL))[0],
-        );
-      } catch (error) {
-        if (error instanceof EvidenceError && isNotFound(error.cause)) return undefined;
-        throw error;
-      }
+    version({ name, version }, signal) {
+      const call = gcpCall(version === undefined ? 'list' : 'get', name);
+      return ask(call, signal, async (kms) => {
+        try {
+          if (version === undefined) return await newest(call, kms, name);
+          return (await kms.getCryptoKeyVersion({ name: `${name}/cryptoKeyVersions/${version}` }, CALL))[0];
+        } catch (error) {
+          if (isNotFound(error)) return undefined;
+          throw error;
+        }
+      });
     },
     publicKey: (name, signal) =>
-      ask(`gcpkms: public key of ${name}`, signal, async (kms) => (await kms.getPublicKey({ name }, CALL))[0]),
-    sign: (request, signal) =>
-      ask(`gcpkms: sign by ${request.name}`, signal, async (kms) => (await kms.asymmetricSign(request, CALL))[0]),
+      ask(gcpCall('viewPublicKey', name), signal, async (kms) => (await kms.getPublicKey({ name }, CALL))[0]),
+    sign: (name, request, signal) =>
+      ask(gcpCall('useToSign', name), signal, async (kms) => (await kms.asymmetricSign({ ...request, name }, CALL))[0]),
   };
 }
 
@@ -72,11 +78,10 @@ async function connect(options: GcpClientOptions): Promise<KeyManagementServiceC
   return new kms.KeyManagementServiceClient({ ...CHANNEL, ...options });
 }
 
-async function newest(what: string, kms: KeyManagementServiceClient, parent: string) {
+async function newest(call: Call, kms: KeyManagementServiceClient, parent: string): Promise<Version | undefined> {
   const [versions, next] = await kms.listCryptoKeyVersions({ parent, pageSize: PAGE_SIZE }, CALL);
   if (next?.pageToken) {
-    const message = `${what}: it has more than ${PAGE_SIZE} versions; name one in the policy`;
-    throw new EvidenceError('KMS_ERROR', message, { retryable: false });
+    throw kmsFailure('unavailable', { ...call, advice: 'name one of its versions' }, `more than ${PAGE_SIZE} versions`);
   }
   // The service can only sort by name, as text, where 10 comes before 9.
   const sorted = versions.toSorted((one, other) => versionNumber(other.name) - versionNumber(one.name));

@@ -1,56 +1,48 @@
-import type { ReasonCode } from '../../workflows/reason.ts';
 import { EvidenceError } from '../evidence-error.ts';
+import { type Call, type FailureClass, kmsFailure } from './failure.ts';
 
-interface Meaning {
-  readonly code: ReasonCode;
-  readonly retryable: boolean;
-  readonly said: string;
-}
+const NOT_FOUND = 5;
+const PERMISSION_DENIED = 7;
 
 /**
- * Status codes of gRPC as Google Cloud uses them (`google.rpc.Code`). FAILED_PRECONDITION is a version that changed its
- * state since it was looked at. NOT_FOUND is an answer, and comes here only where there was a key a moment ago.
+ * Status codes of gRPC as Google Cloud uses them (`google.rpc.Code`). NOT_FOUND is about a version that was there a moment
+ * ago, and FAILED_PRECONDITION about one whose state has changed: both are looked at again.
  */
-const MEANINGS: ReadonlyMap<number, Meaning> = new Map([
-  [1, { code: 'KMS_ERROR', retryable: true, said: 'CANCELLED' }],
-  [2, { code: 'KMS_ERROR', retryable: true, said: 'UNKNOWN' }],
-  [3, { code: 'KMS_ERROR', retryable: false, said: 'INVALID_ARGUMENT' }],
-  [4, { code: 'KMS_TIMEOUT', retryable: true, said: 'DEADLINE_EXCEEDED' }],
-  [5, { code: 'KMS_ERROR', retryable: true, said: 'NOT_FOUND' }],
-  [7, { code: 'KMS_ACCESS_DENIED', retryable: false, said: 'PERMISSION_DENIED; grant the role in infra/gcp' }],
-  [8, { code: 'KMS_THROTTLED', retryable: true, said: 'RESOURCE_EXHAUSTED' }],
-  [9, { code: 'KMS_ERROR', retryable: true, said: 'FAILED_PRECONDITION' }],
-  [10, { code: 'KMS_ERROR', retryable: true, said: 'ABORTED' }],
-  [12, { code: 'KMS_MISBEHAVED', retryable: true, said: 'UNIMPLEMENTED; it is no Cloud KMS' }],
-  [13, { code: 'KMS_ERROR', retryable: true, said: 'INTERNAL' }],
-  [14, { code: 'KMS_UNREACHABLE', retryable: true, said: 'UNAVAILABLE; check network and region' }],
-  [15, { code: 'KMS_MISBEHAVED', retryable: true, said: 'DATA_LOSS' }],
-  [
-    16,
-    { code: 'KMS_CREDENTIALS', retryable: false, said: "UNAUTHENTICATED; check the worker's credentials and clock" },
-  ],
+const CODES: ReadonlyMap<number, readonly [name: string, kind: FailureClass]> = new Map([
+  [1, ['CANCELLED', 'fault']],
+  [2, ['UNKNOWN', 'fault']],
+  [3, ['INVALID_ARGUMENT', 'misbehaved']],
+  [4, ['DEADLINE_EXCEEDED', 'timeout']],
+  [NOT_FOUND, ['NOT_FOUND', 'fault']],
+  [PERMISSION_DENIED, ['PERMISSION_DENIED', 'denied']],
+  [8, ['RESOURCE_EXHAUSTED', 'throttled']],
+  [9, ['FAILED_PRECONDITION', 'fault']],
+  [10, ['ABORTED', 'fault']],
+  [12, ['UNIMPLEMENTED', 'misbehaved']],
+  [13, ['INTERNAL', 'fault']],
+  [14, ['UNAVAILABLE', 'unreachable']],
+  [15, ['DATA_LOSS', 'misbehaved']],
+  [16, ['UNAUTHENTICATED', 'refused-credentials']],
 ]);
 
 /** Whether it says that there is no such key, ring, or version. */
 export function isNotFound(error: unknown): boolean {
-  return codeOf(error) === 5;
+  return codeOf(error) === NOT_FOUND;
 }
 
-/**
- * What an error of `@google-cloud/kms` means. Its texts are not shown: they come from the network, and those about
- * credentials name files.
- */
-export function asGcpFailure(what: string, error: unknown): unknown {
+/** What an error of `@google-cloud/kms` means. Its texts are not shown: they come from the network, and name files. */
+export function gcpFailure(call: Call, error: unknown): unknown {
   if (error instanceof EvidenceError || !(error instanceof Error)) return error;
+  const code = codeOf(error);
   // What the authentication library meets has no status, or that of a connection.
-  if (/credential|getting metadata from plugin|invalid_grant/i.test(error.message) && codeOf(error) !== 7) {
-    const message = `${what}: found no credentials of Google Cloud that work; check the worker's environment and clock`;
-    return new EvidenceError('KMS_CREDENTIALS', message, { retryable: false, cause: error });
-  }
-  const meaning = MEANINGS.get(codeOf(error) ?? -1);
-  if (meaning === undefined) return error;
-  const { code, retryable, said } = meaning;
-  return new EvidenceError(code, `${what}: expected an answer, got ${said}`, { retryable, cause: error });
+  const isAboutCredentials = /credential|metadata from plugin|invalid_grant/i.test(error.message);
+  if (isAboutCredentials && code !== PERMISSION_DENIED) return kmsFailure('no-credentials', call);
+  const [name, kind] = CODES.get(code ?? -1) ?? [];
+  if (name === undefined || kind === undefined) return error;
+  // An answer that is larger than we allow has the status of a quota.
+  if (/larger than max/i.test(error.message)) return kmsFailure('misbehaved', call, 'an answer that is too large');
+  const advice = kind === 'denied' ? { advice: 'grant its identity the role in infra/gcp' } : {};
+  return kmsFailure(kind, { ...call, ...advice }, name);
 }
 
 function codeOf(error: unknown): number | undefined {

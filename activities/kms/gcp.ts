@@ -3,8 +3,9 @@ import type { protos } from '@google-cloud/kms';
 import { EvidenceError } from '../evidence-error.ts';
 import { parsePublicKey, type SignatureScheme, type VerificationKey } from '../sigstore/key.ts';
 import { quote } from '../sigstore/quote.ts';
+import { kmsFailure } from './failure.ts';
 import { type GcpAlgorithm, gcpAlgorithm } from './gcp-algorithm.ts';
-import { createGcpApi, type GcpApi, type GcpClientOptions } from './gcp-api.ts';
+import { createGcpApi, type GcpApi, type GcpClientOptions, gcpCall } from './gcp-api.ts';
 import { parseGcpKey } from './gcp-key.ts';
 import { gcpState } from './gcp-state.ts';
 import type { KeyDescription, KeyManager, KeyReference, KeyState } from './managed-key.ts';
@@ -20,7 +21,7 @@ export function createGcpKeyManager(options: GcpClientOptions = {}): KeyManager 
     describe: (reference, signal) => describe(api, reference, signal),
 
     verify({ uri }) {
-      const message = `Google Cloud KMS does not verify asymmetric signatures, and ${uri} is to be verified by it: leave that to the worker`;
+      const message = `Google Cloud KMS verifies no asymmetric signatures, and the policy wants it to by ${uri}: leave that to the worker`;
       return Promise.reject(new EvidenceError('KMS_ERROR', message, { retryable: false }));
     },
 
@@ -30,8 +31,9 @@ export function createGcpKeyManager(options: GcpClientOptions = {}): KeyManager 
       const [key] = keys;
       const scheme = key?.schemes[0];
       if (key === undefined || scheme === undefined) throw new Error('expected a usable key to have a scheme');
-      const { signature } = await api.sign({ name: resource, ...inputOf(scheme, bytes) }, signal);
-      if (!(signature instanceof Uint8Array)) throw misbehaved(resource, 'expected a signature, got none');
+      const { signature } = await api.sign(resource, inputOf(scheme, bytes), signal);
+      if (!(signature instanceof Uint8Array))
+        throw kmsFailure('misbehaved', gcpCall('useToSign', resource), 'no signature');
       return { signature, key };
     },
   };
@@ -42,18 +44,20 @@ async function describe(api: GcpApi, reference: KeyReference, signal: AbortSigna
   if (!parsed.ok) throw new Error(`expected a reference that parseKeyUri made: ${parsed.problem}`);
   const { name, version } = parsed.key;
   const asked = version === undefined ? name : `${name}/cryptoKeyVersions/${version}`;
+  const call = gcpCall(version === undefined ? 'list' : 'get', asked);
   const found = await api.version(parsed.key, signal);
-  if (found === undefined) return unusable(asked, 'KEY_NOT_FOUND', 'there is no such key, or no version of it');
+  if (found === undefined)
+    return unusable(asked, 'KEY_NOT_FOUND', `there is no key ${asked} in Google Cloud KMS, or no version of it`);
 
   const resource = found.name ?? '';
   const isAsked = version === undefined ? resource.startsWith(`${name}/cryptoKeyVersions/`) : resource === asked;
-  if (!isAsked) throw misbehaved(asked, `got an answer about ${quote(resource)}`);
-  const state = gcpState(String(found.state));
-  if (state === undefined) throw misbehaved(resource, `expected a state, got ${quote(String(found.state))}`);
+  if (!isAsked) throw kmsFailure('misbehaved', call, `another key: ${resource}`);
+  const state = gcpState(resource, String(found.state));
+  if (state === undefined) throw kmsFailure('misbehaved', call, `a state ${found.state}`);
   if (state.kind === 'unusable') return { resource, state, keys: [] };
   const algorithm = gcpAlgorithm(String(found.algorithm));
   if (algorithm === undefined) {
-    const sentence = `expected a version for signing by ECDSA, RSA or Ed25519, found ${quote(String(found.algorithm))}`;
+    const sentence = `the key ${resource} is for ${quote(String(found.algorithm))}, expected signing by ECDSA, RSA or Ed25519`;
     return unusable(resource, 'KEY_UNSUITABLE', sentence);
   }
   const key = readKey(resource, algorithm, await api.publicKey(resource, signal));
@@ -61,13 +65,15 @@ async function describe(api: GcpApi, reference: KeyReference, signal: AbortSigna
 }
 
 function readKey(resource: string, algorithm: GcpAlgorithm, answer: protos.google.cloud.kms.v1.IPublicKey) {
+  const call = gcpCall('viewPublicKey', resource);
   const { name, pem } = answer;
   // Servers before 2020 left the name out.
-  if (name && name !== resource) throw misbehaved(resource, `got the public key of ${quote(name)}`);
+  if (name && name !== resource) throw kmsFailure('misbehaved', call, `the public key of ${name}`);
   const result = parsePublicKey(pem ?? '');
-  if (!result.ok) throw misbehaved(resource, `the public key can't be used: ${result.problem}`);
+  if (!result.ok) throw kmsFailure('misbehaved', call, `no good public key: ${result.problem}`);
   const { keyKind, scheme } = algorithm;
-  if (result.key.algorithm !== keyKind) throw misbehaved(resource, `expected ${keyKind}, got ${result.key.algorithm}`);
+  const kind = result.key.algorithm;
+  if (kind !== keyKind) throw kmsFailure('misbehaved', call, `${kind} for a key that is ${keyKind}`);
   return { ...result.key, schemes: [scheme] } satisfies VerificationKey;
 }
 
@@ -79,8 +85,4 @@ function inputOf(scheme: SignatureScheme, bytes: Uint8Array) {
 function unusable(resource: string, code: 'KEY_NOT_FOUND' | 'KEY_UNSUITABLE', sentence: string): KeyDescription {
   const state: KeyState = { kind: 'unusable', code, sentence };
   return { resource, state, keys: [] };
-}
-
-function misbehaved(resource: string, found: string): EvidenceError {
-  return new EvidenceError('KMS_MISBEHAVED', `gcpkms: ${resource}: ${found}`, { retryable: true });
 }

@@ -1,10 +1,12 @@
 import { isRecord } from '../../workflows/record.ts';
-import { MAX_KMS_ANSWER_BYTES, MAX_KMS_REQUEST_MS } from '../limits.ts';
+import { MAX_KMS_ANSWER_BYTES } from '../limits.ts';
 import { readBounded } from '../registry/bounded-body.ts';
 import { send } from '../registry/transport.ts';
-import { asVaultFailure, misbehaved, unexpectedAnswer } from './vault-failure.ts';
+import { type Call, kmsFailure } from './failure.ts';
+import { transportFailure, unexpectedAnswer } from './vault-failure.ts';
 import type { VaultKey } from './vault-key.ts';
 import { type Environment, vaultPlace, vaultToken } from './vault-settings.ts';
+import { within } from './within.ts';
 
 /** One question to a transit engine, about one key. */
 export interface VaultQuestion {
@@ -21,11 +23,12 @@ export type VaultAnswer = Asked &
   );
 
 interface Asked {
-  /** Opens every message about it. */
-  readonly what: string;
+  readonly call: Call;
   /** Server and path of the key. */
   readonly resource: string;
 }
+
+const SERVICES = { hashivault: 'Vault', openbao: 'OpenBao' } as const;
 
 /**
  * Asks Vault or OpenBao once (HTTP API v1). The namespace is part of the path, and the token a bearer token, as both
@@ -33,42 +36,44 @@ interface Asked {
  */
 export async function askVault(
   key: VaultKey,
-  question: VaultQuestion,
+  { operation, body }: VaultQuestion,
   env: Environment,
-  callerSignal: AbortSignal,
+  signal: AbortSignal,
 ): Promise<VaultAnswer> {
   const { address, mount } = vaultPlace(key.provider, env);
-  const { operation, body } = question;
-  const what = `${key.provider} ${address.host}: ${operation} of ${mount}/${key.name}`;
-  const asked: Asked = { what, resource: `${address.host}/${mount}/keys/${key.name}` };
+  const path = `${mount}/${operation}/${key.name}`;
+  const permission = body === undefined ? 'read' : 'update';
+  const call: Call = { service: `${SERVICES[key.provider]} at ${address.host}`, permission, key: path };
   const token = await vaultToken(key.provider, env);
   const url = new URL(address);
-  url.pathname = `${address.pathname.replace(/\/+$/, '')}/v1/${mount}/${operation}/${key.name}`;
-  const signal = AbortSignal.any([callerSignal, AbortSignal.timeout(MAX_KMS_REQUEST_MS)]);
-  try {
-    const sent =
-      body === undefined ? ({ method: 'GET' } as const) : { method: 'POST' as const, json: JSON.stringify(body) };
-    const request = { what, url, authorization: `Bearer ${token}`, accept: 'application/json', ...sent };
-    const { response } = await send({ ...request, redirects: 'none' }, signal);
-    const bytes = await readBounded(what, response, MAX_KMS_ANSWER_BYTES, signal);
-    if (bytes === 'too-large') throw misbehaved(what, `expected at most ${MAX_KMS_ANSWER_BYTES} bytes, got more`);
-    return read(asked, response, Buffer.from(bytes).toString('utf8'));
-  } catch (error) {
-    throw asVaultFailure(error);
-  }
+  url.pathname = `${address.pathname.replace(/\/+$/, '')}/v1/${path}`;
+  const sent =
+    body === undefined ? { method: 'GET' as const } : { method: 'POST' as const, json: JSON.stringify(body) };
+  const request = { what: call.service, url, authorization: `Bearer ${token}`, accept: 'application/json', ...sent };
+  const { response, bytes } = await within(
+    call,
+    signal,
+    async (limited) => {
+      const { response } = await send({ ...request, redirects: 'none' }, limited);
+      return { response, bytes: await readBounded(call.service, response, MAX_KMS_ANSWER_BYTES, limited) };
+    },
+    (error) => transportFailure(call, error),
+  );
+  if (bytes === 'too-large') throw kmsFailure('misbehaved', call, `more than ${MAX_KMS_ANSWER_BYTES} bytes`);
+  const asked: Asked = { call, resource: `${address.host}/${mount}/keys/${key.name}` };
+  return read(asked, response, Buffer.from(bytes).toString('utf8'));
 }
 
 function read(asked: Asked, response: Response, text: string): VaultAnswer {
-  const { what } = asked;
   const answer = parse(text);
   if (response.status === 404) {
     // Whatever else says 404 is not Vault.
-    if (answer === undefined || !Array.isArray(answer['errors'])) throw misbehaved(what, 'got 404 from another server');
+    if (!Array.isArray(answer?.['errors'])) throw kmsFailure('misbehaved', asked.call, 'a 404 of another server');
     return { kind: text.includes('no handler for route') ? 'no-engine' : 'no-key', ...asked };
   }
-  if (response.status !== 200) throw unexpectedAnswer(what, response, text);
+  if (response.status !== 200) throw unexpectedAnswer(asked.call, response, text);
   const data = answer?.['data'];
-  if (!isRecord(data)) throw misbehaved(what, 'expected a JSON object with "data", got something else');
+  if (!isRecord(data)) throw kmsFailure('misbehaved', asked.call, 'something else than JSON with data');
   return { kind: 'data', data, ...asked };
 }
 

@@ -1,68 +1,43 @@
-import { STATUS_CODES } from 'node:http';
 import type { ReasonCode } from '../../workflows/reason.ts';
 import { EvidenceError } from '../evidence-error.ts';
 import { parseRetryAfter } from '../registry/retry-after.ts';
+import { type Call, classOfConnection, classOfStatus, type FailureClass, kmsFailure } from './failure.ts';
 
-/** The transport is the registries'; what it meets on the way to a KMS is named for the KMS. */
-const KMS_CODES: Readonly<Partial<Record<ReasonCode, ReasonCode>>> = {
-  REGISTRY_UNREACHABLE: 'KMS_UNREACHABLE',
-  REGISTRY_TIMEOUT: 'KMS_TIMEOUT',
-  REGISTRY_MISBEHAVED: 'KMS_MISBEHAVED',
+/** The transport is the registries'; what it meets on the way to Vault is about the way to a KMS. */
+const TRANSPORT: Readonly<Partial<Record<ReasonCode, FailureClass>>> = {
+  REGISTRY_UNREACHABLE: 'unreachable',
+  REGISTRY_TIMEOUT: 'timeout',
+  REGISTRY_MISBEHAVED: 'misbehaved',
 };
 
-/** The same failure with its KMS_ code; whatever is not about the transport stays as it is. */
-export function asVaultFailure(error: unknown): unknown {
-  if (!(error instanceof EvidenceError)) return error;
-  const code = KMS_CODES[error.code];
-  if (code === undefined) return error;
-  return new EvidenceError(code, error.message, { retryable: true, cause: error.cause });
+/** What the transport met. Whatever is not about that stays as it is. */
+export function transportFailure(call: Call, error: unknown): unknown {
+  const kind = error instanceof EvidenceError ? TRANSPORT[error.code] : undefined;
+  if (kind === undefined || !(error instanceof EvidenceError)) return error;
+  return kmsFailure(kind, call, classOfConnection(error.cause)?.found);
 }
 
-interface Meaning {
-  readonly code: ReasonCode;
-  readonly retryable: boolean;
-  readonly advice?: string;
+/** What an answer means that is not the one asked for. `words` is its body, which is looked at and never shown. */
+export function unexpectedAnswer(call: Call, { status, headers }: Response, words: string): EvidenceError {
+  const { kind, advice } = meaningOf(status, words);
+  const wait = parseRetryAfter(headers.get('retry-after'), Date.now());
+  return kmsFailure(kind, { ...call, ...(advice !== undefined && { advice }) }, `status ${status}`, wait);
 }
 
 /**
- * Vault says 403 to a token that it doesn't know and to one that may not: only its words tell which. 503 is a sealed
- * server, and one without an active node. 307 comes from a standby that can't forward; a token is not carried there.
+ * Vault says 403 to a token that it doesn't know and to one that may not: only its words tell which. 412 is a server that
+ * has not caught up with its cluster. 307 comes from a standby that can't forward; a token is not carried elsewhere.
  */
-function meaningOf(status: number, words: string): Meaning {
+function meaningOf(status: number, words: string): { readonly kind: FailureClass; readonly advice?: string } {
   if (status === 403) {
     return /invalid token|bad token|missing client token/.test(words)
-      ? { code: 'KMS_CREDENTIALS', retryable: false, advice: 'the token is unknown, expired or revoked: renew it' }
-      : { code: 'KMS_ACCESS_DENIED', retryable: false, advice: 'give the token the policy in infra/vault' };
+      ? { kind: 'refused-credentials', advice: 'its token is unknown, expired or revoked: renew it' }
+      : { kind: 'denied', advice: 'give its token the policy in infra/vault' };
   }
-  if (status === 429) return { code: 'KMS_THROTTLED', retryable: true };
-  if (status === 503 && words.includes('sealed')) {
-    return { code: 'KMS_ERROR', retryable: true, advice: 'it is sealed: unseal it' };
-  }
+  if (status === 412) return { kind: 'fault' };
+  if (status === 503 && words.includes('sealed')) return { kind: 'fault', advice: 'it is sealed: unseal it' };
   if (status >= 300 && status < 400) {
-    return {
-      code: 'KMS_ERROR',
-      retryable: true,
-      advice: 'it sends on to another server: give the worker that address',
-    };
+    return { kind: 'fault', advice: 'it sends on to another server: give the worker the address of that' };
   }
-  // 408 and 412: the server has not caught up with its cluster yet
-  if (status === 408 || status === 412 || status >= 500) return { code: 'KMS_ERROR', retryable: true };
-  return { code: 'KMS_MISBEHAVED', retryable: false };
-}
-
-/** What an answer outside of the expected ones means; `words` is its body, which is never shown. */
-export function unexpectedAnswer(what: string, response: Response, words: string): EvidenceError {
-  const { status } = response;
-  const { code, retryable, advice } = meaningOf(status, words);
-  const retryAfterMs = parseRetryAfter(response.headers.get('retry-after'), Date.now());
-  const found = `got ${status} (${STATUS_CODES[status] ?? 'unknown status'})`;
-  return new EvidenceError(code, `${what}: expected an answer, ${found}${advice === undefined ? '' : `; ${advice}`}`, {
-    retryable,
-    ...(retryAfterMs === undefined || !retryable ? {} : { retryAfterMs }),
-  });
-}
-
-/** The server, or what stands before it, broke the protocol. */
-export function misbehaved(what: string, found: string): EvidenceError {
-  return new EvidenceError('KMS_MISBEHAVED', `${what}: ${found}`, { retryable: true });
+  return { kind: classOfStatus(status) ?? 'misbehaved' };
 }

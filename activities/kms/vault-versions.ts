@@ -4,9 +4,9 @@ import { MAX_KEY_VERSIONS } from '../limits.ts';
 import { decodeBase64 } from '../sigstore/base64.ts';
 import { describeKey, type KeyResult, parsePublicKey, type VerificationKey } from '../sigstore/key.ts';
 import { quote } from '../sigstore/quote.ts';
+import { type Call, kmsFailure } from './failure.ts';
 import type { KeyState } from './managed-key.ts';
 import { rsaSchemes } from './rsa-schemes.ts';
-import { misbehaved } from './vault-failure.ts';
 
 /** One version of a transit key. */
 export interface VaultVersion {
@@ -28,35 +28,36 @@ const ED25519_SPKI = Buffer.from('302a300506032b6570032100', 'hex');
  * A version below `min_decryption_version` verifies nothing any more in Vault, and neither here: that is how an owner
  * revokes one. Throws KMS_MISBEHAVED for what is no answer.
  */
-export function readVersions(what: string, data: Readonly<Record<string, unknown>>): VaultVersions {
+export function readVersions(call: Call, resource: string, data: Readonly<Record<string, unknown>>): VaultVersions {
   const { type, keys, min_decryption_version: oldest } = data;
   if (typeof type !== 'string' || !isRecord(keys) || !Number.isSafeInteger(oldest)) {
-    throw misbehaved(what, 'expected "type", "keys" and "min_decryption_version", got something else');
+    throw kmsFailure('misbehaved', call, 'no type, keys or min_decryption_version');
   }
   if (!KINDS.test(type)) {
-    return unusable('KEY_UNSUITABLE', `expected a transit key for signing (ecdsa, rsa, ed25519), found ${quote(type)}`);
+    return unusable('KEY_UNSUITABLE', `the key ${resource} is of type ${quote(type)}, expected ecdsa, rsa or ed25519`);
   }
   if (data['derived'] === true) {
-    return unusable('KEY_UNSUITABLE', 'expected a key of its own, found one that is derived anew for each context');
+    return unusable('KEY_UNSUITABLE', `the key ${resource} is derived anew for each context, expected one of its own`);
   }
   // OpenBao's milder deletion, which can be undone
-  if (data['soft_deleted'] === true) return unusable('KEY_DISABLED', 'the key is deleted for the time being');
+  if (data['soft_deleted'] === true)
+    return unusable('KEY_DISABLED', `the key ${resource} is deleted for the time being`);
   const versions = Object.entries(keys)
-    .map(([number, entry]) => readVersion(what, number, entry))
+    .map(([number, entry]) => readVersion(call, number, entry))
     .filter(({ version }) => version >= Number(oldest))
     .sort((one, other) => other.version - one.version)
     .slice(0, MAX_KEY_VERSIONS);
-  if (versions.length === 0) return unusable('KEY_DISABLED', 'no version of the key is good any more');
+  if (versions.length === 0) return unusable('KEY_DISABLED', `no version of the key ${resource} is good any more`);
   return { state: { kind: 'usable' }, versions };
 }
 
-function readVersion(what: string, number: string, entry: unknown): VaultVersion {
+function readVersion(call: Call, number: string, entry: unknown): VaultVersion {
   const text = isRecord(entry) ? entry['public_key'] : undefined;
   if (!/^[1-9]\d{0,8}$/.test(number) || typeof text !== 'string') {
-    throw misbehaved(what, 'expected a public key for each version, got something else');
+    throw kmsFailure('misbehaved', call, 'a version without a public key');
   }
   const result = readKey(text);
-  if (!result.ok) throw misbehaved(what, `the public key of version ${number} can't be used: ${result.problem}`);
+  if (!result.ok) throw kmsFailure('misbehaved', call, `no good public key of version ${number}: ${result.problem}`);
   const { key } = result;
   const chosen = key.publicKey.asymmetricKeyType === 'rsa' ? { ...key, schemes: rsaSchemes('sha256') } : key;
   return { version: Number(number), key: chosen };

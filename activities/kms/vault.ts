@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { EvidenceError } from '../evidence-error.ts';
 import { decodeBase64 } from '../sigstore/base64.ts';
 import type { HashAlgorithm, SignatureScheme } from '../sigstore/key.ts';
+import { kmsFailure } from './failure.ts';
 import type { KeyDescription, KeyManager, KeyReference } from './managed-key.ts';
 import { matchingScheme } from './matching-scheme.ts';
 import { askVault, type VaultAnswer } from './vault-api.ts';
-import { misbehaved } from './vault-failure.ts';
 import { parseVaultKey, type VaultKey } from './vault-key.ts';
 import type { Environment } from './vault-settings.ts';
 import { readVersions, type VaultVersions } from './vault-versions.ts';
@@ -36,7 +36,7 @@ export function createVaultKeyManager(env: Environment = process.env): KeyManage
       const body = { ...inputOf(scheme, signed), signature: `vault:v${version}:${base64(signature)}` };
       const answer = await askVault(vaultKey, { operation: 'verify', body }, env, signal);
       const valid = answer.kind === 'data' ? answer.data['valid'] : false;
-      if (typeof valid !== 'boolean') throw misbehaved(answer.what, 'expected "valid", got something else');
+      if (typeof valid !== 'boolean') throw kmsFailure('misbehaved', answer.call, 'no word whether it is valid');
       return valid;
     },
 
@@ -63,7 +63,7 @@ function keyOf(reference: KeyReference): VaultKey {
 function versionsOf(answer: VaultAnswer): VaultVersions {
   switch (answer.kind) {
     case 'data':
-      return readVersions(answer.what, answer.data);
+      return readVersions(answer.call, answer.resource, answer.data);
     case 'no-key':
       return missing(`there is no key ${answer.resource}`);
     case 'no-engine':
@@ -101,13 +101,12 @@ function inputOf(scheme: SignatureScheme, message: Uint8Array) {
 
 /** `vault:vN:` and base64. */
 function readSignature(answer: VaultAnswer, version: number): Uint8Array {
-  if (answer.kind !== 'data') throw misbehaved(answer.what, 'expected a signature, got that there is no such key');
+  if (answer.kind !== 'data') throw kmsFailure('fault', answer.call, 'a key that was there a moment ago');
   const text = answer.data['signature'];
   const prefix = `vault:v${version}:`;
   const bytes =
     typeof text === 'string' && text.startsWith(prefix) ? decodeBase64(text.slice(prefix.length)) : undefined;
-  if (bytes === undefined)
-    throw misbehaved(answer.what, `expected a signature of version ${version}, got something else`);
+  if (bytes === undefined) throw kmsFailure('misbehaved', answer.call, `no signature of version ${version}`);
   return bytes;
 }
 
