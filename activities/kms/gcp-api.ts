@@ -75,7 +75,12 @@ export function createGcpApi(options: GcpClientOptions = {}): GcpApi {
 
 async function connect(options: GcpClientOptions): Promise<KeyManagementServiceClient> {
   const kms = await loadClient('@google-cloud/kms@6.3.0', () => import('@google-cloud/kms'));
-  return new kms.KeyManagementServiceClient({ ...CHANNEL, ...options });
+  const client = new kms.KeyManagementServiceClient({ ...CHANNEL, ...options });
+  // Left to the first call, an error of it (no credentials) would be an unhandled rejection, and end the worker.
+  await client.initialize().catch((cause) => {
+    throw new Error('no credentials', { cause });
+  });
+  return client;
 }
 
 async function newest(call: Call, kms: KeyManagementServiceClient, parent: string): Promise<Version | undefined> {

@@ -169,10 +169,17 @@ describe('keys in Google Cloud KMS', () => {
     });
   }
 
-  it('come to KMS_CREDENTIALS when the library finds no credentials', async () => {
+  it('come to KMS_CREDENTIALS when the library can not renew its token', async () => {
     const message = 'Getting metadata from plugin failed with error: invalid_grant';
     kms.fault = { kind: 'status', code: status.UNAVAILABLE, message };
     await assert.rejects(look(), { code: 'KMS_CREDENTIALS' });
+  });
+
+  it('come to KMS_CREDENTIALS where there are none, and nothing of it ends the process', async () => {
+    const { sslCreds, ...options } = kms.clientOptions ?? {};
+    assert.ok(sslCreds !== undefined);
+    const broken = createGcpKeyManager({ ...options, keyFilename: '/nowhere/key.json' });
+    for (const _ of [1, 2]) await assert.rejects(broken.describe(named(), SIGNAL), { code: 'KMS_CREDENTIALS' });
   });
 
   it('come to KMS_TIMEOUT when nobody answers, and to the reason of a caller who leaves', async () => {
