@@ -37,7 +37,7 @@ function stateOf(found: KeyVaultKey, now: Date): KeyState {
   }
   const { keyType = 'nothing', keyOperations } = found;
   if (!/^(?:EC|RSA)(?:-HSM)?$/.test(keyType) || found.key?.crv === 'P-256K') {
-    const kind = found.key?.crv ?? keyType;
+    const kind = found.key?.crv === 'P-256K' ? 'P-256K' : keyType;
     return unusable('KEY_UNSUITABLE', `${name} is of type ${quote(kind)}, expected ECDSA (P-256, P-384, P-521) or RSA`);
   }
   if (keyOperations !== undefined && !keyOperations.some((one) => one === 'sign' || one === 'verify')) {

@@ -1,6 +1,6 @@
 import { EvidenceError } from '../evidence-error.ts';
 import { parseRetryAfter } from '../registry/retry-after.ts';
-import { type Call, classOfConnection, classOfStatus, kmsFailure } from './failure.ts';
+import { type Call, classOfConnection, classOfStatus, type FailureClass, kmsFailure } from './failure.ts';
 
 /** What `@azure/identity` throws when no credential of its chain works. */
 const CREDENTIAL_ERRORS = new Set([
@@ -10,6 +10,13 @@ const CREDENTIAL_ERRORS = new Set([
   'ChainedTokenCredentialAuthenticationFailed',
   'AuthenticationRequiredError',
 ]);
+
+/** Errors that the client makes without asking, which have no name or code: only their words tell what they are. */
+const OWN: readonly { readonly says: RegExp; readonly kind: FailureClass; readonly found: string }[] = [
+  { says: /challenge/i, kind: 'misbehaved', found: 'a host that is no vault of Azure' },
+  { says: /is not supported on key/, kind: 'unsuitable', found: 'another key operation' },
+  { says: /expired at|can't be used before/, kind: 'disabled', found: 'a time at which it is not good' },
+];
 
 /** The HTTP status of a `RestError` (`@azure/core-rest-pipeline`). */
 export function statusOf(error: unknown): number | undefined {
@@ -37,7 +44,9 @@ export function azureFailure(call: Call, error: unknown): unknown {
     );
   }
   const connection = classOfConnection(error);
-  return connection === undefined ? error : kmsFailure(connection.kind, call, connection.found);
+  if (connection !== undefined) return kmsFailure(connection.kind, call, connection.found);
+  const own = OWN.find(({ says }) => says.test(error.message));
+  return own === undefined ? error : kmsFailure(own.kind, call, own.found);
 }
 
 function retryAfterOf(error: Error): string | null {
