@@ -1,3 +1,4 @@
+import { EvidenceError } from '../evidence-error.ts';
 import { MAX_MANAGED_KEYS } from '../limits.ts';
 import type { VerificationKey } from '../sigstore/key.ts';
 import { type AwsKeyMetadata, type AwsPublicKey, readPublicKey, verificationKey } from './aws-answer.ts';
@@ -7,6 +8,8 @@ import { createBoundedMap } from './bounded-map.ts';
 
 /** A public key that is being fetched before it is known whether it is needed. */
 export interface Prefetch {
+  /** It could not be had the last time: to ask for the state before it is here would be for nothing. */
+  readonly failedBefore: boolean;
   /** With why it did not come, if so; never rejects. */
   done(): Promise<unknown>;
   stop(): void;
@@ -20,12 +23,13 @@ export interface AwsPublicKeys {
   of(metadata: AwsKeyMetadata, prefetched: unknown, signal: AbortSignal): Promise<VerificationKey>;
 }
 
-const NOTHING: Prefetch = { done: async () => undefined, stop: () => {} };
+const NOTHING: Prefetch = { failedBefore: false, done: async () => undefined, stop: () => {} };
 
 export function createAwsPublicKeys(calls: AwsCalls): AwsPublicKeys {
   const known = createBoundedMap<AwsPublicKey>(MAX_MANAGED_KEYS);
   /** The ARN behind each name that was asked for; only says what need not be fetched once more. */
   const meant = createBoundedMap<string>(MAX_MANAGED_KEYS);
+  const missed = createBoundedMap<true>(MAX_MANAGED_KEYS);
   const fetch = async (asked: AwsKey, signal: AbortSignal): Promise<AwsPublicKey> => {
     const found = readPublicKey(await calls.getPublicKey(asked, signal), asked);
     known.set(nameOf(asked, found.arn), found);
@@ -36,12 +40,17 @@ export function createAwsPublicKeys(calls: AwsCalls): AwsPublicKeys {
     prefetch(asked, signal) {
       const arn = meant.get(nameOf(asked, asked.keyId));
       if (arn !== undefined && known.get(nameOf(asked, arn)) !== undefined) return NOTHING;
+      const name = nameOf(asked, asked.keyId);
+      const failedBefore = missed.get(name) === true;
       const controller = new AbortController();
       const work = fetch(asked, AbortSignal.any([signal, controller.signal])).then(
-        () => undefined,
-        (error: unknown) => error,
+        () => missed.delete(name),
+        (error: unknown) => {
+          if (error instanceof EvidenceError && error.retryable) missed.set(name, true);
+          return error;
+        },
       );
-      return { done: () => work, stop: () => controller.abort() };
+      return { failedBefore, done: () => work, stop: () => controller.abort() };
     },
     async of(metadata, prefetched, signal) {
       const { key } = metadata;

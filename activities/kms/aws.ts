@@ -42,6 +42,8 @@ export function createAwsKeyManager(): KeyManager {
     // Both at once, where the public key has to be fetched at all: a pull waits, and each may be throttled by itself.
     const early = publicKeys.prefetch(asked, signal);
     try {
+      const missing = early.failedBefore ? await early.done() : undefined;
+      if (missing instanceof EvidenceError && missing.retryable) throw missing;
       const metadata = readMetadata(await calls.describeKey(asked, signal), asked);
       resource = metadata.key.keyId;
       const state = stateOf(metadata);

@@ -123,13 +123,14 @@ describe('a KMS in trouble', () => {
     await assert.rejects(work, reason);
   });
 
-  it('throttles nine calls of ten: usable after some attempts, each of them one call of a kind', async () => {
-    kms.fault = (_operation, count) => (count % 10 === 0 ? undefined : THROTTLED);
+  it('throttles nine calls of ten: usable after some attempts, and the state is read twice at most', async () => {
+    kms.fault = (operation, nth) => (nth % 10 === (operation === 'DescribeKey' ? 1 : 0) ? undefined : THROTTLED);
     const manager = createAwsKeyManager();
     const seen: unknown[] = [];
-    for (let attempt = 0; attempt < 10; attempt++) seen.push((await outcome(ask(manager)))[0]);
-    assert.deepEqual(seen, [...Array(9).fill('KMS_THROTTLED retryable'), 'usable']);
-    assert.deepEqual([count('DescribeKey'), count('GetPublicKey')], [10, 10]);
+    while (seen.at(-1) !== 'usable') seen.push((await outcome(ask(manager)))[0]);
+    // The first attempt asks for both and gets the state; then nine for the public key, then ten more for the state.
+    assert.deepEqual(new Set(seen.slice(0, -1)), new Set(['KMS_THROTTLED retryable']));
+    assert.deepEqual([seen.length, count('DescribeKey'), count('GetPublicKey')], [19, 11, 10]);
   });
 
   it('keeps a public key that came while the state did not', async () => {
