@@ -5,6 +5,7 @@ import { decodeBase64 } from './base64.ts';
 import { isSelfIssued } from './certificate.ts';
 import { failed, type Refusal, refuse, type Step } from './judgement.ts';
 import { quote } from './quote.ts';
+import { misspelt } from './spelling.ts';
 import { parseStrictJson } from './strict-json.ts';
 
 const MEDIA_TYPES: ReadonlySet<unknown> = new Set([
@@ -79,8 +80,14 @@ function checkMaterial(bundle: Readonly<Record<string, unknown>>): Refusal | und
   return (
     checkCertificates(kind, signer) ??
     over(MAX_TLOG_ENTRIES, 'log entries', material['tlogEntries']) ??
-    checkTimestamps(isRecord(times) ? times['rfc3161Timestamps'] : undefined)
+    checkTimestamps(isRecord(times) ? times['rfc3161Timestamps'] : undefined) ??
+    checkSpelling(material)
   );
+}
+
+function checkSpelling(material: Readonly<Record<string, unknown>>): Refusal | undefined {
+  const name = misspelt(material);
+  return name === undefined ? undefined : malformed(`expected ${name} in canonical base64`);
 }
 
 function checkTimestamps(timestamps: unknown): Refusal | undefined {

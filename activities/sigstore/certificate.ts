@@ -19,6 +19,10 @@ const UNDERSTOOD: ReadonlySet<string> = new Set([
   EXTENDED_KEY_USAGE,
 ]);
 
+/** Tags of a certificate, its algorithm and its signature: SEQUENCE, SEQUENCE, BIT STRING. */
+const FRAME = [0x30, 0x30, 0x03].join();
+const NO_UNUSED_BITS = 0;
+
 /** A certificate that somebody signed with, its own form checked and nothing about it believed. */
 export interface LeafCertificate {
   readonly certificate: X509Certificate;
@@ -34,6 +38,7 @@ export interface LeafCertificate {
 export function readLeaf(der: Buffer): Step<LeafCertificate> {
   try {
     const certificate = X509Certificate.parse(Buffer.from(der));
+    if (!isFramed(certificate)) return failed(refuse('EVIDENCE_MALFORMED', 'the certificate is not framed as one'));
     const problem = problemWith(certificate);
     if (problem !== undefined) return unsuitable(problem);
     const key = describeKey(createPublicKey({ key: certificate.publicKey, format: 'der', type: 'spki' }));
@@ -42,6 +47,13 @@ export function readLeaf(der: Buffer): Step<LeafCertificate> {
   } catch {
     return failed(refuse('EVIDENCE_MALFORMED', "the certificate can't be read"));
   }
+}
+
+/** The frame around what is signed (RFC 5280 section 4.1), which `@sigstore/core` reads past: a certificate has one spelling. */
+function isFramed({ root }: X509Certificate): boolean {
+  const [, algorithm, signature] = root.subs;
+  const tags = [root, algorithm, signature].map((part) => part?.tag.toDER());
+  return root.subs.length === 3 && tags.join() === FRAME && signature?.value[0] === NO_UNUSED_BITS;
 }
 
 function problemWith(certificate: X509Certificate): string | undefined {
