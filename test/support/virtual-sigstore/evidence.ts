@@ -96,8 +96,14 @@ export function bundleOf(
     verificationMaterial: {
       ...signerMaterial(signed.signer, version),
       // A copy, so that what a test bends is bent in this bundle only.
-      tlogEntries: structuredClone([...entries]),
-      timestampVerificationData: { rfc3161Timestamps: timestamps.map((signedTimestamp) => ({ signedTimestamp })) },
+      ...(entries.length === 0 ? {} : { tlogEntries: structuredClone([...entries]) }),
+      ...(timestamps.length === 0
+        ? {}
+        : {
+            timestampVerificationData: {
+              rfc3161Timestamps: timestamps.map((signedTimestamp) => ({ signedTimestamp })),
+            },
+          }),
     },
     ...contentOf(signed),
   };

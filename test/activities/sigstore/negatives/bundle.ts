@@ -5,6 +5,13 @@ import { type Bend, type Row, rowsOf, stranger } from './case.ts';
 
 const replace = (from: string | RegExp, to: string): Bend => ({ bytes: (text) => text.replace(from, to) });
 const twice = (name: string): Bend => replace(`"${name}":`, `"${name}":null,"${name}":`);
+/** Bytes of a log entry and a certificate, which the library reads past junk in. */
+const MATERIAL_BYTES = ['rawBytes', 'keyId', 'signedEntryTimestamp', 'rootHash', 'hashes', 'canonicalizedBody'];
+const junkIn = (name: string): readonly [string, 'EVIDENCE_MALFORMED', Bend] => [
+  `${name} with junk in its base64`,
+  'EVIDENCE_MALFORMED',
+  replace(new RegExp(`("${name}":\\[?"....)`), '$1!'),
+];
 const strangerCertificate = stranger.issueLeaf().der.toString('base64');
 
 /** The bundle as a document. */
@@ -149,6 +156,7 @@ export const BUNDLE_ROWS: readonly Row[] = [
       'EVIDENCE_TOO_LARGE',
       { entries: ([entry]) => (entry === undefined ? [] : Array(MAX_TLOG_ENTRIES + 1).fill(entry)) },
     ],
+    ...MATERIAL_BYTES.map((name) => junkIn(name)),
     [
       'a log entry that is null',
       'EVIDENCE_MALFORMED',
@@ -170,6 +178,7 @@ export const BUNDLE_ROWS: readonly Row[] = [
     ],
   ]),
   ...rowsOf(BASES.stamped, [
+    junkIn('signedTimestamp'),
     ['33 timestamps', 'EVIDENCE_TOO_LARGE', { stamps: ([stamp = '']) => Array(MAX_TIMESTAMPS + 1).fill(stamp) }],
   ]),
 ];

@@ -38,6 +38,8 @@ const withExtension = (...more: readonly Extension[]): Bend => ({
 const keyUsage = (bits: number, unused: number): Bend =>
   withExtension({ id: KEY_USAGE, critical: true, value: bitString(Buffer.from([bits]), unused) });
 
+const ECDSA_SHA384 = Buffer.from('2a8648ce3d040303', 'hex');
+
 /** Another certificate with the same key in the bundle and in the log. */
 const bytes = (change: (der: Buffer) => Buffer): Bend => ({
   certificate: (usual) => {
@@ -195,6 +197,12 @@ export const CERTIFICATE_ROWS: readonly Row[] = [
     ["a bit of the certificate's signature", 'CERTIFICATE_UNTRUSTED', bytes((usual) => flip(usual))],
     ['the identity, after it was signed', 'CERTIFICATE_UNTRUSTED', swap('acme/app/.github', 'acme/axx/.github')],
     ['the end of its time, after it was signed', 'CERTIFICATE_UNTRUSTED', swap('260601120500Z', '360601120500Z')],
+    ['the tag of the certificate', 'EVIDENCE_MALFORMED', bytes((usual) => flip(usual, 0))],
+    [
+      "the tag of the certificate's signature",
+      'EVIDENCE_MALFORMED',
+      bytes((usual) => flip(usual, usual.lastIndexOf(ECDSA_SHA384) + ECDSA_SHA384.length)),
+    ],
     ['a byte behind the certificate', 'EVIDENCE_MALFORMED', bytes((usual) => Buffer.concat([usual, Buffer.from([0])]))],
     ['the certificate, cut', 'EVIDENCE_MALFORMED', bytes((usual) => usual.subarray(0, -1))],
     ['a certificate that is an integer', 'EVIDENCE_MALFORMED', bytes(() => integer(7))],
