@@ -69,8 +69,9 @@ async function lookUp(api: AzureApi, reference: KeyReference, now: Date, signal:
     case 'key': {
       const { id = '' } = answer.key;
       // Names don't differ by case in Azure.
-      const [answered, expected] = [id.toLowerCase(), asked.toLowerCase()];
-      const isAsked = version === undefined ? answered.startsWith(`${expected}/`) : answered === expected;
+      const answered = id.toLowerCase();
+      const found = version ?? /\/([a-z0-9]{1,64})$/.exec(answered)?.[1];
+      const isAsked = found !== undefined && answered === `${vaultUrl}/keys/${name}/${found}`.toLowerCase();
       if (!isAsked) throw kmsFailure('misbehaved', azureCall('get', key), `another key: ${id}`);
       const description = describeAzureKey(answer.key, now);
       if ('problem' in description) throw kmsFailure('misbehaved', azureCall('get', key), description.problem);

@@ -50,7 +50,8 @@ async function describe(api: GcpApi, reference: KeyReference, signal: AbortSigna
     return unusable(asked, 'KEY_NOT_FOUND', `there is no key ${asked} in Google Cloud KMS, or no version of it`);
 
   const resource = found.name ?? '';
-  const isAsked = version === undefined ? resource.startsWith(`${name}/cryptoKeyVersions/`) : resource === asked;
+  const number = version ?? /\/(\d{1,10})$/.exec(resource)?.[1];
+  const isAsked = number !== undefined && resource === `${name}/cryptoKeyVersions/${number}`;
   if (!isAsked) throw kmsFailure('misbehaved', call, `another key: ${resource}`);
   const state = gcpState(resource, String(found.state));
   if (state === undefined) throw kmsFailure('misbehaved', call, `a state ${found.state}`);

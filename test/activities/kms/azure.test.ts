@@ -180,6 +180,19 @@ describe('keys in Azure Key Vault', () => {
   }
 
   const GARBAGE: readonly (readonly [what: string, fault: (response: ServerResponse) => void])[] = [
+    [
+      'about what is no version',
+      (response) =>
+        send(response, 200, { key: { kid: `${resource(OLD)}\n`, kty: 'EC' }, attributes: { enabled: true } }),
+    ],
+    [
+      'about a key and no version',
+      (response) =>
+        send(response, 200, {
+          key: { kid: `https://${VAULT}/keys/release`, kty: 'EC' },
+          attributes: { enabled: true },
+        }),
+    ],
     ['no JSON', (response) => response.writeHead(200, { 'content-type': 'application/json' }).end('{')],
     [
       'about another key',

@@ -202,6 +202,8 @@ describe('keys in Google Cloud KMS', () => {
 
   const BENT: readonly (readonly [what: string, answer: (answer: object) => object])[] = [
     ['about another key', (answer) => rename(answer, `${KEY}2/cryptoKeyVersions/1`)],
+    ['about what is no version', (answer) => rename(answer, `${KEY}/cryptoKeyVersions/1\n2`)],
+    ['about a key and no version', (answer) => rename(answer, KEY)],
     ['in a state that nobody knows', (answer) => alter(answer, { state: 'CRYPTO_KEY_VERSION_STATE_UNSPECIFIED' })],
     ['with a public key of another kind', (answer) => ('pem' in answer ? { ...answer, pem: pemOf(rsa2048) } : answer)],
     ['with no public key', (answer) => ('pem' in answer ? { ...answer, pem: 'no key' } : answer)],
