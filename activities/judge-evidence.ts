@@ -67,8 +67,19 @@ export async function judgeEvidence(
 ): Promise<SignatureJudgement> {
   const now = new Date();
   const question = questionOf(dependencies, subject, requirement.wanted, reference, now);
-  const known = dependencies.judgements.get(question);
-  if (known !== undefined) return known;
+  return await dependencies.judgements.get(question, () =>
+    judgeNow(dependencies, subject, requirement, reference, now, signal),
+  );
+}
+
+async function judgeNow(
+  dependencies: Dependencies,
+  subject: EvidenceSubject,
+  requirement: Requirement,
+  reference: SignatureReference,
+  now: Date,
+  signal: AbortSignal,
+): Promise<SignatureJudgement> {
   const registry = registryOf(dependencies, subject.set, reference.source);
   const expected: ExpectedImage = {
     digest: reference.index ?? subject.digest,
@@ -85,7 +96,6 @@ export async function judgeEvidence(
   if (!judgement.valid && judgement.code === 'LOG_ENTRY_MISSING' && subject.rule.log?.mode === 'lookup') {
     return refuse(judgement.code, `${judgement.sentence}; ${describeLookUp(subject.logs)}`);
   }
-  if (judgement.valid) dependencies.judgements.put(question, judgement);
   return judgement;
 }
 
