@@ -24,17 +24,17 @@ export interface AwsCalls {
   verify(key: AwsKey, input: Omit<VerifyCommandInput, 'KeyId'>, signal: AbortSignal): Promise<boolean>;
 }
 
-type Sdk = typeof import('@aws-sdk/client-kms');
+type Sdk = typeof import('@aws-sdk/client-kms') & typeof import('@aws-sdk/credential-provider-node');
 
 /** The client library is loaded with the first call: it is big, and most policies need none. */
 export function createAwsCalls(): AwsCalls {
   const clients = new Map<string, KMSClient>();
   let loading: Promise<Sdk> | undefined;
 
-  const clientOf = (sdk: Sdk, { region, endpoint }: AwsKey): KMSClient => {
-    const name = `${region ?? ''} ${endpoint ?? ''}`;
-    const client = clients.get(name) ?? createClient(sdk, region, endpoint);
-    clients.set(name, client);
+  const clientName = ({ region, endpoint }: AwsKey) => `${region ?? ''} ${endpoint ?? ''}`;
+  const clientOf = (sdk: Sdk, key: AwsKey): KMSClient => {
+    const client = clients.get(clientName(key)) ?? createClient(sdk, key);
+    clients.set(clientName(key), client);
     return client;
   };
   const call = async <Output>(
@@ -46,12 +46,19 @@ export function createAwsCalls(): AwsCalls {
     const inTime = AbortSignal.any([signal, AbortSignal.timeout(MAX_KMS_REQUEST_MS)]);
     try {
       signal.throwIfAborted();
-      loading ??= import('@aws-sdk/client-kms');
+      loading ??= loadSdk();
       const sdk = await loading;
       return await orAborted(send(sdk, clientOf(sdk, key), inTime), inTime);
     } catch (error) {
       if (signal.aborted) throw signal.reason;
-      throw toFailure(error, { service: serviceName(key), permission, key: key.keyId }, inTime.aborted);
+      const { kind, failure } = toFailure(
+        error,
+        { service: serviceName(key), permission, key: key.keyId },
+        inTime.aborted,
+      );
+      // A client keeps its credentials; the next one looks for new ones. (After a wrong clock it has just learnt the right one.)
+      if (kind === 'expired-credentials' || kind === 'refused-credentials') clients.delete(clientName(key));
+      throw failure;
     }
   };
 
@@ -82,10 +89,20 @@ export function createAwsCalls(): AwsCalls {
   };
 }
 
+async function loadSdk(): Promise<Sdk> {
+  const [client, credentials] = await Promise.all([
+    import('@aws-sdk/client-kms'),
+    import('@aws-sdk/credential-provider-node'),
+  ]);
+  return { ...client, ...credentials };
+}
+
 /** Region, endpoint and credentials are the SDK's own chain, unless the key's name says more. Temporal retries, not the SDK. */
-function createClient(sdk: Sdk, region: string | undefined, endpoint: string | undefined): KMSClient {
+function createClient(sdk: Sdk, { region, endpoint }: AwsKey): KMSClient {
   const client = new sdk.KMSClient({
     maxAttempts: 1,
+    // Unless it is told to, the SDK reads the shared files once in the life of a process.
+    credentialDefaultProvider: (init: object) => sdk.defaultProvider({ ...init, ignoreCache: true }),
     requestHandler: { connectionTimeout: MAX_KMS_REQUEST_MS },
     ...(region !== undefined && { region }),
     ...(endpoint !== undefined && { endpoint: `https://${endpoint}` }),
@@ -147,14 +164,13 @@ interface SdkError {
   readonly $response?: { readonly statusCode?: number; readonly headers?: Readonly<Record<string, string>> };
 }
 
-function toFailure(error: unknown, call: Call, late: boolean): EvidenceError {
-  if (late) return kmsFailure('timeout', call);
+function toFailure(error: unknown, call: Call, late: boolean): { kind: FailureClass; failure: EvidenceError } {
+  if (late) return { kind: 'timeout', failure: kmsFailure('timeout', call) };
   // An error of whatever kind may have these; each is looked at before use.
   const { $metadata, $response } = (error ?? {}) as SdkError;
-  const status = $metadata?.httpStatusCode ?? $response?.statusCode;
+  const { kind, found } = classify(error, $metadata?.httpStatusCode ?? $response?.statusCode);
   const retryAfterMs = retryAfterOf($response?.headers?.['retry-after']);
-  const { kind, found } = classify(error, status);
-  return kmsFailure(kind, call, found, retryAfterMs);
+  return { kind, failure: kmsFailure(kind, call, found, retryAfterMs) };
 }
 
 function classify(error: unknown, status: number | undefined): { kind: FailureClass; found?: string } {

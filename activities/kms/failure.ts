@@ -48,7 +48,7 @@ const CLASSES = {
   },
   'expired-credentials': {
     ...{ code: 'KMS_CREDENTIALS', retryable: true, says: 'says that the credentials of this worker have expired' },
-    advice: 'renew them; if they are in its environment or a file of its own, restart the worker',
+    advice: 'renew them; if they are in its environment, restart the worker',
   },
   'clock-skew': {
     ...{ code: 'KMS_CREDENTIALS', retryable: true, says: "says that this worker's clock is wrong" },

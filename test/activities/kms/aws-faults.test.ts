@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { EvidenceError } from '../../../activities/evidence-error.ts';
 import { createAwsKeyManager } from '../../../activities/kms/aws.ts';
 import type { KeyDescription } from '../../../activities/kms/managed-key.ts';
 import { KmsOwner, kmsEnvironment, type OwnedKey } from '../../support/kms/owner.ts';
 import { type FakeKms, type KmsFault, startKms } from '../../support/kms/server.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { reference, signal } from './aws-suite.ts';
 
 const THROTTLED: KmsFault = { kind: 'error', type: 'ThrottlingException' };
@@ -247,5 +250,31 @@ describe('a KMS in trouble', () => {
     const error = await ask().catch((reason: unknown) => reason);
     assert.ok(error instanceof EvidenceError && error.code === 'KMS_CREDENTIALS');
     assert.match(error.message, /credentials of this worker have expired .*renew them/);
+  });
+
+  it('finds the credentials of a shared file expired, and takes the new ones when they are there', async () => {
+    await using folder = await temporaryFolder();
+    const file = join(folder.path, 'credentials');
+    const write = (id: string) => writeFile(file, `[default]\naws_access_key_id=${id}\naws_secret_access_key=x\n`);
+    await write('AKIDOLD');
+    const before = { ...process.env };
+    for (const name of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY']) delete process.env[name];
+    Object.assign(process.env, { AWS_SHARED_CREDENTIALS_FILE: file, AWS_CONFIG_FILE: join(folder.path, 'none') });
+    try {
+      const manager = createAwsKeyManager();
+      assert.deepEqual(await outcome(ask(manager)), ['usable', 1]);
+      kms.expired.add('AKIDOLD');
+      assert.deepEqual(await outcome(ask(manager)), ['KMS_CREDENTIALS retryable', 1]);
+      await write('AKIDNEW');
+      assert.deepEqual(await outcome(ask(manager)), ['usable', 1]);
+      await rm(file);
+      kms.expired.add('AKIDNEW');
+      await ask(manager).catch(() => {});
+      const error = await ask(manager).catch((reason: unknown) => reason);
+      assert.match(String(error), /this worker has no credentials for it .*found "CredentialsProviderError"/);
+    } finally {
+      for (const name of ['AWS_SHARED_CREDENTIALS_FILE', 'AWS_CONFIG_FILE']) delete process.env[name];
+      Object.assign(process.env, before);
+    }
   });
 });
