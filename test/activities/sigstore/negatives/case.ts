@@ -157,7 +157,13 @@ export function contentOf(base: Base, bend: Bend = {}): SignatureContent {
   }
   const [entry] = entries;
   const [timestamp] = stamps;
-  const parts = { ...(entry === undefined ? {} : { entry }), ...(timestamp === undefined ? {} : { timestamp }) };
+  // cosign 2 writes the chain of a certificate beside it.
+  const chain = base.signer === 'certificate' ? { chain: sigstore.intermediate.pem + sigstore.root.pem } : {};
+  const parts = {
+    ...chain,
+    ...(entry === undefined ? {} : { entry }),
+    ...(timestamp === undefined ? {} : { timestamp }),
+  };
   return layered(base, bend, signed, parts);
 }
 

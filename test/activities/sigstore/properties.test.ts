@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import type { SignatureContent } from '../../../activities/sigstore/content.ts';
+import { judge } from '../../../activities/sigstore/signature.ts';
+import { BASES } from './negatives/bases.ts';
+import { asked, type Base, contentOf, JUDGED_AT } from './negatives/case.ts';
+import { type Part, partsOf } from './properties/parts.ts';
+import { type Example, UNAUTHENTICATED, unexplained } from './properties/unauthenticated.ts';
+
+/** The same changes every time, at the same places; fast-check prints it with a counterexample. The keys are fresh. */
+const SEED = 20_260_601;
+/** For a whole document, and for each part of one. */
+const RUNS = { document: 200, part: 40 } as const;
+
+interface Change {
+  readonly kind: 'set' | 'insert' | 'remove';
+  readonly at: number;
+  readonly byte: number;
+}
+
+const change: fc.Arbitrary<Change> = fc.record({
+  // Most mistakes are another byte in the place of one.
+  kind: fc.constantFrom('set', 'set', 'set', 'insert', 'remove'),
+  at: fc.nat(),
+  byte: fc.oneof(fc.nat(255), fc.constantFrom(...Buffer.from(' \n"\\\0,]}=/'))),
+});
+
+function apply(bytes: Buffer, { kind, at, byte }: Change): Buffer {
+  const index = at % bytes.length;
+  const kept = kind === 'insert' ? index : index + 1;
+  return Buffer.concat([bytes.subarray(0, index), Buffer.from(kind === 'remove' ? [] : [byte]), bytes.subarray(kept)]);
+}
+
+for (const base of Object.values<Base>(BASES)) {
+  describe(`one byte changed: ${base.name}`, () => {
+    const content = contentOf(base);
+    const { requirement, expected } = asked(base);
+    const isValid = (changed: SignatureContent) => judge(changed, requirement, expected, { now: JUDGED_AT }).valid;
+
+    for (const [index, part] of partsOf(content).entries()) {
+      it(`${part.name} is never valid, unless the byte is in the list of unauthenticated places`, () => {
+        const original = part.with(part.bytes);
+        assert.ok(original !== undefined && isValid(original), 'expected it to hold unchanged');
+        const property = fc.property(change, (one) => holds(part, original, apply(part.bytes, one), isValid));
+        fc.assert(property, { seed: SEED, numRuns: index === 0 ? RUNS.document : RUNS.part });
+      });
+    }
+  });
+}
+
+function holds(
+  part: Part,
+  original: SignatureContent,
+  bytes: Buffer,
+  isValid: (content: SignatureContent) => boolean,
+): void {
+  const changed = part.with(bytes);
+  if (bytes.equals(part.bytes) || changed === undefined || !isValid(changed)) return;
+  assert.deepEqual(
+    unexplained(original, changed),
+    [],
+    'expected what is valid to differ in unauthenticated places only',
+  );
+}
+
+describe('the list of unauthenticated places', () => {
+  for (const place of UNAUTHENTICATED) {
+    it(`holds nothing that need not be there: ${place.path.source}, for ${place.why}`, () => {
+      const { base } = place.example;
+      const { requirement, expected } = asked(base);
+      const original = contentOf(base);
+      const changed = withExample(original, place.example);
+      const judgement = judge(changed, requirement, expected, { now: JUDGED_AT });
+      assert.equal(judgement.valid ? 'valid' : judgement.sentence, 'valid');
+      const others = UNAUTHENTICATED.filter((other) => other !== place);
+      assert.notDeepEqual(unexplained(original, changed, others), []);
+    });
+  }
+});
+
+function withExample(content: SignatureContent, { annotation, from, to }: Example): SignatureContent {
+  const replace = (bytes: Uint8Array | string) => Buffer.from(Buffer.from(bytes).toString().replace(from, to));
+  if (content.format === 'bundle') return { ...content, bundle: replace(content.bundle) };
+  if (annotation !== undefined) {
+    const text = replace(content.annotations[annotation] ?? '').toString();
+    return { ...content, annotations: { ...content.annotations, [annotation]: text } };
+  }
+  return content.format === 'envelope'
+    ? { ...content, envelope: replace(content.envelope) }
+    : { ...content, payload: replace(content.payload) };
+}

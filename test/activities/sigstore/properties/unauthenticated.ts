@@ -1,0 +1,185 @@
+import { RFC3161Timestamp } from '@sigstore/core';
+import type { SignatureContent } from '../../../../activities/sigstore/content.ts';
+import { isRecord } from '../../../../workflows/record.ts';
+import { BASES } from '../negatives/bases.ts';
+import type { Base } from '../negatives/case.ts';
+
+/** One place in which two pieces of evidence differ; `undefined` where one has nothing there. */
+export interface Difference {
+  /** Names and indices, with dots: `verificationMaterial.tlogEntries.0.logIndex`. */
+  readonly path: string;
+  readonly before: unknown;
+  readonly after: unknown;
+}
+
+/** Bytes that nobody signed and that decide nothing. */
+export interface Place {
+  readonly path: RegExp;
+  /** Narrows the place to some changes of what stands there; by default to any. */
+  readonly only?: (difference: Difference, evidence: unknown) => boolean;
+  readonly why: string;
+  /** A change there that stays valid, so that nothing is in the list which need not be. */
+  readonly example: Example;
+}
+
+/** Text of the document, or of an annotation, and other text for it. */
+export interface Example {
+  readonly base: Base;
+  readonly annotation?: 'certificate' | 'chain';
+  readonly from: string | RegExp;
+  readonly to: string;
+}
+
+/**
+ * The list of unauthenticated places, and all of it. Besides these only the spelling of JSON may change: white space between
+ * its parts, and the escapes of a text that stays the same.
+ */
+export const UNAUTHENTICATED: readonly Place[] = [
+  {
+    path: /\.publicKey\.hint$/,
+    why: "it names the key for people; the key is the policy's",
+    example: { base: BASES.keyed, from: '"hint":"', to: '"hint":"x' },
+  },
+  {
+    path: /signatures\.0\.keyid$/,
+    why: "DSSE calls it an unauthenticated hint; the key is the policy's or the certificate's",
+    example: { base: BASES.attached, from: '"keyid":""', to: '"keyid":"x"' },
+  },
+  {
+    path: /^mediaType$/,
+    why: "the bundle's version says what has to be there, and all that is there is proven",
+    example: { base: BASES.chainBundle, from: 'version=0.2', to: 'version=0.1' },
+  },
+  {
+    path: /tlogEntries\.0\.logIndex$/,
+    only: (_, evidence) => !hasPromise(evidence),
+    why: 'the index in all shards; only a promise is about it, and the proof has an index of its own',
+    example: { base: BASES.tiled, from: '"logIndex":"', to: '"logIndex":"1' },
+  },
+  {
+    path: /tlogEntries\.0\.(inclusionPromise|integratedTime)$/,
+    only: ({ after }) => after === undefined,
+    why: "a promise that is left out, where a proof and the policy's key are enough",
+    example: { base: BASES.keyedLogged, from: '"inclusionPromise"', to: '"inclusionPromisf"' },
+  },
+  {
+    path: /\.checkpoint\.envelope$/,
+    only: ({ before, after }) => textAndLogSignature(before) === textAndLogSignature(after),
+    why: "names in signature lines, which Rekor v1 does not sign and no key id has, and the lines behind the log's own where no cosignature is asked for",
+    example: { base: BASES.tiled, from: 'witness-1.test', to: 'witness-3.test' },
+  },
+  {
+    path: /\.(signedTimestamp|SignedRFC3161Timestamp)$/,
+    only: ({ before, after }) => holdsSigned(before, after),
+    why: "CMS signs the time stamp's content by its attributes (RFC 5652 5.4): versions, tags and algorithm names around them are nobody's word",
+    example: { base: BASES.stamped, from: '"signedTimestamp":"M', to: '"signedTimestamp":"L' },
+  },
+  {
+    path: /^annotations\.certificate$/,
+    only: ({ before, after }) => firstBlock(before) === firstBlock(after),
+    why: 'line breaks of PEM, and what stands behind the first certificate',
+    example: { base: BASES.legacy, annotation: 'certificate', from: /$/, to: '\n' },
+  },
+  {
+    path: /^annotations\.chain$/,
+    why: 'authorities come from the trust root',
+    example: { base: BASES.legacy, annotation: 'chain', from: 'M', to: 'N' },
+  },
+  {
+    path: /(^|\.)[^.]+$/,
+    only: ({ before, path }) => before === undefined && !KNOWN.has(path.split('.').at(-1) ?? ''),
+    why: 'a member that no format has, which is not read',
+    example: { base: BASES.keyed, from: '"publicKey":{', to: '"publicKey":{"x":1,' },
+  },
+];
+
+/** Names that mean something to a reader of evidence. */
+const KNOWN: ReadonlySet<string> = new Set(
+  'mediaType verificationMaterial publicKey hint certificate rawBytes x509CertificateChain certificates tlogEntries logIndex logId keyId kindVersion kind version integratedTime inclusionPromise signedEntryTimestamp inclusionProof rootHash treeSize hashes checkpoint envelope canonicalizedBody timestampVerificationData rfc3161Timestamps signedTimestamp dsseEnvelope messageSignature payload payloadType signatures sig keyid signature chain bundle timestamp SignedEntryTimestamp Payload body logID SignedRFC3161Timestamp'.split(
+    ' ',
+  ),
+);
+
+/** What is not explained by the list: nothing, for a change that may stay valid. */
+export function unexplained(
+  before: SignatureContent,
+  after: SignatureContent,
+  places = UNAUTHENTICATED,
+): readonly Difference[] {
+  const evidence = view(before);
+  return differences(evidence, view(after)).filter(
+    (difference) =>
+      !places.some(({ path, only }) => path.test(difference.path) && only?.(difference, evidence) !== false),
+  );
+}
+
+/** The evidence as nested values, as far as it is JSON; bytes that are signed as a whole stay text. */
+function view(content: SignatureContent): unknown {
+  switch (content.format) {
+    case 'bundle':
+      return parsed(Buffer.from(content.bundle).toString());
+    case 'envelope':
+      return { ...record(parsed(Buffer.from(content.envelope).toString())), annotations: annotationsOf(content) };
+    case 'simple-signing':
+      return { payload: Buffer.from(content.payload).toString('hex'), annotations: annotationsOf(content) };
+  }
+}
+
+function annotationsOf({ annotations }: SignatureContent & { readonly format: 'envelope' | 'simple-signing' }) {
+  const { bundle, timestamp, ...texts } = annotations;
+  return { ...texts, bundle: parsed(bundle ?? '""'), timestamp: parsed(timestamp ?? '""') };
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return { unreadable: text };
+  }
+}
+
+function record(value: unknown): Readonly<Record<string, unknown>> {
+  return isRecord(value) ? value : { value };
+}
+
+function differences(before: unknown, after: unknown, path = ''): readonly Difference[] {
+  if (Object.is(before, after)) return [];
+  if (typeof before !== 'object' || typeof after !== 'object' || before === null || after === null) {
+    return [{ path, before, after }];
+  }
+  const [left, right] = [new Map(Object.entries(before)), new Map(Object.entries(after))];
+  return [...new Set([...left.keys(), ...right.keys()])].flatMap((name) =>
+    differences(left.get(name), right.get(name), path === '' ? name : `${path}.${name}`),
+  );
+}
+
+function hasPromise(evidence: unknown): boolean {
+  return JSON.stringify(evidence).includes('"inclusionPromise"');
+}
+
+/** The signed text of a checkpoint, and the first signature of it, which is the log's. */
+function textAndLogSignature(envelope: unknown): string | undefined {
+  const parts = typeof envelope === 'string' ? /^(.*?)\n\n\u2014 \S+ (\S+)\n/s.exec(envelope) : null;
+  return parts === null ? undefined : `${parts[1]} ${parts[2]}`;
+}
+
+/** The base64 of the first PEM block, without its line breaks. */
+function firstBlock(pem: unknown): string | undefined {
+  const block = typeof pem === 'string' ? /-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----/s.exec(pem) : null;
+  return block?.[1]?.replaceAll(/[\r\n]/g, '');
+}
+
+/** Whether what a timestamp's signature is over, and the signature, are still in it. */
+function holdsSigned(before: unknown, after: unknown): boolean {
+  if (typeof before !== 'string' || typeof after !== 'string') return false;
+  const [token, changed] = [Buffer.from(before, 'base64'), Buffer.from(after, 'base64')];
+  return signedParts(token).every((part) => changed.includes(part));
+}
+
+function signedParts(token: Buffer<ArrayBuffer>): readonly Buffer[] {
+  const { tstInfo, signatureValue, signerIssuer, signerSerialNumber } = RFC3161Timestamp.parse(token);
+  // The attributes begin with the content type (1.2.840.113549.1.9.3) and end before the signature's algorithm.
+  const start = token.indexOf(Buffer.from('06092a864886f70d010903', 'hex')) - 2;
+  const attributes = token.subarray(start, start + (token[start - 1] ?? 0));
+  return [tstInfo.raw, attributes, signatureValue, signerIssuer, signerSerialNumber];
+}
