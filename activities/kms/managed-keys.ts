@@ -12,7 +12,7 @@ export interface KeyFreshness {
 export interface CheckedKey {
   readonly reference: KeyReference;
   readonly description: KeyDescription;
-  /** Unix time in ms of the answer. */
+  /** Unix time in ms of the question: the answer was true then. */
   readonly checkedAt: number;
   /** The keys that the reference meant before, where it means others now: an alias that was moved. Newest first. */
   readonly before: readonly PreviousKey[];

@@ -252,6 +252,22 @@ describe('a KMS in trouble', () => {
     assert.match(error.message, /credentials of this worker have expired .*renew them/);
   });
 
+  it('does not believe a signature: false, and no failure', async () => {
+    const manager = createAwsKeyManager();
+    const ref = reference(`awskms:///${key.arn}`);
+    const [known] = (await manager.describe(ref, signal)).keys;
+    assert.ok(known);
+    const message = Buffer.from('what was signed');
+    const signature = await owner.sign(key, 'ECDSA_SHA_256', message);
+    assert.equal(await manager.verify(ref, known, Buffer.from('another'), signature, signal), false);
+    kms.fault = () => ({ kind: 'error', type: 'KMSInvalidSignatureException' });
+    assert.equal(await manager.verify(ref, known, message, signature, signal), false);
+    kms.fault = () => ({ kind: 'change', change: (answer) => ({ ...answer, SignatureValid: 'true' }) });
+    const found = await manager.verify(ref, known, message, signature, signal).catch(() => 'refused');
+    assert.notEqual(found, true);
+    kms.fault = undefined;
+  });
+
   it('finds the credentials of a shared file expired, and takes the new ones when they are there', async () => {
     await using folder = await temporaryFolder();
     const file = join(folder.path, 'credentials');

