@@ -14,6 +14,7 @@ import { POSITIVES } from './negatives/positives.ts';
 import { SCT_ROWS } from './negatives/sct.ts';
 import { SIGNATURE_ROWS } from './negatives/signature.ts';
 import { STATEMENT_ROWS } from './negatives/statement.ts';
+import { TIME_ROWS } from './negatives/times.ts';
 import { TIMESTAMP_ROWS } from './negatives/timestamp.ts';
 
 const TABLES: Readonly<Record<string, readonly Row[]>> = {
@@ -28,6 +29,7 @@ const TABLES: Readonly<Record<string, readonly Row[]>> = {
   'Rekor v2': LOG_V2_ROWS,
   'what was logged': LOG_BODY_ROWS,
   'signed timestamps': TIMESTAMP_ROWS,
+  'times of signing': TIME_ROWS,
   '.sig layers': LEGACY_ROWS,
   '.att layers': ATTACHED_ROWS,
 };

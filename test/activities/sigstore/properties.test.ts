@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import type { SignatureContent } from '../../../activities/sigstore/content.ts';
 import { judge } from '../../../activities/sigstore/signature.ts';
 import { BASES } from './negatives/bases.ts';
-import { asked, type Base, contentOf, JUDGED_AT } from './negatives/case.ts';
+import { asked, type Base, contentOf, judgedAt } from './negatives/case.ts';
 import { type Part, partsOf } from './properties/parts.ts';
 import { type Example, UNAUTHENTICATED, unexplained } from './properties/unauthenticated.ts';
 
@@ -36,7 +36,7 @@ for (const base of Object.values<Base>(BASES)) {
   describe(`one byte changed: ${base.name}`, () => {
     const content = contentOf(base);
     const { requirement, expected } = asked(base);
-    const isValid = (changed: SignatureContent) => judge(changed, requirement, expected, { now: JUDGED_AT }).valid;
+    const isValid = (changed: SignatureContent) => judge(changed, requirement, expected, { now: judgedAt(base) }).valid;
 
     for (const [index, part] of partsOf(content).entries()) {
       it(`${part.name} is never valid, unless the byte is in the list of unauthenticated places`, () => {
@@ -71,7 +71,7 @@ describe('the list of unauthenticated places', () => {
       const { requirement, expected } = asked(base);
       const original = contentOf(base);
       const changed = withExample(original, place.example);
-      const judgement = judge(changed, requirement, expected, { now: JUDGED_AT });
+      const judgement = judge(changed, requirement, expected, { now: judgedAt(base) });
       assert.equal(judgement.valid ? 'valid' : judgement.sentence, 'valid');
       const others = UNAUTHENTICATED.filter((other) => other !== place);
       assert.notDeepEqual(unexplained(original, changed, others), []);

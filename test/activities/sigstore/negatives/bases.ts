@@ -1,5 +1,5 @@
 import type { TlogEntry } from '../../../support/virtual-sigstore/tlog-entry.ts';
-import { type Base, type Change, sigstore } from './case.ts';
+import { type Base, type Change, SIGNED_AT, sigstore } from './case.ts';
 
 const PROVENANCE = 'https://slsa.dev/provenance/v1';
 const certificate = { signer: 'certificate', format: 'bundle', stamps: 0, logs: [] } as const;
@@ -21,6 +21,8 @@ export const BASES = {
   },
   /** GitHub's instance for private repositories: timestamps only. */
   stamped: { ...certificate, name: 'keyless bundle, a timestamp only', stamps: 1 },
+  /** A private authority, and a policy that wants nobody else's word: the time is that of judging. */
+  bare: { ...certificate, name: 'keyless bundle, no log and no timestamp', judgedAt: SIGNED_AT },
   oldBundle: {
     ...certificate,
     name: 'keyless bundle 0.1, a promise only',

@@ -140,6 +140,19 @@ export const BUNDLE_ROWS: readonly Row[] = [
       },
     ],
     [
+      'a signed file in the place of the envelope',
+      'EVIDENCE_UNSUPPORTED',
+      {
+        bundle: (it) => {
+          const { dsseEnvelope: _, ...rest } = it;
+          return {
+            ...rest,
+            messageSignature: { messageDigest: { algorithm: 'SHA2_256', digest: 'AAAA' }, signature: 'AAAA' },
+          };
+        },
+      },
+    ],
+    [
       'both contents',
       'EVIDENCE_MALFORMED',
       {

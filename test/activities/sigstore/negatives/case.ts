@@ -55,6 +55,8 @@ export interface Base {
   readonly stamps: number;
   readonly wanted?: Wanted;
   readonly require?: Change;
+  /** A day after signing, unless it says so. */
+  readonly judgedAt?: Date;
   /** What differs in this base's entries. */
   readonly entries?: (usual: readonly TlogEntry[]) => readonly TlogEntry[];
   /** A simple signing payload unless it is a statement of this predicate type. */
@@ -110,8 +112,13 @@ export function rowsOf(
 export function judgementOf(base: Base, bend: Bend = {}): string {
   const content = contentOf(base, bend);
   const { requirement, expected } = asked(base, bend);
-  const judgement = judge(content, requirement, expected, { now: bend.judgedAt ?? JUDGED_AT });
+  const judgement = judge(content, requirement, expected, { now: judgedAt(base, bend) });
   return judgement.valid ? 'valid' : `${judgement.code}: ${judgement.sentence}`;
+}
+
+/** When a base is judged. */
+export function judgedAt(base: Base, bend: Bend = {}): Date {
+  return bend.judgedAt ?? base.judgedAt ?? JUDGED_AT;
 }
 
 /** What a base is asked to prove. */

@@ -208,6 +208,24 @@ export const CERTIFICATE_ROWS: readonly Row[] = [
     ['a certificate that is an integer', 'EVIDENCE_MALFORMED', bytes(() => integer(7))],
     ['an empty certificate', 'EVIDENCE_MALFORMED', bytes(() => Buffer.alloc(0))],
   ]),
+  ...rowsOf(BASES.keyless, [
+    [
+      'its own chain in a bundle 0.3',
+      'CERTIFICATE_UNTRUSTED',
+      {
+        leaf: { by: stranger.intermediate },
+        bundle: ({ verificationMaterial: it }) => {
+          it.x509CertificateChain = {
+            certificates: [
+              it.certificate ?? { rawBytes: '' },
+              { rawBytes: stranger.intermediate.der.toString('base64') },
+            ],
+          };
+          delete it.certificate;
+        },
+      },
+    ],
+  ]),
   ...rowsOf(BASES.chainBundle, [
     [
       'another certificate before the leaf',

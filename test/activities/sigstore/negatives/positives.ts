@@ -140,4 +140,36 @@ export const POSITIVES: readonly (readonly [base: Base, what: string, bend: Bend
       require: wants({ timestamps: 1 }),
     },
   ],
+  [
+    BASES.keyless,
+    "a stranger's entry beside the good one",
+    {
+      entries: (usual) => [
+        ...usual,
+        ...usual.map((one) =>
+          stranger.rekorV1.entry(stranger.rekorV1.append(Buffer.from(one.canonicalizedBody, 'base64'), SIGNED_AT)),
+        ),
+      ],
+    },
+  ],
+  [
+    BASES.stamped,
+    "a stranger's timestamp beside the good one",
+    { stamps: (usual, { signature }) => [...usual, stranger.tsa.stamp(signature, SIGNED_AT).toString('base64')] },
+  ],
+  [
+    BASES.keyless,
+    'a chain in a bundle 0.3, as cosign writes on request',
+    {
+      bundle: ({ verificationMaterial: it }) => {
+        it.x509CertificateChain = {
+          certificates: [
+            it.certificate ?? { rawBytes: '' },
+            { rawBytes: sigstore.intermediate.der.toString('base64') },
+          ],
+        };
+        delete it.certificate;
+      },
+    },
+  ],
 ];
