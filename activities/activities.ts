@@ -28,7 +28,7 @@ export function createActivities(dependencies: Dependencies): Activities {
     resolvePolicy: (request) => answer(() => resolvePolicy(dependencies, readPolicyRequest(request))),
     fetchSignatures: (request) =>
       answer((signal) => fetchSignatures(dependencies, readSignaturesRequest(request), signal)),
-    checkKey: (request) => answer(() => checkKey(dependencies, readKeyRequest(request))),
+    checkKey: (request) => answer((signal) => checkKey(dependencies, readKeyRequest(request), signal)),
     verifySignature: (request) =>
       answer((signal) => verifySignature(dependencies, readVerificationRequest(request), signal)),
     checkTransparencyLog: (request) =>

@@ -3,12 +3,15 @@ import { X509Certificate } from '@sigstore/core';
 import type { TrustMaterial } from '@sigstore/verify';
 import type { Condition } from './attestation/condition.ts';
 import type { Authority, LogRule, SignerRule } from './policy/policy-set.ts';
+import type { VerificationKey } from './sigstore/key.ts';
 import type { Requirement, Wanted } from './sigstore/requirement.ts';
 import type { TransparencyLog, TrustStore } from './trust/trust-root.ts';
 
 /** One piece of evidence that an authority wants, with all that it is judged by. */
 export interface EvidenceRule {
-  readonly requirement: Requirement;
+  readonly wanted: Wanted;
+  /** One for each key that the authority's signatures may be made with, and one for certificates: one of them is enough. */
+  readonly requirements: readonly Requirement[];
   /** What an attestation has to say beyond being there. */
   readonly condition: Condition | undefined;
 }
@@ -20,17 +23,25 @@ const ALWAYS = { start: new Date(0), end: new Date(8.64e15) };
 
 /**
  * What an authority wants: the image's signature, or each of its attestations. A static one wants nothing, and nothing
- * satisfies it by evidence. Throws the TRUST_ROOT_ codes.
+ * satisfies it by evidence. `keys` are those of `authorityKeys`. Throws the TRUST_ROOT_ codes.
  */
-export function evidenceRules(authority: Authority, trust: TrustStore): readonly EvidenceRule[] {
+export function evidenceRules(
+  authority: Authority,
+  trust: TrustStore,
+  keys: readonly VerificationKey[],
+): readonly EvidenceRule[] {
   const { signer, log, timestamps, observers } = authority;
   if (signer.kind === 'static') return [];
+  const signers = signerRequirements(signer, keys);
   const shared = {
-    signer: signerRequirement(signer),
     log: log && { entries: log.entries, cosignatures: log.cosignatures, witnesses: log.witnesses },
     ...{ timestamps: timestamps?.count ?? 0, observers, trust: trustOf(authority, signer, trust) },
   };
-  const wants = (wanted: Wanted, condition?: Condition) => ({ requirement: { ...shared, wanted }, condition });
+  const wants = (wanted: Wanted, condition?: Condition): EvidenceRule => ({
+    wanted,
+    requirements: signers.map((one) => ({ signer: one, ...shared, wanted })),
+    condition,
+  });
   if (authority.attestations.length === 0) return [wants({ kind: 'signature' })];
   return authority.attestations.map(({ predicateTypes, condition }) =>
     wants({ kind: 'attestation', predicateTypes }, condition),
@@ -44,13 +55,17 @@ export function logsOf({ log }: Authority, trust: TrustStore): readonly Transpar
   return log.url === undefined ? [] : [namedLog(log.publicKey, log.url)];
 }
 
-function signerRequirement(signer: EvidenceSigner): Requirement['signer'] {
+function signerRequirements(
+  signer: EvidenceSigner,
+  keys: readonly VerificationKey[],
+): readonly Requirement['signer'][] {
   switch (signer.kind) {
     case 'key':
-      return signer;
+    case 'kms':
+      return keys.map((key) => ({ kind: 'key', key }));
     case 'keyless': {
       const { identities, claims } = signer;
-      return { kind: 'keyless', identities, claims, certificateTimestamps: signer.insecureIgnoreSct ? 0 : 1 };
+      return [{ kind: 'keyless', identities, claims, certificateTimestamps: signer.insecureIgnoreSct ? 0 : 1 }];
     }
   }
 }

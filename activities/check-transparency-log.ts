@@ -18,7 +18,7 @@ export async function checkTransparencyLog(
   request: VerificationRequest,
   signal: AbortSignal,
 ): Promise<LogOutcome> {
-  const { set, authority } = checkedAuthority(dependencies, request);
+  const { set, authority } = await checkedAuthority(dependencies, request, signal);
   return await checkLogs(dependencies, set, authority, request, signal);
 }
 
@@ -36,10 +36,10 @@ export async function checkLogs(
   request: AuthorityEvidence,
   signal: AbortSignal,
 ): Promise<LogOutcome> {
-  const subject = subjectOf(dependencies, set, authority, request);
+  const subject = await subjectOf(dependencies, set, authority, request, signal);
   const rejected: Rejection[] = [];
   const proven: ProvenEvidence[] = [];
-  for (const rule of evidenceRules(authority, dependencies.trust)) {
+  for (const rule of evidenceRules(authority, dependencies.trust, subject.keys.keys)) {
     for (const reference of countedEvidence(authority, request.signatures)) {
       const judgement = await judgeEvidence(dependencies, subject, rule, reference, signal);
       if (judgement.valid) proven.push({ reference, entries: judgement.entries });

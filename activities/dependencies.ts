@@ -1,4 +1,5 @@
 import type { JudgementCache } from './judgement-cache.ts';
+import type { ManagedKeys } from './kms/managed-keys.ts';
 import type { PolicyLoad } from './policy/policy-set.ts';
 import type { DockerConfig } from './registry/docker-config.ts';
 import type { Registry } from './registry/registry.ts';
@@ -17,6 +18,8 @@ export interface Dependencies {
   readonly registryWith: (credentials: DockerConfig) => Registry;
   /** Transparency logs, asked over the network. */
   readonly logs: LiveLogs;
+  /** Keys that live in a KMS. */
+  readonly keys: ManagedKeys;
   readonly verdictKey: VerdictKey;
   readonly judgements: JudgementCache;
 }

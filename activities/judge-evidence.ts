@@ -2,6 +2,7 @@ import type { AuthorityReference, SignatureReference, SignatureSource } from '..
 import type { Digest } from '../workflows/digest.ts';
 import { repositoryOf } from '../workflows/name.ts';
 import { trustRevisionOf } from './applied-policy.ts';
+import { type AuthorityKeys, authorityKeys } from './authority-keys.ts';
 import { type EvidenceRule, logsOf } from './authority-rule.ts';
 import type { Dependencies } from './dependencies.ts';
 import { imageName } from './image-name.ts';
@@ -12,9 +13,10 @@ import { readSignature } from './registry/signatures.ts';
 import type { FoundEntry } from './rekor/live-log.ts';
 import { describeLookUp } from './rekor/look-up.ts';
 import type { SignatureContent } from './sigstore/content.ts';
-import { type ExpectedImage, refuse, type SignatureJudgement } from './sigstore/judgement.ts';
+import { type ExpectedImage, type Proof, refuse, type SignatureJudgement } from './sigstore/judgement.ts';
 import type { Requirement } from './sigstore/requirement.ts';
 import { entryQuestion, judge } from './sigstore/signature.ts';
+import { signedMaterial } from './sigstore/signed-material.ts';
 import type { TransparencyLog } from './trust/trust-root.ts';
 
 /** One authority of the policy set that is applied, and the image that it is asked about. */
@@ -23,6 +25,7 @@ export interface EvidenceSubject extends AuthorityReference {
   readonly rule: Authority;
   /** What {@link evidenceRules} made of the rule. */
   readonly logs: readonly TransparencyLog[];
+  readonly keys: AuthorityKeys;
   readonly name: string;
   readonly digest: Digest;
 }
@@ -30,15 +33,17 @@ export interface EvidenceSubject extends AuthorityReference {
 /** How long a judgement that depends on the time of day is used again, in ms. */
 const JUDGEMENT_MS = 60_000;
 
-/** Gathers what {@link judgeEvidence} needs to know about an authority. Throws the TRUST_ROOT_ codes. */
-export function subjectOf(
-  { trust }: Pick<Dependencies, 'trust'>,
+/** Gathers what {@link judgeEvidence} needs to know about an authority. Throws what {@link authorityKeys} throws. */
+export async function subjectOf(
+  dependencies: Pick<Dependencies, 'trust' | 'keys'>,
   set: PolicySet,
   rule: Authority,
   about: AuthorityReference & { readonly name: string; readonly digest: Digest },
-): EvidenceSubject {
+  signal: AbortSignal,
+): Promise<EvidenceSubject> {
   const { policy, authority, name, digest } = about;
-  return { policy, authority, name, digest, set, rule, logs: logsOf(rule, trust) };
+  const keys = await authorityKeys(dependencies, rule, signal);
+  return { policy, authority, name, digest, set, rule, keys, logs: logsOf(rule, dependencies.trust) };
 }
 
 /** The evidence that an authority looks at: of a form that counts, and from a place that its policy names. */
@@ -61,21 +66,21 @@ export function countedEvidence(
 export async function judgeEvidence(
   dependencies: Dependencies,
   subject: EvidenceSubject,
-  { requirement }: EvidenceRule,
+  { wanted, requirements }: EvidenceRule,
   reference: SignatureReference,
   signal: AbortSignal,
 ): Promise<SignatureJudgement> {
   const now = new Date();
-  const question = questionOf(dependencies, subject, requirement.wanted, reference, now);
+  const question = questionOf(dependencies, subject, wanted, reference, now);
   return await dependencies.judgements.get(question, () =>
-    judgeNow(dependencies, subject, requirement, reference, now, signal),
+    judgeNow(dependencies, subject, requirements, reference, now, signal),
   );
 }
 
 async function judgeNow(
   dependencies: Dependencies,
   subject: EvidenceSubject,
-  requirement: Requirement,
+  requirements: readonly Requirement[],
   reference: SignatureReference,
   now: Date,
   signal: AbortSignal,
@@ -91,12 +96,46 @@ async function judgeNow(
       return refuse('SUBJECT_MISMATCH', `it is about the index ${reference.index}, which lists no such image`);
   }
   const content = await readSignature(registry, subject.name, reference, signal);
-  const foundEntries = await lookUp(dependencies, subject, requirement, content, signal);
-  const judgement = judge(content, requirement, expected, { now, foundEntries });
-  if (!judgement.valid && judgement.code === 'LOG_ENTRY_MISSING' && subject.rule.log?.mode === 'lookup') {
-    return refuse(judgement.code, `${judgement.sentence}; ${describeLookUp(subject.logs)}`);
+  let judgement: SignatureJudgement = refuse('KEY_UNSUITABLE', 'there is no key to judge by');
+  for (const requirement of requirements) {
+    const foundEntries = await lookUp(dependencies, subject, requirement, content, signal);
+    judgement = judge(content, requirement, expected, { now, foundEntries });
+    if (judgement.valid) return await confirmByService(dependencies, subject, content, judgement, signal);
   }
-  return judgement;
+  return inContext(subject, judgement);
+}
+
+/** Where the policy wants it, the KMS has the last word. */
+async function confirmByService(
+  { keys }: Dependencies,
+  { rule: { signer }, keys: { managed } }: EvidenceSubject,
+  content: SignatureContent,
+  proof: Proof,
+  signal: AbortSignal,
+): Promise<SignatureJudgement> {
+  if (signer.kind !== 'kms' || signer.verification !== 'remote') return proof;
+  const material = signedMaterial(content);
+  const holds =
+    managed !== undefined &&
+    material !== undefined &&
+    (await keys.verify(managed, material.signed, material.signature, signal));
+  return holds
+    ? proof
+    : refuse('SIGNATURE_INVALID', `the KMS says that the signature does not hold under ${signer.reference.uri}`);
+}
+
+/** A refusal, with what the evidence itself can't tell. */
+function inContext({ rule, logs, keys: { managed } }: EvidenceSubject, judgement: SignatureJudgement) {
+  if (judgement.valid) return judgement;
+  if (judgement.code === 'LOG_ENTRY_MISSING' && rule.log?.mode === 'lookup') {
+    return refuse(judgement.code, `${judgement.sentence}; ${describeLookUp(logs)}`);
+  }
+  const [former] = managed?.before ?? [];
+  const isOtherKey = judgement.code === 'WRONG_KEY' || judgement.code === 'SIGNATURE_INVALID';
+  if (managed === undefined || former === undefined || !isOtherKey) return judgement;
+  const until = new Date(former.seenAt).toISOString();
+  const moved = `${managed.reference.uri} means ${managed.description.resource} now, and meant ${former.resource} at ${until}`;
+  return refuse('KEY_CHANGED', `${moved}: ${judgement.sentence}`);
 }
 
 /** The reader for one place: with the pull secrets that the policy names for it, or the worker's own credentials. */
@@ -131,11 +170,11 @@ function isSamePlace(a: SignatureSource, b: SignatureSource): boolean {
 /** Everything that the answer depends on. */
 function questionOf(
   dependencies: Dependencies,
-  { set, policy, authority, name, digest }: EvidenceSubject,
-  wanted: EvidenceRule['requirement']['wanted'],
+  { set, policy, authority, name, digest, keys }: EvidenceSubject,
+  wanted: EvidenceRule['wanted'],
   reference: SignatureReference,
   now: Date,
 ): string {
-  const applied = [set.revision, trustRevisionOf(dependencies, set), policy, authority, wanted];
+  const applied = [set.revision, trustRevisionOf(dependencies, set), policy, authority, wanted, keys.check];
   return JSON.stringify([...applied, name, digest, reference, Math.floor(now.getTime() / JUDGEMENT_MS)]);
 }

@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import type { Dependencies } from './dependencies.ts';
 import { JudgementCache } from './judgement-cache.ts';
+import { createManagedKeys } from './kms/checked-keys.ts';
+import { loadKeyManager } from './kms/key-managers.ts';
 import { MAX_CACHED_EVIDENCE_BYTES, MAX_JUDGEMENTS } from './limits.ts';
 import { formatProblem } from './policy/policy-problem.ts';
 import type { PolicyLoad } from './policy/policy-set.ts';
@@ -54,6 +56,7 @@ export async function createResources(options: ResourceOptions, log: Log): Promi
       onAlarm: ({ kind, log: name, sentence }) =>
         log('error', 'ALARM: transparency log', { kind, log: name, sentence }),
     }),
+    keys: createManagedKeys({ managers: loadKeyManager }),
     judgements: new JudgementCache(MAX_JUDGEMENTS),
   };
   return {

@@ -8,8 +8,8 @@ import type {
 import type { Signer } from '../workflows/verdict.ts';
 import { findAuthority, policySet } from './applied-policy.ts';
 import { evaluateCondition } from './attestation/condition.ts';
+import { authorityKeys } from './authority-keys.ts';
 import { type EvidenceRule, evidenceRules } from './authority-rule.ts';
-import { keyOf } from './check-key.ts';
 import type { Dependencies } from './dependencies.ts';
 import { EvidenceError } from './evidence-error.ts';
 import { countedEvidence, type EvidenceSubject, judgeEvidence, subjectOf } from './judge-evidence.ts';
@@ -25,20 +25,22 @@ export async function verifySignature(
   request: VerificationRequest,
   signal: AbortSignal,
 ): Promise<AuthorityOutcome> {
-  const { set, authority } = checkedAuthority(dependencies, request);
+  const { set, authority } = await checkedAuthority(dependencies, request, signal);
   return await judgeAuthority(dependencies, set, authority, request, signal);
 }
 
-/** The authority of a request, still with the key or trust root that was checked. Throws POLICY_CHANGED. */
-export function checkedAuthority(
+/** The authority of a request, still with the key or trust root that was checked. Throws POLICY_CHANGED and what {@link authorityKeys} throws. */
+export async function checkedAuthority(
   dependencies: Dependencies,
   request: VerificationRequest,
-): { readonly set: PolicySet; readonly authority: Authority } {
+  signal: AbortSignal,
+): Promise<{ readonly set: PolicySet; readonly authority: Authority }> {
   const set = policySet(dependencies, request.policyRevision);
   const authority = findAuthority(dependencies, request);
-  const { keyId } = keyOf(authority, dependencies.trust);
-  if (keyId === request.keyId) return { set, authority };
-  const sentence = `expected key sha256:${request.keyId} of ${request.policy}/${request.authority}, found sha256:${keyId}; pull again`;
+  const { check } = await authorityKeys(dependencies, authority, signal);
+  if (check.usable && check.keyId === request.keyId) return { set, authority };
+  const found = check.usable ? `sha256:${check.keyId}` : `${check.code} (${check.sentence})`;
+  const sentence = `expected key sha256:${request.keyId} of ${request.policy}/${request.authority}, found ${found}; pull again`;
   throw new EvidenceError('POLICY_CHANGED', sentence, { retryable: false });
 }
 
@@ -58,9 +60,14 @@ export async function judgeAuthority(
   request: AuthorityEvidence,
   signal: AbortSignal,
 ): Promise<AuthorityOutcome> {
-  const rules = evidenceRules(authority, dependencies.trust);
-  const subject = subjectOf(dependencies, set, authority, request);
+  const subject = await subjectOf(dependencies, set, authority, request, signal);
+  const { check, keys } = subject.keys;
   const references = countedEvidence(authority, request.signatures);
+  if (!check.usable) {
+    const { code, sentence } = check;
+    return { satisfied: false, rejected: references.map(({ blob }) => ({ blob, code, sentence })) };
+  }
+  const rules = evidenceRules(authority, dependencies.trust, keys);
   const signers: Signer[] = [];
   const rejected: Rejection[] = [];
   for (const rule of rules) {

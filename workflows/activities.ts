@@ -64,6 +64,8 @@ export type LogMode = 'offline' | 'consistency' | 'lookup';
 
 /** One authority, with as much of its rule as tells which steps it takes. */
 export interface MatchingAuthority extends AuthorityReference {
+  /** The key as the policy names it, where it lives in a KMS. */
+  readonly key?: string;
   /** The answer of an authority that needs no evidence; absent for all others. */
   readonly static?: StaticAnswer;
   /** How the transparency log is checked; absent where none is asked for. */
@@ -129,12 +131,16 @@ export interface KeyRequest extends AuthorityReference {
   readonly policyRevision: string;
 }
 
-export interface KeyCheck {
-  /** Hex SHA-256: of the DER SubjectPublicKeyInfo of a key, or the revision of a trust root. */
-  readonly keyId: string;
-  /** For example `ECDSA P-256`, `RSA 2048`, `trust root public-good`. */
-  readonly algorithm: string;
-}
+/** What an authority is known by, or why it is no use: a key that its owner has disabled, say. */
+export type KeyCheck =
+  | {
+      readonly usable: true;
+      /** Hex SHA-256: of the DER SubjectPublicKeyInfo of a key, or the revision of a trust root. */
+      readonly keyId: string;
+      /** For people: `ECDSA P-256`, `trust root public-good`, or the key's resource, its state, and when it was asked for. */
+      readonly detail: string;
+    }
+  | ({ readonly usable: false } & Reason);
 
 export interface VerificationRequest extends KeyRequest {
   readonly name: string;

@@ -1,4 +1,11 @@
-import type { KeyCheck, MatchingPolicy, SignatureSet, SignatureSource } from './activities.ts';
+import type {
+  AuthorityOutcome,
+  KeyCheck,
+  MatchingPolicy,
+  SignatureReference,
+  SignatureSet,
+  SignatureSource,
+} from './activities.ts';
 import type { AskedAuthority, Gathered } from './asked-authority.ts';
 import { runCheck } from './check-runner.ts';
 import type { Checklist } from './checklist.ts';
@@ -107,14 +114,15 @@ async function checkKey(input: VerificationInput, authority: AskedAuthority, che
   const key = await runCheck(
     {
       title,
-      summary: title,
+      summary: authority.key === undefined ? title : `${authority.key}, ${title}`,
       onTimeout: 'KEY_UNREADABLE',
       durably: authority.durably,
       call: (activities, options) => activities.checkKey.executeWithOptions(options, [request]),
     },
     checklist,
   );
-  if (key.ok) checklist.set(title, 'passed', `${key.value.algorithm}, sha256:${key.value.keyId}`);
+  if (key.ok && key.value.usable) checklist.set(title, 'passed', `${key.value.detail}, sha256:${key.value.keyId}`);
+  else if (key.ok && !key.value.usable) checklist.set(title, 'failed', key.value.sentence, key.value.code);
   return { authority, key };
 }
 
@@ -134,6 +142,7 @@ async function judge(
   if (!key.ok) return { unable: { reference, inability: key.inability } };
   const sets = authority.sources.map((source) => found.get(sourceKey(source)));
   const signatures = sets.flatMap((set) => (set?.ok ? set.value.signatures : []));
+  if (!key.value.usable) return { judged: { reference, outcome: rejectAll(signatures, key.value) } };
   const result = await judgeAuthority(input, authority, key.value.keyId, signatures, checklist);
   if (!result.ok) return { unable: { reference, inability: result.inability } };
   const unread = sets.find((set) => set?.ok === false);
@@ -141,6 +150,11 @@ async function judge(
     judged: { reference, ...result.value },
     ...(unread?.ok === false ? { unable: { reference, inability: unread.inability } } : {}),
   };
+}
+
+/** Nothing satisfies an authority whose key is no use. */
+function rejectAll(signatures: readonly SignatureReference[], { code, sentence }: Reason): AuthorityOutcome {
+  return { satisfied: false, rejected: signatures.map(({ blob }) => ({ blob, code, sentence })) };
 }
 
 /** An authority that could not be asked matters only where no other one satisfies its policy, and where that enforces. */

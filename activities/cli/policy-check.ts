@@ -60,6 +60,8 @@ function describeSigner(signer: SignerRule): string {
   switch (signer.kind) {
     case 'key':
       return `${signer.key.algorithm} sha256:${signer.key.keyId}`;
+    case 'kms':
+      return signer.reference.uri;
     case 'keyless': {
       const who = signer.identities.map(
         ({ subject, issuer }) => `${describePattern(subject)} (${describePattern(issuer)})`,

@@ -5,6 +5,7 @@ import type { ClaimRule } from '../sigstore/requirement.ts';
 import { type Cosignatures, readCosignatures } from './cosignatures.ts';
 import { type Field, readCount, readMapping, readText, readWord, reject, required } from './field.ts';
 import { REQUIREMENT_TABLES } from './field-tables.ts';
+import { type KeyDemand, readKeyDemand } from './key-demand.ts';
 import { type DocumentName, hasVersion, readMetadata } from './metadata.ts';
 import { readExact, readPattern } from './pattern.ts';
 
@@ -19,6 +20,7 @@ export interface RequirementDocument extends DocumentName {
   readonly observers: CountDemand | undefined;
   readonly claims: readonly ClaimDemand[];
   readonly coversIndexChildren: boolean;
+  readonly key: KeyDemand | undefined;
 }
 
 export interface LogDemand {
@@ -63,7 +65,8 @@ function readSpec(spec: Field): Omit<RequirementDocument, keyof DocumentName> | 
   const observers = fields.get('observers');
   const certificate = fields.get('certificate');
   const index = fields.get('indexAttestations');
-  if ([log, timestamps, observers, certificate, index].every((one) => one === undefined)) {
+  const key = fields.get('key');
+  if ([log, timestamps, observers, certificate, index, key].every((one) => one === undefined)) {
     reject(spec, 'expected something that is wanted, found nothing; add transparencyLog, timestamps, or remove it');
   }
   const coversIndexChildren = index && readWord(index, ['counts'], 'remove it where it shall not count') === 'counts';
@@ -73,6 +76,7 @@ function readSpec(spec: Field): Omit<RequirementDocument, keyof DocumentName> | 
     observers: observers && readCountDemand(observers, REQUIREMENT_TABLES['spec.observers']),
     claims: (certificate && readClaims(certificate)) ?? [],
     coversIndexChildren: coversIndexChildren ?? false,
+    key: key && readKeyDemand(key),
   };
   if (policy === undefined || policyField === undefined) return undefined;
   if (authorityField === undefined || authority === undefined) {

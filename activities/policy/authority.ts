@@ -6,7 +6,7 @@ import { type KeyDocument, readKeyRule } from './key-rule.ts';
 import { type KeylessDocument, readKeylessRule } from './keyless-rule.ts';
 import { readTimeRule, type TimeDocument } from './log-rule.ts';
 import { quote } from './policy-problem.ts';
-import type { AttestationRule } from './policy-set.ts';
+import type { AttestationRule, ManagedSigner } from './policy-set.ts';
 import { readSource, type SourceDocument } from './source-rule.ts';
 import { readStaticRule, type StaticDocument } from './static-rule.ts';
 
@@ -15,7 +15,7 @@ export type AuthorityDocument =
   | { readonly name: string; readonly signer: StaticDocument }
   | {
       readonly name: string;
-      readonly signer: KeyDocument | KeylessDocument;
+      readonly signer: KeyDocument | ManagedSigner | KeylessDocument;
       readonly time: TimeDocument;
       readonly attestations: readonly AttestationRule[];
       readonly sources: readonly SourceDocument[];

@@ -1,6 +1,7 @@
 import { describePattern } from '../sigstore/text-pattern.ts';
 import type { ClaimDemand, CountDemand, LogDemand, RequirementDocument } from './authority-requirement.ts';
 import { type Field, reject } from './field.ts';
+import type { KeyDemand } from './key-demand.ts';
 import { quote } from './policy-problem.ts';
 import type { Authority, LogRule, SignerRule, TimestampRule } from './policy-set.ts';
 import type { ResolvedAuthority } from './resolve.ts';
@@ -32,7 +33,10 @@ export function addDemands(
   checkObservers({ ...authority, log: demanded, timestamps }, observers);
   return {
     ...authority,
-    signer: addClaims(authority.signer, claims),
+    signer: addKeyDemand(
+      addClaims(authority.signer, claims),
+      requirements.flatMap((one) => one.key ?? []),
+    ),
     log: demanded,
     timestamps,
     observers: Math.max(authority.observers, ...observers.map(({ count }) => count)),
@@ -89,8 +93,27 @@ function addTimestamps({ signer, timestamps }: Authority, demands: readonly Coun
 
 function checkObservers({ signer, log, timestamps }: Authority, demands: readonly CountDemand[]): void {
   const [first] = demands;
-  if (first === undefined || signer.kind !== 'key' || log !== undefined || timestamps !== undefined) return;
+  if (first === undefined || signer.kind === 'keyless' || log !== undefined || timestamps !== undefined) return;
   reject(first.field, 'expected an authority with ctlog or rfc3161timestamp, found a key without; add one of them');
+}
+
+/** How a key in a KMS is looked at is said once, so that one document does not loosen what another one tightens. */
+function addKeyDemand(signer: SignerRule, [first, second]: readonly KeyDemand[]): SignerRule {
+  if (first === undefined) return signer;
+  if (second !== undefined) {
+    reject(second.field, 'expected key in one document, found it in two for one authority; merge them');
+  }
+  if (signer.kind !== 'kms') {
+    return reject(first.field, 'expected an authority with key.kms, found one without; remove it') ?? signer;
+  }
+  if (first.verification === 'remote' && signer.reference.provider === 'gcpkms') {
+    return (
+      reject(first.field, 'expected local beside gcpkms://, found remote, which Google does not offer; remove it') ??
+      signer
+    );
+  }
+  const { maxAgeMs = signer.freshness.maxAgeMs, staleMs, verification } = first;
+  return { ...signer, freshness: { maxAgeMs, staleMs }, verification };
 }
 
 function addClaims(signer: SignerRule, demands: readonly ClaimDemand[]): SignerRule {

@@ -3,6 +3,7 @@ import { FIELD_TABLES } from './field-tables.ts';
 import type { KeyDocument } from './key-rule.ts';
 import type { KeylessDocument } from './keyless-rule.ts';
 import { type Material, readMaterial } from './material.ts';
+import type { ManagedSigner } from './policy-set.ts';
 import { DEFAULT_TRUST_ROOT, readTrustRootReference, type TrustRootReference } from './trust-root-reference.ts';
 
 /** What an authority says about transparency logs and signed timestamps. */
@@ -35,7 +36,7 @@ type Format = 'bundle' | 'legacy';
  */
 export function readTimeRule(
   fields: ReadonlyMap<string, Field>,
-  signer: KeyDocument | KeylessDocument,
+  signer: KeyDocument | ManagedSigner | KeylessDocument,
   format: Format | undefined,
 ): TimeDocument {
   const keyless = signer.kind === 'keyless' ? signer : undefined;

@@ -34,7 +34,7 @@ export function readMaterial(
 ): Material | undefined {
   const data = fields.get('data');
   const secretRef = fields.get('secretRef');
-  // A key in a KMS has its problem already.
+  // That it is in a KMS is its problem already.
   if (data === undefined && secretRef === undefined && hasField(parent, 'kms')) return undefined;
   if ((data === undefined) === (secretRef === undefined)) {
     const found = data === undefined ? 'neither' : 'both';

@@ -2,8 +2,10 @@ import type { KeyObject } from 'node:crypto';
 import type { LogMode, SignatureSource } from '../../workflows/activities.ts';
 import type { Glob } from '../../workflows/policy/glob.ts';
 import type { Condition } from '../attestation/condition.ts';
+import type { KeyReference } from '../kms/managed-key.ts';
+import type { KeyFreshness } from '../kms/managed-keys.ts';
 import type { DockerConfig } from '../registry/docker-config.ts';
-import type { VerificationKey } from '../sigstore/key.ts';
+import type { HashAlgorithm, VerificationKey } from '../sigstore/key.ts';
 import type { ClaimRule, IdentityRule } from '../sigstore/requirement.ts';
 import type { Witness } from '../sigstore/witness.ts';
 import type { TrustRootDocument } from '../trust/trust-root-document.ts';
@@ -41,6 +43,7 @@ export interface Authority {
 
 export type SignerRule =
   | { readonly kind: 'key'; readonly key: VerificationKey }
+  | ManagedSigner
   | {
       readonly kind: 'keyless';
       readonly identities: readonly IdentityRule[];
@@ -53,6 +56,17 @@ export type SignerRule =
     }
   /** Needs no evidence: everything passes, or nothing. */
   | { readonly kind: 'static'; readonly action: 'pass' | 'fail'; readonly message: string | undefined };
+
+/** A key that lives in a KMS: its public half and its state are asked for, and nothing about it is in the policy. */
+export interface ManagedSigner {
+  readonly kind: 'kms';
+  readonly reference: KeyReference;
+  /** Pins the hash of ECDSA and RSA signatures. */
+  readonly hashAlgorithm: HashAlgorithm | undefined;
+  readonly freshness: KeyFreshness;
+  /** `remote`: the KMS verifies as well, and keeps its record of that. */
+  readonly verification: 'local' | 'remote';
+}
 
 export interface LogRule {
   readonly mode: LogMode;

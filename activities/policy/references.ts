@@ -9,8 +9,19 @@ import type { TrustRootReference } from './trust-root-reference.ts';
 export function materialsOf(authority: AuthorityDocument): readonly Material[] {
   const { signer } = authority;
   if (signer.kind === 'static' || !('time' in authority)) return [];
-  const own = signer.kind === 'key' ? signer.key : signer.certificateAuthority;
+  const own = ownMaterial(signer);
   return [own, authority.time.log.publicKey].filter((one) => one !== undefined);
+}
+
+function ownMaterial(signer: Exclude<AuthorityDocument['signer'], { kind: 'static' }>): Material | undefined {
+  switch (signer.kind) {
+    case 'key':
+      return signer.key;
+    case 'kms':
+      return undefined;
+    case 'keyless':
+      return signer.certificateAuthority;
+  }
 }
 
 /** The trust roots that an authority names, each place once; public-good needs no document. */

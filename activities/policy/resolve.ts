@@ -44,6 +44,7 @@ function resolveSigner(document: EvidenceSigner, files: Files): SignerRule | und
     const key = resolveKey(document.key, document.hashAlgorithm, files);
     return key && { kind: 'key', key };
   }
+  if (document.kind === 'kms') return document;
   const { identities, trustRoot, insecureIgnoreSct } = document;
   const authority = document.certificateAuthority;
   const chain = authority && resolveChain(authority, files);

@@ -8,6 +8,8 @@ import { createActivities } from '../../activities/activities.ts';
 import { appliedRevision } from '../../activities/applied-policy.ts';
 import type { Dependencies } from '../../activities/dependencies.ts';
 import { JudgementCache } from '../../activities/judgement-cache.ts';
+import { createManagedKeys } from '../../activities/kms/checked-keys.ts';
+import { loadKeyManager } from '../../activities/kms/key-managers.ts';
 import { createPolicyStore, type PolicyStore } from '../../activities/policy/store.ts';
 import { trustRootNames } from '../../activities/policy/trust-root-names.ts';
 import { EvidenceCache } from '../../activities/registry/cache.ts';
@@ -73,6 +75,7 @@ export async function createSetting(t: TestContext, cachedBytes = 1_000_000): Pr
     registry: createRegistry({ cache, credentials: async () => ({ kind: 'anonymous' }) }),
     registryWith: (config) => createRegistry({ cache, credentials: credentialsFrom(config) }),
     logs: createLiveLogs(),
+    keys: createManagedKeys({ managers: loadKeyManager }),
     verdictKey: await loadVerdictKey(files.private),
     // Nothing is remembered, so that each step of a test does its own work.
     judgements: new JudgementCache(0),

@@ -70,7 +70,7 @@ describe('checkKey', () => {
   it('tells which key an authority has', async (t) => {
     const { activities, policyRevision } = await prepare(t);
     const found = await activities.checkKey({ ...authority, policyRevision });
-    assert.deepEqual(found, { keyId: release.keyId, algorithm: 'ECDSA P-256' });
+    assert.deepEqual(found, { usable: true, keyId: release.keyId, detail: 'ECDSA P-256' });
   });
 
   it('knows no authority that the policy does not have, and none of another revision', async (t) => {

@@ -23,7 +23,7 @@ export function createTestActivities(key: TestVerdictKey, changes: Partial<Activ
       signatures: [{ format: 'bundle', place: 'referrers', source: {}, manifest: digestOf('11'), blob: evidence }],
       unreadable: [],
     }),
-    checkKey: async () => ({ keyId: '12'.repeat(32), algorithm: 'ECDSA P-256' }),
+    checkKey: async () => ({ usable: true, keyId: '12'.repeat(32), detail: 'ECDSA P-256' }),
     verifySignature: async () => ({ satisfied: true, signers: [{ authority: 'demo/release', identity, evidence }] }),
     checkTransparencyLog: async ({ signatures }) => ({
       confirmed: signatures.map(({ blob }) => blob),

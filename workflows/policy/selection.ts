@@ -12,7 +12,10 @@ export interface ImagePolicy {
 /** The part of an authority's rule that tells which steps a verification takes. */
 export interface ImageAuthority {
   readonly name: string;
-  readonly signer: { readonly kind: 'key' | 'keyless' } | ({ readonly kind: 'static' } & StaticRule);
+  readonly signer:
+    | { readonly kind: 'key' | 'keyless' }
+    | { readonly kind: 'kms'; readonly reference: { readonly uri: string } }
+    | ({ readonly kind: 'static' } & StaticRule);
   readonly log: { readonly mode: LogMode } | undefined;
   readonly sources: readonly SignatureSource[];
   readonly coversIndexChildren: boolean;
@@ -48,5 +51,6 @@ function toMatching(policy: string, authority: ImageAuthority): MatchingAuthorit
   }
   const places = authority.sources.length > 0 ? authority.sources : [{}];
   const sources = places.map((source) => (coversIndexChildren ? { ...source, coversIndexChildren } : source));
-  return { ...reference, ...(log === undefined ? {} : { log: log.mode }), sources };
+  const key = signer.kind === 'kms' ? { key: signer.reference.uri } : {};
+  return { ...reference, ...key, ...(log === undefined ? {} : { log: log.mode }), sources };
 }

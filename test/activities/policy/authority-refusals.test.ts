@@ -29,10 +29,21 @@ describe('what is refused of an authority', () => {
       /\[0\]: expected one of key, keyless, static, found key and keyless; split/,
     ],
     [
-      'a key in a KMS',
-      { key: { kms: 'awskms:///alias/x' } },
-      /^[^\n]*key\.kms: .*not supported yet; export the public key into data$/,
+      'a key in a KMS and in the policy',
+      { key: { kms: 'awskms:///alias/x', data: PEM } },
+      /\.key: expected one of data, secretRef and kms, found kms beside another; remove one$/,
     ],
+    [
+      'a key in a service that is not known',
+      { key: { kms: 'k8s://cosign-system/release' } },
+      /\.key\.kms: the key is not usable: expected a key URI that begins with awskms:\/\/, .*found "k8s:/,
+    ],
+    [
+      'a key in a KMS by half a name',
+      { key: { kms: 'awskms://alias/release' } },
+      /\.key\.kms: the key is not usable: expected .*, found /,
+    ],
+    ['a key of no name', { key: { kms: '' } }, /\.key\.kms: expected a string, found an empty one/],
     ['no identities', { keyless: {} }, /keyless\.identities: expected a value, found no such field; say who may sign/],
     ['empty identities', { keyless: { identities: [] } }, /keyless\.identities: expected at least one item/],
     [

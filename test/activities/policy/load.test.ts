@@ -70,7 +70,7 @@ spec:
     - glob:
     - {}
   authorities:
-    - name: "a b"
+    - name: "a/b"
       key:
         data: nonsense
     - key: {}
@@ -93,8 +93,7 @@ spec:
       'a.yaml:11:7 spec.images[3].glob',
       'a.yaml:13:13 spec.authorities[0].name',
       'a.yaml:16:12 spec.authorities[1].key',
-      'a.yaml:18:9 spec.authorities[2].key.kms',
-      'a.yaml:19:27 spec.authorities[2].key.secretRef.name',
+      'a.yaml:18:9 spec.authorities[2].key',
       'a.yaml:20:16 spec.authorities[3].keyless.identities',
       'a.yaml:21:48 spec.authorities[4].key.secretRef.namespace',
       'a.yaml:21:70 spec.authorities[4].key.hashAlgorithm',

@@ -49,8 +49,18 @@ const ROWS: readonly (readonly [string, readonly Parts[], Parts, Outcome])[] = [
     {},
     'loads',
   ],
-  ['examples: signed by a key in AWS', [{ key: { kms: 'awskms:///arn:aws:kms:us-east-1:1:key/x' } }], {}, NO_KMS],
-  ['examples: signed by a key in GCP', [{ key: { kms: 'gcpkms://projects/x' } }], {}, NO_KMS],
+  [
+    'examples: signed by a key in AWS',
+    [{ key: { kms: 'awskms:///arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab' } }],
+    {},
+    'loads',
+  ],
+  [
+    'examples: signed by a key in GCP',
+    [{ key: { kms: 'gcpkms://projects/p/locations/global/keyRings/r/cryptoKeys/k' } }],
+    {},
+    'loads',
+  ],
   ['examples: an SBOM by a key, in CUE', [{ ...KEY, ...REKOR, ...attested(CUE, 'spdxjson') }], {}, USE_CEL],
   [
     'examples: an SBOM by a workflow, whoever it is',

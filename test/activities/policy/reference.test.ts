@@ -157,9 +157,11 @@ function documentsFor(path: string): Readonly<Record<string, string>> {
     attestations: [{ name: 'a', predicateType: 'spdx', policy: { type: 'cel', data: 'true' } }],
   };
   const keyless = { ...KEYLESS, 'ca-cert': file };
-  const [, signer = 'keyless'] = /\[\]\.(key|static)\b(?!less)/.exec(path) ?? [];
+  const [, named = 'keyless'] = /\[\]\.(key|static)\b(?!less)/.exec(path) ?? [];
+  const signer = path.startsWith('spec.key.') ? 'kms' : named;
   const authorities: Readonly<Record<string, Parts>> = {
     key: { key: file, ...evidence },
+    kms: { key: { kms: 'awskms:///alias/release' }, ...evidence },
     static: { static: { action: 'pass' } },
     keyless: { keyless, ...evidence },
   };
@@ -170,6 +172,7 @@ function documentsFor(path: string): Readonly<Record<string, string>> {
       transparencyLog: { cosignatures: { count: 1, witnesses } },
       timestamps: { count: 1 },
       observers: { count: 1 },
+      ...(signer === 'kms' ? { key: { whenUnreachable: { allowFor: '1h' } } } : {}),
     }),
   };
 }
