@@ -1,5 +1,5 @@
 import type { VerdictClaim, VerdictRequest } from '../workflows/activities.ts';
-import { VERDICT_TTL_MS } from '../workflows/deadlines.ts';
+import { SHORTEST_ALLOW_MS, VERDICT_TTL_MS } from '../workflows/deadlines.ts';
 import { evaluate, type JudgedAuthority } from '../workflows/policy/evaluate.ts';
 import { selectPolicies } from '../workflows/policy/selection.ts';
 import type { Reason } from '../workflows/reason.ts';
@@ -24,15 +24,39 @@ export async function signVerdict(
 ): Promise<SignedVerdict> {
   const { outcome } = request.claim;
   const claim = outcome === 'allow' ? await proveAllow(dependencies, request, signal) : request.claim;
+  const until = outcome === 'allow' ? await keysGoodUntil(dependencies, claim, signal) : Number.POSITIVE_INFINITY;
   const now = Date.now();
+  const expires = Math.min(now + VERDICT_TTL_MS[outcome], Math.max(until, now + SHORTEST_ALLOW_MS));
   const verdict: Verdict = {
     ...claim,
     trustRevision: trustRevision(dependencies, claim.policyRevision),
     decidedAt: new Date(now).toISOString(),
-    expiresAt: new Date(now + VERDICT_TTL_MS[outcome]).toISOString(),
+    expiresAt: new Date(expires).toISOString(),
   };
   const payload = new TextEncoder().encode(JSON.stringify(toStatement(verdict)));
   return { verdict, envelope: await dependencies.verdictKey.sign(STATEMENT_PAYLOAD_TYPE, payload) };
+}
+
+/**
+ * Until when, in Unix ms, the keys in a KMS that an allow rests on are good: a verdict must not outlive the state of the
+ * key, or a key that its owner has disabled would go on opening the gate.
+ */
+async function keysGoodUntil(
+  dependencies: Dependencies,
+  { signers, policyRevision }: VerdictClaim,
+  signal: AbortSignal,
+): Promise<number> {
+  const { policies } = policySet(dependencies, policyRevision);
+  const signed = new Set(signers.map((signer) => signer.authority));
+  const authorities = policies.flatMap((policy) =>
+    policy.authorities.filter((authority) => signed.has(`${policy.name}/${authority.name}`)),
+  );
+  const times = authorities.map(async ({ signer }) => {
+    if (signer.kind !== 'kms') return Number.POSITIVE_INFINITY;
+    const { checkedAt } = await dependencies.keys.check(signer.reference, signer.freshness, signal);
+    return checkedAt + signer.freshness.maxAgeMs;
+  });
+  return Math.min(...(await Promise.all(times)));
 }
 
 /** Decides again, by the rule of the workflow. What is signed are the reasons and signers found here. */

@@ -38,6 +38,12 @@ export const SHIM_DEADLINE_MS = 8_700;
  */
 export const VERDICT_TTL_MS: Readonly<Record<Outcome, number>> = { allow: 900_000, deny: 10_000, inconclusive: 1_000 };
 
+/**
+ * How short an allow may be that rests on the state of a key in a KMS, and ends with it: long enough to reach the node
+ * that waits for it. A disabled key therefore opens the gate at most this much longer than its policy's `maxAge`.
+ */
+export const SHORTEST_ALLOW_MS = 10_000;
+
 /** How often a worker restates which policy revision it applies. */
 export const POLICY_HEAD_INTERVAL_MS = 8_000;
 
