@@ -8,6 +8,7 @@ import type {
   VerificationRequest,
 } from '../workflows/activities.ts';
 import { parseName, repositoryOf } from '../workflows/name.ts';
+import type { Envelope } from '../workflows/verdict.ts';
 import { readClaim } from './claim.ts';
 import { MAX_EVIDENCE, MAX_PULL_SECRETS } from './limits.ts';
 import { invalid, readDigest, readFields, readHash, readList, readName, readText } from './request-field.ts';
@@ -39,6 +40,7 @@ export function readKeyRequest(value: unknown): KeyRequest {
     policy: readText(fields, 'policy', OBJECT_NAME),
     authority: readText(fields, 'authority', AUTHORITY_NAME),
     policyRevision: readHash(fields, 'policyRevision'),
+    ...(fields['statement'] === undefined ? {} : { statement: readEnvelope(fields['statement']) }),
   };
 }
 
@@ -122,3 +124,19 @@ function readSecret(value: unknown): string {
   if (typeof value !== 'string' || !OBJECT_NAME.test(value)) throw invalid('pullSecrets', 'names of secrets', value);
   return value;
 }
+
+function readEnvelope(value: unknown): Envelope {
+  const fields = readFields(value, 'statement');
+  return {
+    payloadType: readText(fields, 'payloadType', /^[!-~]{1,200}$/),
+    payload: readText(fields, 'payload', BASE64),
+    signatures: readList(fields, 'signatures', MAX_STATEMENT_SIGNATURES, (one) => {
+      const signature = readFields(one, 'a signature');
+      return { keyid: readText(signature, 'keyid', /^[!-~]{0,200}$/), sig: readText(signature, 'sig', BASE64) };
+    }),
+  };
+}
+
+/** A statement about a hundred keys takes some 60 KiB. */
+const BASE64 = /^[A-Za-z0-9+/]{0,262144}={0,2}$/;
+const MAX_STATEMENT_SIGNATURES = 8;

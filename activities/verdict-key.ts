@@ -10,6 +10,7 @@ import { MAX_VERDICT_KEY_BYTES } from './limits.ts';
 export interface VerdictKey {
   /** Hex SHA-256 of the public key's SPKI. */
   readonly keyId: string;
+  readonly publicKey: KeyObject;
   /** Signs a payload as a DSSE envelope (secure-systems-lab/dsse, protocol.md). Throws KEY_UNREADABLE. */
   sign(payloadType: string, payload: Uint8Array): Promise<Envelope>;
 }
@@ -65,11 +66,12 @@ function unusable(sentence: string): Error {
 }
 
 function toVerdictKey(key: KeyObject): VerdictKey {
-  const spki = createPublicKey(key).export({ type: 'spki', format: 'der' });
+  const publicKey = createPublicKey(key);
+  const spki = publicKey.export({ type: 'spki', format: 'der' });
   const keyId = createHash('sha256').update(spki).digest('hex');
   const algorithm = key.asymmetricKeyType === 'ed25519' ? null : 'sha256';
   return {
-    keyId,
+    ...{ keyId, publicKey },
     async sign(payloadType, payload) {
       try {
         const sig = sign(algorithm, preAuthEncoding(payloadType, payload), key);

@@ -1,6 +1,7 @@
 import type { Check } from '../workflows/checklist.ts';
 import { SHIM_DEADLINE_MS, SHIM_WAIT_MS } from '../workflows/deadlines.ts';
 import type { Reason } from '../workflows/reason.ts';
+import type { Envelope } from '../workflows/verdict.ts';
 import {
   decisionId,
   EPOCH_OVERLAP_MS,
@@ -39,6 +40,8 @@ const ANSWER_MS = 100;
 /** One verification that is asked for, and until when (Unix ms): for the verdict, and for the last question. */
 interface Question {
   readonly key: VerificationKey;
+  /** What a new verification is told about keys in a KMS. */
+  readonly statement: Envelope | undefined;
   readonly workflowId: string;
   readonly wait: number;
   readonly deadline: number;
@@ -52,11 +55,12 @@ interface Question {
 export async function decide(gate: Gate, request: PullRequest, options: DecisionOptions = {}): Promise<Decision> {
   const deadline = Math.min(Date.now() + SHIM_DEADLINE_MS, options.deadline ?? Number.POSITIVE_INFINITY);
   const wait = deadline - Math.min(LAST_QUESTION_MS, (deadline - Date.now()) / 4);
+  const known = await gate.policy.current(wait);
+  const statement = known.ok ? known.statement : undefined;
   const question = (policyRevision: string, epoch: Epoch, at = Date.now()): Question => {
     const key = { ...request, policyRevision };
-    return { key, workflowId: verificationId(key, epoch, at), wait, deadline, watch: options.watch };
+    return { key, statement, workflowId: verificationId(key, epoch, at), wait, deadline, watch: options.watch };
   };
-  const known = await gate.policy.current(wait);
   if (!known.ok) return { ...refuse(question('unknown', 'quarter-hour'), known.reason), workflowId: undefined };
   const current = question(known.policyRevision, 'quarter-hour');
   const before = question(known.policyRevision, 'quarter-hour', Date.now() - EPOCH_OVERLAP_MS);
@@ -78,10 +82,11 @@ interface Answer {
 }
 
 async function ask(gate: Gate, question: Question): Promise<Answer> {
-  const { workflowId, key } = question;
+  const { workflowId, key, statement } = question;
   const watching = question.watch && watchChecks(gate.backend, workflowId, question.wait, question.watch);
   try {
-    const input = { decisionId: decisionId(workflowId), ...key };
+    const told = statement === undefined ? {} : { statement };
+    const input = { decisionId: decisionId(workflowId), ...key, ...told };
     const carried = await gate.backend.verify({ workflowId, input, node: gate.node }, question.wait);
     const answer = judge(gate, question, carried);
     if (!answer.stale) await watching?.last();

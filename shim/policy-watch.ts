@@ -1,12 +1,13 @@
 import { CLOCK_SKEW_MS, POLICY_HEAD_POLL_MS } from '../workflows/deadlines.ts';
 import { POLICY_HEAD_PAYLOAD_TYPE, type PolicyHead, parsePolicyHead } from '../workflows/policy-head.ts';
 import type { Reason } from '../workflows/reason.ts';
+import type { Envelope } from '../workflows/verdict.ts';
 import { type Backend, BackendProblem } from './temporal.ts';
 import { openEnvelope, parseEnvelope, type VerdictKeys } from './verdict-keys.ts';
 
 /** The revision to ask for, or why it isn't known. */
 export type KnownPolicy =
-  | { readonly ok: true; readonly policyRevision: string }
+  | { readonly ok: true; readonly policyRevision: string; readonly statement?: Envelope }
   | { readonly ok: false; readonly reason: Reason };
 
 /** Keeps a node's knowledge of the current policy revision fresh. */
@@ -31,6 +32,7 @@ export function watchPolicy(
   onChange: (head: PolicyHead) => void,
 ): PolicyWatch {
   let newest: PolicyHead | undefined;
+  let statement: Envelope | undefined;
   let obstacle = NOT_STATED;
   let asked = 0;
   let asking: Promise<void> | undefined;
@@ -48,19 +50,22 @@ export function watchPolicy(
 
   async function learn(deadline: number): Promise<void> {
     try {
-      const head = readHead(await backend.policyHead(deadline), keys(), Date.now());
+      const answer = await backend.policyHead(deadline);
+      const head = readHead(answer, keys(), Date.now());
       if ('code' in head) obstacle = head;
-      else accept(head);
+      else accept(head, parseEnvelope(answer));
     } catch (error) {
       if (!(error instanceof BackendProblem)) throw error;
       obstacle = { code: error.code, sentence: error.message };
     }
   }
 
-  function accept(head: PolicyHead): void {
+  function accept(head: PolicyHead, carried: Envelope | undefined): void {
     if (newest !== undefined && Date.parse(head.statedAt) < Date.parse(newest.statedAt)) return;
     const changed = newest?.policyRevision !== head.policyRevision;
     newest = head;
+    // Workers learn from it; without keys there is nothing to learn.
+    statement = head.keys === undefined ? undefined : carried;
     if (changed) onChange(head);
   }
 
@@ -74,7 +79,8 @@ export function watchPolicy(
     async current(deadline) {
       for (;;) {
         if (newest !== undefined && Date.parse(newest.expiresAt) > Date.now()) {
-          return { ok: true, policyRevision: newest.policyRevision };
+          const { policyRevision } = newest;
+          return { ok: true, policyRevision, ...(statement === undefined ? {} : { statement }) };
         }
         if (Date.now() + RETRY_MS >= deadline) return { ok: false, reason: obstacle };
         if (asking === undefined) await at(asked + RETRY_MS);

@@ -129,6 +129,8 @@ export interface SignatureSet {
 
 export interface KeyRequest extends AuthorityReference {
   readonly policyRevision: string;
+  /** What another worker found out about keys in a KMS, signed. */
+  readonly statement?: Envelope;
 }
 
 /** What an authority is known by, or why it is no use: a key that its owner has disabled, say. */

@@ -12,6 +12,7 @@ import type { Checklist } from './checklist.ts';
 import { judgeAuthority } from './judge-authority.ts';
 import type { Evidence, JudgedAuthority, UnableAuthority } from './policy/evaluate.ts';
 import type { Reason } from './reason.ts';
+import type { Envelope } from './verdict.ts';
 import type { VerificationInput } from './verification-input.ts';
 
 /** No signature, and nothing unreadable either. */
@@ -24,7 +25,10 @@ type Found = ReadonlyMap<string, Gathered<SignatureSet>>;
  * Gathers all that a verdict rests on: the matching policies, then signatures and keys side by side, then what each
  * authority makes of the signatures. The registry is not asked about an image that no policy wants evidence of.
  */
-export async function gatherEvidence(input: VerificationInput, checklist: Checklist): Promise<Gathered<Evidence>> {
+export async function gatherEvidence(
+  { statement, ...input }: VerificationInput,
+  checklist: Checklist,
+): Promise<Gathered<Evidence>> {
   const policy = await runCheck(
     {
       title: 'policy',
@@ -46,7 +50,7 @@ export async function gatherEvidence(input: VerificationInput, checklist: Checkl
   const authorities = matching.flatMap(askedOf);
   const [found, keys] = await Promise.all([
     findSignatures(input, authorities, checklist),
-    Promise.all(authorities.map((authority) => checkKey(input, authority, checklist))),
+    Promise.all(authorities.map((authority) => checkKey(input, statement, authority, checklist))),
   ]);
   const steps = await Promise.all(keys.map((step) => judge(input, step, found, checklist)));
   const outcomes = steps.flatMap(({ judged }) => judged ?? []);
@@ -108,9 +112,15 @@ interface KeyStep {
   readonly key: Gathered<KeyCheck>;
 }
 
-async function checkKey(input: VerificationInput, authority: AskedAuthority, checklist: Checklist): Promise<KeyStep> {
+async function checkKey(
+  input: VerificationInput,
+  statement: Envelope | undefined,
+  authority: AskedAuthority,
+  checklist: Checklist,
+): Promise<KeyStep> {
   const title = `key of ${authority.policy}/${authority.authority}`;
-  const request = { ...input, policy: authority.policy, authority: authority.authority };
+  const told = authority.key === undefined || statement === undefined ? {} : { statement };
+  const request = { ...input, ...told, policy: authority.policy, authority: authority.authority };
   const key = await runCheck(
     {
       title,

@@ -1,8 +1,13 @@
+import { isReasonCode, type Reason } from './reason.ts';
+import { isRecord } from './record.ts';
+
 /** Payload type of the envelope in which a worker states its policy revision. */
 export const POLICY_HEAD_PAYLOAD_TYPE = 'application/vnd.portcullis.policy-head.v1+json';
 
 /** Which policy revision is applied, stated by a worker; nodes ask for verifications by it. */
 export interface PolicyHead {
+  /** What is known of the keys in KMS that the policy names: told, so that a fleet asks once. Absent where it names none. */
+  readonly keys?: readonly KeyStatement[];
   /** Hex of the content hash over the policy directory and the trust roots that it names. */
   readonly policyRevision: string;
   /** RFC 3339 times, UTC. */
@@ -10,12 +15,59 @@ export interface PolicyHead {
   readonly expiresAt: string;
 }
 
+/** What a worker found out about one key in a KMS. Never bytes of a key. */
+export interface KeyStatement {
+  /** As the policy names it. */
+  readonly uri: string;
+  /** As its owner knows it: an ARN, a path with its version. */
+  readonly resource: string;
+  /** RFC 3339, UTC: when the service was asked. */
+  readonly checkedAt: string;
+  /** Hex SHA-256 of the public keys that are good; empty where none is. */
+  readonly keyIds: readonly string[];
+  /** Why none is. */
+  readonly unusable?: Reason;
+}
+
+/** Keys that one statement tells about, and versions of one key: what is beyond is asked for by each worker. */
+export const MAX_KEY_STATEMENTS = 100;
+const MAX_KEY_IDS = 100;
+const MAX_TEXT = 2_000;
+
 /** Reads a policy head out of JSON whose signature has been checked; `undefined` for anything else. */
 export function parsePolicyHead(json: unknown): PolicyHead | undefined {
   if (typeof json !== 'object' || json === null) return undefined;
-  const { policyRevision, statedAt, expiresAt } = json as { [K in keyof PolicyHead]?: unknown };
+  const { policyRevision, statedAt, expiresAt, keys } = json as { [K in keyof PolicyHead]?: unknown };
   if (typeof policyRevision !== 'string' || !/^[0-9a-f]{64}$/.test(policyRevision)) return undefined;
   if (typeof statedAt !== 'string' || Number.isNaN(Date.parse(statedAt))) return undefined;
   if (typeof expiresAt !== 'string' || Number.isNaN(Date.parse(expiresAt))) return undefined;
-  return { policyRevision, statedAt, expiresAt };
+  if (keys === undefined) return { policyRevision, statedAt, expiresAt };
+  if (!Array.isArray(keys) || keys.length > MAX_KEY_STATEMENTS) return undefined;
+  const read = keys.map(parseKeyStatement).filter((key) => key !== undefined);
+  return read.length === keys.length ? { policyRevision, statedAt, expiresAt, keys: read } : undefined;
+}
+
+function parseKeyStatement(json: unknown): KeyStatement | undefined {
+  if (!isRecord(json)) return undefined;
+  const { uri, resource, checkedAt, keyIds, unusable } = json as { [K in keyof KeyStatement]?: unknown };
+  if (!isText(uri) || !isText(resource) || !isText(checkedAt) || Number.isNaN(Date.parse(checkedAt))) return undefined;
+  if (!Array.isArray(keyIds) || keyIds.length > MAX_KEY_IDS || !keyIds.every(isKeyId)) return undefined;
+  const told = { uri, resource, checkedAt, keyIds };
+  if (unusable === undefined) return keyIds.length > 0 ? told : undefined;
+  const reason = parseReason(unusable);
+  return reason === undefined || keyIds.length > 0 ? undefined : { ...told, unusable: reason };
+}
+
+function parseReason(json: unknown): Reason | undefined {
+  if (!isRecord(json)) return undefined;
+  const { code, sentence } = json as { [K in keyof Reason]?: unknown };
+  return isText(code) && isReasonCode(code) && isText(sentence) ? { code, sentence } : undefined;
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= MAX_TEXT;
+}
+
+function isKeyId(value: unknown): value is string {
+  return typeof value === 'string' && /^[0-9a-f]{64}$/.test(value);
 }

@@ -1,4 +1,5 @@
 import type { Digest } from './digest.ts';
+import type { Envelope } from './verdict.ts';
 
 /** What a node asks: may this digest enter under this name, by this revision of the policy? */
 export interface VerificationInput {
@@ -7,4 +8,6 @@ export interface VerificationInput {
   readonly name: string;
   readonly digest: Digest;
   readonly policyRevision: string;
+  /** The signed statement that the node asks by, where it tells about keys in a KMS: workers believe what it says of them. */
+  readonly statement?: Envelope;
 }

@@ -62,9 +62,10 @@ async function sign(
   signatures: SignatureSet,
   checklist: Checklist,
 ): Promise<SignedVerdict> {
+  const { statement: _, ...asked } = input;
   const proven = new Set(evaluation.signers.map((signer) => signer.evidence));
   const request = {
-    claim: { ...input, ...evaluation },
+    claim: { ...asked, ...evaluation },
     evidence: signatures.signatures.filter((signature) => proven.has(signature.blob)),
   };
   const signed = await runCheck(

@@ -4,6 +4,7 @@ import { holds } from '../sigstore/raw-signature.ts';
 import { createFlight, type Flight } from './flight.ts';
 import type { KeyManager, KeyProvider, KeyReference } from './managed-key.ts';
 import type { CheckedKey, KeyFreshness, ManagedKeys, PreviousKey } from './managed-keys.ts';
+import { ageOf, describedBy, toStatement } from './shared-state.ts';
 import { type Stopwatch, startStopwatch } from './stopwatch.ts';
 
 export interface ManagedKeysOptions {
@@ -93,6 +94,25 @@ export function createManagedKeys({ managers, now = Date.now }: ManagedKeysOptio
       } catch (error) {
         if (!isInability(error) || signal.aborted) throw error;
         return lastKnown(entry.known, { maxAgeMs, staleMs }, error);
+      }
+    },
+
+    statements() {
+      return [...entries.values()].flatMap(({ known }) => (known === undefined ? [] : [toStatement(known.checked)]));
+    },
+
+    learn(statements) {
+      for (const statement of statements) {
+        const entry = entries.get(statement.uri);
+        const age = ageOf(statement, now());
+        if (entry?.known === undefined || age === undefined || age >= entry.known.age.ms()) continue;
+        const { checked } = entry.known;
+        const description = describedBy(statement, checked.description);
+        if (description === undefined) continue;
+        const told = startStopwatch(now, undefined, age);
+        const { reference } = checked;
+        const known = { reference, description, checkedAt: told.startedAt, before: before(entry.known, description) };
+        entry.known = { checked: known, age: told };
       }
     },
 

@@ -1,3 +1,4 @@
+import type { KeyStatement } from '../../workflows/policy-head.ts';
 import type { KeyDescription, KeyReference } from './managed-key.ts';
 
 /** How fresh the state of a key has to be. */
@@ -33,6 +34,13 @@ export interface ManagedKeys {
    * Throws the KMS_ codes, and KEY_STATE_STALE when the last state is older than that.
    */
   check(reference: KeyReference, freshness: KeyFreshness, signal: AbortSignal): Promise<CheckedKey>;
+  /** What is known of keys now, to be told to others. */
+  statements(): readonly KeyStatement[];
+  /**
+   * Takes over what another worker found out since, about keys whose public half is known here already. What is older
+   * than what is known, or about another key, is passed over. The caller has checked the signature.
+   */
+  learn(statements: readonly KeyStatement[]): void;
   /** Has the service itself verify. Throws the KMS_ codes. */
   verify(checked: CheckedKey, signed: Uint8Array, signature: Uint8Array, signal: AbortSignal): Promise<boolean>;
 }

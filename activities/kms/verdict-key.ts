@@ -31,6 +31,7 @@ export async function createManagedVerdictKey(
   }
   return {
     keyId: key.keyId,
+    publicKey: key.publicKey,
     async sign(payloadType, payload) {
       const bytes = preAuthEncoding(payloadType, payload);
       const made = await signChecked(manager, reference, bytes, new AbortController().signal).catch((error) => {

@@ -43,6 +43,9 @@ const SCENES: Readonly<Record<string, Partial<Activities>>> = {
     verifySignature: async (asked) =>
       asked.signatures.length > 0 ? await good.verifySignature(asked) : { satisfied: false, rejected: [] },
   },
+  'key-disabled': {
+    checkKey: async () => ({ usable: false, code: 'KEY_DISABLED', sentence: 'its owner disabled it' }),
+  },
   'log-lookup': { resolvePolicy: withLog('lookup') },
   warned: {
     resolvePolicy: async () => ({

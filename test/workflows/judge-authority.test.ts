@@ -3,9 +3,10 @@ import { after, before, describe, it } from 'node:test';
 import { outcomeOf, reasonsOf } from '../../shim/decision.ts';
 import type { Activities, LogMode, MatchingAuthority, MatchingPolicy } from '../../workflows/activities.ts';
 import { type DevServer, startDevServer } from '../support/dev-server.ts';
-import { lasting, passing } from '../support/evidence.ts';
+import { createTestActivities, lasting, passing, TEST_REVISION } from '../support/evidence.ts';
 import { digestOf } from '../support/verdicts.ts';
-import { codesOf, withWorker } from '../support/workflow-node.ts';
+import { codesOf, TEST_DIGEST, testVerdictKey, withWorker } from '../support/workflow-node.ts';
+import { startWorkflowWorker } from '../support/workflow-worker.ts';
 
 let server: DevServer;
 before(async () => {
@@ -124,6 +125,57 @@ describe('a transparency log', () => {
         assert.deepEqual([outcomeOf(answered), answered.workflowId], ['allow', waiting.workflowId]);
       });
     }
+  });
+});
+
+describe('a key in a KMS', () => {
+  it('that is no use refuses with the word of its owner, and judges nothing', async () => {
+    const checkKey: Activities['checkKey'] = async () => ({
+      ...{ usable: false, code: 'KEY_DISABLED', sentence: 'the owner of arn:aws:kms:demo disabled it' },
+    });
+    const verifySignature = () => assert.fail('judged by a key that is no use');
+    const resolvePolicy = matching({ authorities: [authority('ci', { key: 'awskms:///alias/demo' })] });
+    await withWorker(server.address, { resolvePolicy, checkKey, verifySignature }, async ({ ask }) => {
+      const decision = await ask();
+      assert.deepEqual([outcomeOf(decision), codesOf(decision)], ['deny', ['KEY_DISABLED']]);
+      assert.match(reasonsOf(decision)[0].sentence, /^the owner of arn:aws:kms:demo disabled it; policy "demo" wants/);
+    });
+  });
+
+  it('that is no use is no matter where another authority is satisfied', async () => {
+    const checkKey: Activities['checkKey'] = async ({ authority: name }) =>
+      name === 'a'
+        ? { usable: false, code: 'KEY_DISABLED', sentence: 'disabled' }
+        : { usable: true, keyId: '12'.repeat(32), detail: 'ECDSA P-256' };
+    const authorities = [authority('a', { key: 'awskms:///alias/a' }), authority('b')];
+    const verifySignature: Activities['verifySignature'] = async () => ({
+      satisfied: true,
+      signers: [{ authority: 'demo/b', identity: 'b', evidence: first }],
+    });
+    const fetchSignatures = async () => found(first);
+    const activities = { resolvePolicy: matching({ authorities }), checkKey, verifySignature, fetchSignatures };
+    await withWorker(server.address, activities, async ({ ask }) => assert.equal(outcomeOf(await ask()), 'allow'));
+  });
+
+  it('is told about to whoever looks at it, as the node was told', async () => {
+    const statement = { payloadType: 'x', payload: 'AAAA', signatures: [] };
+    const told: unknown[] = [];
+    const checkKey: Activities['checkKey'] = async (asked) => {
+      told.push(asked.statement);
+      return { usable: true, keyId: '12'.repeat(32), detail: 'ECDSA P-256' };
+    };
+    const authorities = [authority('a', { key: 'awskms:///alias/a' }), authority('b')];
+    const worker = await startWorkflowWorker(
+      server.address,
+      createTestActivities(testVerdictKey, { resolvePolicy: matching({ authorities }), checkKey }),
+    );
+    const input = { decisionId: '0123456789abc', name: '127.0.0.1:5000/demo/told:v1', digest: TEST_DIGEST };
+    await worker.backend.verify(
+      { workflowId: 'verify/told', input: { ...input, policyRevision: TEST_REVISION, statement }, node: 'n' },
+      Date.now() + 8_000,
+    );
+    await worker.stop();
+    assert.deepEqual(told, [statement, undefined]);
   });
 });
 

@@ -1,0 +1,53 @@
+import { verify } from 'node:crypto';
+import { preAuthEncoding } from '../workflows/dsse.ts';
+import { MAX_KEY_STATEMENTS, POLICY_HEAD_PAYLOAD_TYPE, parsePolicyHead } from '../workflows/policy-head.ts';
+import type { Envelope } from '../workflows/verdict.ts';
+import type { Dependencies } from './dependencies.ts';
+import { MAX_KMS_REQUEST_MS } from './limits.ts';
+import type { VerdictKey } from './verdict-key.ts';
+
+/** A state is asked for again when it is this part of its age, so that nobody finds it too old. */
+const REFRESH_AT = 0.7;
+
+/** What is told to other workers about the keys in KMS that the policy names. */
+export function keyStatements({ policy, keys }: Pick<Dependencies, 'policy' | 'keys'>) {
+  const named = managedSigners(policy.current());
+  if (named.length === 0) return undefined;
+  const uris = new Set(named.map(({ reference }) => reference.uri));
+  const told = keys.statements().filter(({ uri }) => uris.has(uri));
+  return told.slice(0, MAX_KEY_STATEMENTS);
+}
+
+/** Keeps the states of those keys fresh, in the background: one worker does it for the fleet. */
+export function refreshKeys({ policy, keys }: Pick<Dependencies, 'policy' | 'keys'>): void {
+  for (const { reference, freshness } of managedSigners(policy.current())) {
+    const maxAgeMs = freshness.maxAgeMs * REFRESH_AT;
+    // Whoever needs the key will hear why it could not be asked for.
+    keys.check(reference, { maxAgeMs, staleMs: 0 }, AbortSignal.timeout(MAX_KMS_REQUEST_MS)).catch(() => undefined);
+  }
+}
+
+/** Takes over what another worker with the same verdict key signed about keys in KMS. Anything else teaches nothing. */
+export function learnKeys({ keys, verdictKey }: Pick<Dependencies, 'keys' | 'verdictKey'>, statement: Envelope): void {
+  const content = openStatement(verdictKey, statement);
+  const head = content === undefined ? undefined : parsePolicyHead(content);
+  if (head?.keys !== undefined) keys.learn(head.keys);
+}
+
+function openStatement({ publicKey }: VerdictKey, { payloadType, payload, signatures }: Envelope): unknown {
+  if (payloadType !== POLICY_HEAD_PAYLOAD_TYPE) return undefined;
+  const bytes = Buffer.from(payload, 'base64');
+  const signed = preAuthEncoding(payloadType, bytes);
+  const algorithm = publicKey.asymmetricKeyType === 'ed25519' ? null : 'sha256';
+  try {
+    const holds = signatures.some(({ sig }) => verify(algorithm, signed, publicKey, Buffer.from(sig, 'base64')));
+    return holds ? JSON.parse(bytes.toString('utf8')) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function managedSigners(load: ReturnType<Dependencies['policy']['current']>) {
+  const authorities = load.ok ? load.set.policies.flatMap((policy) => policy.authorities) : [];
+  return authorities.flatMap(({ signer }) => (signer.kind === 'kms' ? [signer] : []));
+}

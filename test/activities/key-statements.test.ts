@@ -1,0 +1,205 @@
+import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { describePolicy } from '../../activities/describe-policy.ts';
+import { learnKeys } from '../../activities/key-statements.ts';
+import { createManagedKeys } from '../../activities/kms/checked-keys.ts';
+import type { KeyDescription, KeyManager } from '../../activities/kms/managed-key.ts';
+import type { ManagedSigner, PolicyLoad } from '../../activities/policy/policy-set.ts';
+import { describeKey } from '../../activities/sigstore/key.ts';
+import { createVerdictKey, loadVerdictKey } from '../../activities/verdict-key.ts';
+import { type PolicyHead, parsePolicyHead } from '../../workflows/policy-head.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+
+const URI = 'awskms:///alias/release';
+const MINUTE = 60_000;
+const reference = { provider: 'awskms', uri: URI } as const;
+const freshness = { maxAgeMs: 5 * MINUTE, staleMs: 0 };
+const signer: ManagedSigner = { kind: 'kms', reference, hashAlgorithm: undefined, freshness, verification: 'local' };
+const signal = new AbortController().signal;
+
+function verificationKey() {
+  const described = describeKey(generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey, undefined);
+  assert.ok(described.ok);
+  return described.key;
+}
+
+/** A KMS that says what it is told to say, and counts how often it is asked. */
+function createService() {
+  const service = {
+    asked: 0,
+    answer: { resource: 'arn:release', state: { kind: 'usable' }, keys: [verificationKey()] } as KeyDescription,
+  };
+  const manager: KeyManager = {
+    describe: async () => {
+      service.asked++;
+      return service.answer;
+    },
+    verify: () => assert.fail('asked to verify'),
+    sign: () => assert.fail('asked to sign'),
+  };
+  return { service, manager };
+}
+
+/** Two workers of one fleet: the same policy and verdict key, clocks of their own that the test sets. */
+async function fleet(t: TestContext) {
+  const folder = await temporaryFolder();
+  t.after(() => folder[Symbol.asyncDispose]());
+  const files = [join(folder.path, 'verdict.key'), join(folder.path, 'verdict.pub')] as const;
+  await createVerdictKey(...files);
+  const verdictKey = await loadVerdictKey(files[0]);
+  const { service, manager } = createService();
+  const rule = { log: undefined, timestamps: undefined, observers: 0, attestations: [], sources: [] } as const;
+  const authority = { name: 'release', signer, ...rule, formats: [], coversIndexChildren: false };
+  const policies = [
+    { name: 'demo', file: 'demo.yaml', images: [], mode: 'enforce', authorities: [authority] },
+  ] as const;
+  const set = { revision: 'c'.repeat(64), policies, trustRoots: [], pullSecrets: new Map() };
+  const load: PolicyLoad = { ok: true, set };
+  const clock = { now: Date.now() };
+  const worker = () => ({
+    policy: { current: () => load },
+    trust: { find: () => assert.fail('no trust root'), revision: () => '' },
+    keys: createManagedKeys({ managers: async () => manager, now: () => clock.now }),
+    verdictKey,
+  });
+  return { clock, service, first: worker(), second: worker(), describe: describePolicy };
+}
+
+function headOf(payload: string): PolicyHead {
+  const head = parsePolicyHead(JSON.parse(Buffer.from(payload, 'base64').toString('utf8')));
+  assert.ok(head !== undefined);
+  return head;
+}
+
+describe('what workers tell each other about keys in a KMS', () => {
+  it('is their state, and nothing of the key itself', async (t) => {
+    const { first, describe } = await fleet(t);
+    await first.keys.check(reference, freshness, signal);
+    const statement = await describe(first);
+    const { keys = [] } = headOf(statement.payload);
+    assert.deepEqual(
+      keys.map(({ uri, resource }) => ({ uri, resource })),
+      [{ uri: URI, resource: 'arn:release' }],
+    );
+    const text = Buffer.from(statement.payload, 'base64').toString('utf8');
+    assert.doesNotMatch(text, /PUBLIC KEY|MFkw/);
+  });
+
+  it('spares the others from asking', async (t) => {
+    const { clock, service, first, second, describe } = await fleet(t);
+    await first.keys.check(reference, freshness, signal);
+    await second.keys.check(reference, freshness, signal);
+    assert.equal(service.asked, 2, 'each fetches the public key once');
+    for (let window = 1; window <= 5; window++) {
+      clock.now += 5 * MINUTE + 1;
+      await first.keys.check(reference, freshness, signal);
+      learnKeys(second, await describe(first));
+      const { checkedAt } = await second.keys.check(reference, freshness, signal);
+      assert.equal(service.asked, 2 + window, 'once for the fleet');
+      assert.ok(clock.now - checkedAt >= 0 && clock.now - checkedAt < 10_000);
+    }
+  });
+
+  it('is believed when it says that a key is no use', async (t) => {
+    const { clock, service, first, second, describe } = await fleet(t);
+    await first.keys.check(reference, freshness, signal);
+    await second.keys.check(reference, freshness, signal);
+    clock.now += 4 * MINUTE;
+    const unusable = { kind: 'unusable', code: 'KEY_DISABLED', sentence: 'its owner disabled it' } as const;
+    service.answer = { resource: 'arn:release', state: unusable, keys: [] };
+    await first.keys.check(reference, { ...freshness, maxAgeMs: MINUTE }, signal);
+    learnKeys(second, await describe(first));
+    const { description } = await second.keys.check(reference, freshness, signal);
+    assert.deepEqual(description.state, unusable);
+  });
+
+  it('is kept fresh by whoever states the policy, whether or not anybody pulls', async (t) => {
+    const { clock, service, first, describe } = await fleet(t);
+    await describe(first);
+    await new Promise(setImmediate);
+    assert.equal(service.asked, 1);
+    clock.now += 4 * MINUTE;
+    await describe(first);
+    await new Promise(setImmediate);
+    assert.equal(service.asked, 2);
+    await describe(first);
+    assert.equal(service.asked, 2);
+  });
+
+  it('teaches nothing when it is old, unsigned, about another key, or from the future', async (t) => {
+    const { clock, service, first, second, describe } = await fleet(t);
+    await first.keys.check(reference, freshness, signal);
+    await second.keys.check(reference, freshness, signal);
+    const old = await describe(first);
+    clock.now += 5 * MINUTE + 1;
+    learnKeys(second, old);
+    await second.keys.check(reference, freshness, signal);
+    assert.equal(service.asked, 3, 'an old state is not a fresh one');
+
+    clock.now += 5 * MINUTE + 1;
+    await first.keys.check(reference, freshness, signal);
+    const good = await describe(first);
+    const [signature] = good.signatures;
+    assert.ok(signature !== undefined);
+    const bent = { ...headOf(good.payload), policyRevision: 'd'.repeat(64) };
+    const payload = Buffer.from(JSON.stringify(bent)).toString('base64');
+    for (const forged of [
+      { ...good, payload },
+      { ...good, signatures: [] },
+      { ...good, signatures: [{ ...signature, sig: 'AAAA' }] },
+      { ...good, payloadType: 'application/vnd.in-toto+json' },
+    ]) {
+      learnKeys(second, forged);
+    }
+    await second.keys.check(reference, freshness, signal);
+    assert.equal(service.asked, 5, 'nothing was learned from what is not signed');
+
+    clock.now += 5 * MINUTE + 1;
+    service.answer = { ...service.answer, keys: [verificationKey()] };
+    await first.keys.check(reference, freshness, signal);
+    learnKeys(second, await describe(first));
+    const changed = await second.keys.check(reference, freshness, signal);
+    assert.equal(service.asked, 7, 'the public half of another key is not here');
+    assert.deepEqual(changed.description.keys, service.answer.keys);
+
+    const before = await second.keys.check(reference, freshness, signal);
+    clock.now += MINUTE;
+    await first.keys.check(reference, { ...freshness, maxAgeMs: 1_000 }, signal);
+    const future = await describe(first);
+    clock.now -= MINUTE;
+    learnKeys(second, future);
+    assert.equal((await second.keys.check(reference, freshness, signal)).checkedAt, before.checkedAt);
+  });
+});
+
+describe('a policy head', () => {
+  it('with keys that are no statements of keys is none', () => {
+    const key = { uri: URI, resource: 'arn:x', checkedAt: '2026-11-25T00:00:00.000Z', keyIds: ['ab'.repeat(32)] };
+    const head = (keys: unknown) => ({
+      policyRevision: 'c'.repeat(64),
+      statedAt: '2026-11-25T00:00:00.000Z',
+      expiresAt: '2026-11-25T00:01:00.000Z',
+      keys,
+    });
+    assert.deepEqual(parsePolicyHead(head([key]))?.keys, [key]);
+    const unusable = { code: 'KEY_DISABLED', sentence: 'disabled' };
+    assert.deepEqual(parsePolicyHead(head([{ ...key, keyIds: [], unusable }]))?.keys, [
+      { ...key, keyIds: [], unusable },
+    ]);
+    for (const bad of [
+      ...[null, 7, 'x', {}, [null], [7], [[]], Array(101).fill(key)],
+      ...[
+        { uri: 7 },
+        { resource: 'x'.repeat(2_001) },
+        { checkedAt: 'yesterday' },
+        { keyIds: ['ab'] },
+        { keyIds: 'ab' },
+      ].map((bent) => [{ ...key, ...bent }]),
+      ...[[{ ...key, keyIds: [] }], [{ ...key, unusable }], [{ ...key, keyIds: [], unusable: { code: 'BECAUSE' } }]],
+    ]) {
+      assert.equal(parsePolicyHead(head(bad)), undefined, JSON.stringify(bad)?.slice(0, 100));
+    }
+  });
+});
