@@ -32,7 +32,9 @@ function judged(
 const codeOf = (judgement: string) => judgement.split(':')[0];
 
 describe('a trust root that is read from its file', () => {
-  for (const base of Object.values<Base>(BASES).filter(({ require }) => require === undefined)) {
+  // One that is judged at its own time proves nothing later, whatever the trust root.
+  const timed = Object.values<Base>(BASES).filter(({ require, judgedAt }) => (require ?? judgedAt) === undefined);
+  for (const base of timed) {
     it(`proves what it should: ${base.name}`, () => {
       assert.equal(
         judged(base, () => {}),
