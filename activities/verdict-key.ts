@@ -90,12 +90,20 @@ function toVerdictKey(key: KeyObject): VerdictKey {
 /** Makes a verdict key pair (ECDSA P-256, as KMS offers it too). Never overwrites: throws when a file is there. */
 export async function createVerdictKey(privateFile: string, publicFile: string): Promise<void> {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const fresh = { flag: 'wx' } as const;
-  for (const file of [privateFile, publicFile]) {
-    const there = await stat(file).catch(() => undefined);
-    if (there !== undefined)
-      throw new Error(`keys: ${file} is there already and is left alone; choose another directory`);
-  }
-  await writeFile(privateFile, privateKey.export({ type: 'pkcs8', format: 'pem' }), { ...fresh, mode: 0o600 });
-  await writeFile(publicFile, publicKey.export({ type: 'spki', format: 'pem' }), { ...fresh, mode: 0o644 });
+  for (const file of [privateFile, publicFile]) await requireAbsent(file);
+  const pem = privateKey.export({ type: 'pkcs8', format: 'pem' });
+  await writeFile(privateFile, pem, { flag: 'wx', mode: 0o600 });
+  await writePublicKey(publicFile, publicKey);
+}
+
+/** Throws when a file is there: it may be the key that nodes believe. */
+export async function requireAbsent(file: string): Promise<void> {
+  const there = await stat(file).catch(() => undefined);
+  if (there !== undefined)
+    throw new Error(`keys: ${file} is there already and is left alone; choose another directory`);
+}
+
+/** Writes the half of a verdict key that nodes get, as PEM. Never overwrites. */
+export async function writePublicKey(file: string, publicKey: KeyObject): Promise<void> {
+  await writeFile(file, publicKey.export({ type: 'spki', format: 'pem' }), { flag: 'wx', mode: 0o644 });
 }

@@ -4,13 +4,13 @@ import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { DURABLE_ATTEMPT_MS } from '../workflows/deadlines.ts';
 import { createActivities } from './activities.ts';
+import { openVerdictKey } from './open-verdict-key.ts';
 import { createResources } from './resources.ts';
-import { loadVerdictKey } from './verdict-key.ts';
 
 export interface WorkerOptions {
   /** Directory of policy documents. */
   readonly policy: string;
-  /** PEM file of the verdict signing key. */
+  /** The verdict signing key: a PEM file, or the URI of a key in a KMS. */
   readonly verdictKey: string;
   /** Directory for what has to survive a restart: trust roots, and the newest checkpoint of each log. */
   readonly state: string | undefined;
@@ -33,7 +33,7 @@ const RECONNECT_MS = 1_000;
 /**
  * Runs a worker until `signal` fires. Comes up with an invalid policy, and then answers every verification with the
  * first problem; comes up before Temporal, and waits for it. Throws, with what to do, when the verdict key or the
- * workflow bundle can't be read.
+ * workflow bundle can't be read, or the KMS that holds the key doesn't sign.
  */
 export async function runWorker(options: WorkerOptions, signal: AbortSignal): Promise<void> {
   installRuntime(options.metrics);
@@ -42,7 +42,7 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
       `expected the workflow bundle at ${options.workflowBundle}, found none; make it with "npm run build"`,
     );
   });
-  const resources = await createResources({ ...options, verdictKey: await loadVerdictKey(options.verdictKey) }, log);
+  const resources = await createResources({ ...options, verdictKey: await openVerdictKey(options.verdictKey) }, log);
   const connection = await connect(signal);
   if (connection === undefined) return resources.stop();
   try {

@@ -16,6 +16,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   explain: async () => (await import('../shim/cli/explain.ts')).explainCommand,
   'policy check': async () => (await import('../activities/cli/policy-check.ts')).policyCheckCommand,
   'conformance verify-bundle': async () => (await import('../activities/cli/conformance.ts')).conformanceCommand,
+  'keys list': async () => (await import('../shim/cli/keys-list.ts')).keysListCommand,
   'keys init': async () => (await import('../activities/cli/keys-init.ts')).keysInitCommand,
 };
 

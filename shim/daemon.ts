@@ -7,14 +7,14 @@ import type { Log } from './log.ts';
 import { createMetrics, type ListenAddress, type Metrics, serveMetrics } from './metrics.ts';
 import { watchPolicy } from './policy-watch.ts';
 import { type Backend, connectBackend } from './temporal.ts';
-import { loadVerdictKeys, type VerdictKeys } from './verdict-keys.ts';
+import { watchVerdictKeys } from './verdict-key-watch.ts';
 
 export interface DaemonOptions {
   /** The launcher's Unix socket. */
   readonly launcherSocket: string;
   /** The Unix socket of the gRPC service. */
   readonly grpcSocket: string;
-  /** A PEM public key, or a directory of `*.pub` files. */
+  /** A PEM public key, or a directory of `*.pub` files; `NAME.json` beside a key limits when it is believed. */
   readonly verdictKeys: string;
   readonly taskQueue: string;
   readonly node: string;
@@ -23,7 +23,7 @@ export interface DaemonOptions {
 }
 
 export interface Daemon {
-  /** Reads the verdict keys again; keeps the old ones when the new ones can't be read. */
+  /** Reads the verdict keys at once, which otherwise takes some seconds; keeps the old ones when the path can't be read. */
   reload(): Promise<void>;
   /** Drains: new pulls are refused with a reason, running ones are answered, for at most `graceMs`. */
   stop(graceMs: number): Promise<void>;
@@ -37,36 +37,25 @@ const FLUSH_MS = 300;
  * a key, a socket or the port of the metrics can't be had, and then leaves nothing open.
  */
 export async function startDaemon(options: DaemonOptions, log: Log): Promise<Daemon> {
-  let keys: VerdictKeys = await loadVerdictKeys(options.verdictKeys);
+  const verdictKeys = await watchVerdictKeys(options.verdictKeys, log);
   let policyKnown = () => {};
   const backend = connectBackend(options.taskQueue);
-  const policy = watchPolicy(
-    backend,
-    () => keys,
-    ({ policyRevision, statedAt }) => {
-      log.info('policy revision', { policyRevision, statedAt });
-      policyKnown();
-    },
-  );
-  const metrics = createMetrics(policy.age);
-  const gate = { backend, policy, keys: () => keys, node: options.node };
+  const policy = watchPolicy(backend, verdictKeys.keys, ({ policyRevision, statedAt }) => {
+    log.info('policy revision', { policyRevision, statedAt });
+    policyKnown();
+  });
+  const metrics = createMetrics(policy.age, verdictKeys.keys);
+  const gate = { backend, policy, keys: verdictKeys.keys, onVerdict: metrics.verdictBy, node: options.node };
   const intake = openIntake((request, how) => decide(gate, request, how), metrics, log);
-  const opened: Closers = [() => backend.close(), () => policy.stop()];
+  const opened: Closers = [() => backend.close(), () => policy.stop(), () => verdictKeys.stop()];
   const verifier = await openFronts(options, intake, backend, metrics, opened);
   policyKnown = () => verifier.setServing(true);
   if (policy.age() !== undefined) policyKnown();
   const { launcherSocket, grpcSocket, node } = options;
-  log.info('ready', { launcherSocket, grpcSocket, verdictKeys: keys.size, node });
+  log.info('ready', { launcherSocket, grpcSocket, verdictKeys: verdictKeys.keys().size, node });
 
   return {
-    async reload() {
-      try {
-        keys = await loadVerdictKeys(options.verdictKeys);
-        log.info('reloaded', { verdictKeys: keys.size });
-      } catch (error) {
-        log.warn('not reloaded, the verdict keys stay as they were', { error: String(error) });
-      }
-    },
+    reload: verdictKeys.reload,
     async stop(graceMs) {
       policyKnown = () => {};
       verifier.setServing(false);

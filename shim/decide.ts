@@ -21,6 +21,8 @@ export interface Gate {
   readonly backend: Backend;
   readonly policy: PolicyWatch;
   readonly keys: () => VerdictKeys;
+  /** Told which key signed each verdict that is believed. */
+  readonly onVerdict?: (keyId: string) => void;
   /** The name of this node, for people. */
   readonly node: string;
 }
@@ -101,8 +103,12 @@ async function ask(gate: Gate, question: Question): Promise<Answer> {
 
 function judge(gate: Gate, question: Question, carried: unknown): Answer {
   const check = checkVerdict(carried, question.key, gate.keys(), Date.now());
-  if (check.kind === 'refused') return { stale: false, decision: refuse(question, check.reason) };
+  // A shared verdict may be older than the end of its key's window: one that is signed now need not be.
+  if (check.kind === 'refused') {
+    return { stale: check.outlived === true, decision: refuse(question, check.reason) };
+  }
   const { verdict } = check;
+  gate.onVerdict?.(check.keyId);
   const decision: Decision = { by: 'verdict', verdict, workflowId: question.workflowId };
   if (check.kind === 'good') return { stale: false, decision };
   // A refusal needs no freshness: when nothing newer comes, it is told as it was reached.

@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Outcome, ReasonCode } from '../workflows/reason.ts';
+import type { VerdictKeys } from './verdict-keys.ts';
 
 /** Who asked: containerd through the launcher, or a gRPC caller. */
 export type Front = 'launcher' | 'grpc';
@@ -9,11 +10,18 @@ export type Front = 'launcher' | 'grpc';
 export interface Metrics {
   /** A decision was asked for; call the answer when it is there. */
   begin(front: Front): (outcome: Outcome, reason: ReasonCode) => void;
+  /** A verdict was believed that the key with this id signed. */
+  verdictBy(keyId: string): void;
   render(): Promise<{ readonly contentType: string; readonly body: string }>;
 }
 
+/** The metrics that `portcullis keys list` reads. */
+export const VERDICTS_BY_KEY = 'portcullis_verdicts_by_key_total';
+export const KEY_LAST_USED = 'portcullis_verdict_key_last_used_timestamp_seconds';
+export const KEY_NOT_AFTER = 'portcullis_verdict_key_not_after_timestamp_seconds';
+
 /** Makes the metrics in a registry of their own; `policyAge` is the age in ms of the newest policy statement. */
-export function createMetrics(policyAge: () => number | undefined): Metrics {
+export function createMetrics(policyAge: () => number | undefined, keys: () => VerdictKeys): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const decisions = new Counter({
@@ -43,7 +51,9 @@ export function createMetrics(policyAge: () => number | undefined): Metrics {
       this.set(age === undefined ? -1 : age / 1_000);
     },
   });
+  const verdictBy = countByKey(registry, keys);
   return {
+    verdictBy,
     begin(front) {
       const started = performance.now();
       running.inc();
@@ -54,6 +64,38 @@ export function createMetrics(policyAge: () => number | undefined): Metrics {
       };
     },
     render: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
+  };
+}
+
+/** Which verdict keys there are, until when, and what they signed: the end of a rotation can be read off. */
+function countByKey(registry: Registry, keys: () => VerdictKeys): (keyId: string) => void {
+  const registers = [registry];
+  const labelNames = ['key'] as const;
+  const verdicts = new Counter({
+    ...{ name: VERDICTS_BY_KEY, labelNames, registers },
+    help: 'Believed verdicts by the id of the key that signed them.',
+    collect() {
+      for (const key of keys().keys()) this.inc({ key }, 0);
+    },
+  });
+  const last = new Gauge({
+    ...{ name: KEY_LAST_USED, labelNames, registers },
+    help: 'When a verdict by this key was last believed, Unix time; 0 before the first.',
+    collect() {
+      for (const key of keys().keys()) this.inc({ key }, 0);
+    },
+  });
+  new Gauge({
+    ...{ name: KEY_NOT_AFTER, labelNames, registers },
+    help: 'Until when this key is believed, Unix time; +Inf without an end.',
+    collect() {
+      this.reset();
+      for (const [key, { window }] of keys()) this.set({ key }, window.notAfter / 1_000);
+    },
+  });
+  return (key) => {
+    verdicts.inc({ key });
+    last.set({ key }, Date.now() / 1_000);
   };
 }
 

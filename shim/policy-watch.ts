@@ -3,7 +3,7 @@ import { POLICY_HEAD_PAYLOAD_TYPE, type PolicyHead, parsePolicyHead } from '../w
 import type { Reason } from '../workflows/reason.ts';
 import type { Envelope } from '../workflows/verdict.ts';
 import { type Backend, BackendProblem } from './temporal.ts';
-import { openEnvelope, parseEnvelope, type VerdictKeys } from './verdict-keys.ts';
+import { believe, openEnvelope, parseEnvelope, type VerdictKeys } from './verdict-keys.ts';
 
 /** The revision to ask for, or why it isn't known. */
 export type KnownPolicy =
@@ -117,6 +117,8 @@ function readHead(answer: unknown, keys: VerdictKeys, nowMs: number): PolicyHead
     return unknown("is not signed by a verdict key of this node; give it the worker's current public key");
   const head = parsePolicyHead(opened.content);
   if (head === undefined) return unknown("can't be read by this version; upgrade the older of shim and worker");
+  const belief = believe(opened.signatories, head.statedAt, nowMs);
+  if (!belief.ok) return unknown(`is not believed: ${belief.problem}`);
   if (Date.parse(head.statedAt) > nowMs + CLOCK_SKEW_MS)
     return unknown(`is from the future (${head.statedAt}); compare the clocks of node and worker`);
   if (Date.parse(head.expiresAt) <= nowMs)

@@ -1,23 +1,24 @@
 import { CLOCK_SKEW_MS } from '../workflows/deadlines.ts';
 import type { Reason } from '../workflows/reason.ts';
-import type { Verdict } from '../workflows/verdict.ts';
+import type { Envelope, Verdict } from '../workflows/verdict.ts';
 import { fromStatement, STATEMENT_PAYLOAD_TYPE } from '../workflows/verification-summary.ts';
 import type { PullRequest } from './decision.ts';
-import { openEnvelope, parseEnvelope, type VerdictKeys } from './verdict-keys.ts';
+import { believe, openEnvelope, parseEnvelope, type VerdictKeys } from './verdict-keys.ts';
 
 export interface Expectation extends PullRequest {
   readonly policyRevision: string;
 }
 
-/** `stale` is a genuine verdict about this very pull whose time is over. */
+/** `stale` is a genuine verdict about this very pull whose time is over. `keyId` names the key that signed. */
 export type VerdictCheck =
-  | { readonly kind: 'good'; readonly verdict: Verdict }
-  | { readonly kind: 'stale'; readonly verdict: Verdict }
-  | { readonly kind: 'refused'; readonly reason: Reason };
+  | { readonly kind: 'good'; readonly verdict: Verdict; readonly keyId: string }
+  | { readonly kind: 'stale'; readonly verdict: Verdict; readonly keyId: string }
+  /** `outlived`: a key of this node signed it, and is outside its window; workers may have another one by now. */
+  | { readonly kind: 'refused'; readonly reason: Reason; readonly outlived?: true };
 
 /**
  * Judges what Temporal carried here: signed by a verdict key, about this name and digest, by the policy revision this
- * node asked for, and in its time. Everything is read from the signed payload; `answer` is otherwise not believed.
+ * node asked for, in its time and in that of the key. Everything is read from the signed payload; `answer` is otherwise not believed.
  */
 export function checkVerdict(answer: unknown, expected: Expectation, keys: VerdictKeys, nowMs: number): VerdictCheck {
   const envelope = parseEnvelope(
@@ -30,23 +31,31 @@ export function checkVerdict(answer: unknown, expected: Expectation, keys: Verdi
     );
   }
   const opened = openEnvelope(envelope, STATEMENT_PAYLOAD_TYPE, keys);
-  if (opened === undefined) {
-    const signers = envelope.signatures.map((signature) => signature.keyid.slice(0, 12)).join(', ');
-    return refuse(
-      'VERDICT_FORGED',
-      `the verdict's signature does not hold under any verdict key of this node (${[...keys.keys()].map((id) => id.slice(0, 12)).join(', ')}), it names key ${signers}`,
-    );
-  }
+  if (opened === undefined) return refuse('VERDICT_FORGED', strangerOf(envelope, keys));
   const verdict = fromStatement(opened.content);
   if (verdict === undefined)
     return refuse(
       'VERDICT_MISMATCH',
       'the signed statement is not a verdict of this version; upgrade the older of shim and worker',
     );
-  return checkContent(verdict, expected, nowMs);
+  const belief = believe(opened.signatories, verdict.decidedAt, nowMs);
+  if (!belief.ok) {
+    const sentence = `the verdict of ${verdict.decidedAt} is not believed: ${belief.problem}; see "portcullis keys list" on the node, and which key its workers sign with`;
+    return { ...refuse('VERDICT_FORGED', sentence), outlived: true };
+  }
+  return checkContent(verdict, belief.keyId, expected, nowMs);
 }
 
-function checkContent(verdict: Verdict, expected: Expectation, nowMs: number): VerdictCheck {
+function strangerOf(envelope: Envelope, keys: VerdictKeys): string {
+  const signers = envelope.signatures.map((signature) => signature.keyid.slice(0, 12)).join(', ');
+  if (keys.size === 0) {
+    return `this node has no verdict key any more and believes nobody; give it the workers' public key (the verdict names key ${signers})`;
+  }
+  const known = [...keys.keys()].map((id) => id.slice(0, 12)).join(', ');
+  return `the verdict's signature does not hold under any verdict key of this node (${known}), it names key ${signers}`;
+}
+
+function checkContent(verdict: Verdict, keyId: string, expected: Expectation, nowMs: number): VerdictCheck {
   for (const field of ['name', 'digest', 'policyRevision'] as const) {
     if (verdict[field] === expected[field]) continue;
     return refuse(
@@ -60,9 +69,9 @@ function checkContent(verdict: Verdict, expected: Expectation, nowMs: number): V
       `the verdict is from the future (${verdict.decidedAt}); compare the clocks of node and worker`,
     );
   }
-  return { kind: Date.parse(verdict.expiresAt) > nowMs ? 'good' : 'stale', verdict };
+  return { kind: Date.parse(verdict.expiresAt) > nowMs ? 'good' : 'stale', verdict, keyId };
 }
 
-function refuse(code: Reason['code'], sentence: string): VerdictCheck {
+function refuse(code: Reason['code'], sentence: string): { readonly kind: 'refused'; readonly reason: Reason } {
   return { kind: 'refused', reason: { code, sentence } };
 }

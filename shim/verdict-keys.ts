@@ -1,11 +1,23 @@
-import { createHash, createPublicKey, type KeyObject, verify } from 'node:crypto';
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { type KeyObject, verify } from 'node:crypto';
 import { preAuthEncoding } from '../workflows/dsse.ts';
 import type { Envelope } from '../workflows/verdict.ts';
+import { endOfWindow, type KeyWindow, positionIn } from './key-window.ts';
 
-/** The keys whose signature makes a statement a verdict, by key id (hex SHA-256 of the SPKI). Never empty. */
-export type VerdictKeys = ReadonlyMap<string, KeyObject>;
+/** A key that this node knows, and when it believes it. */
+export interface AcceptedKey {
+  readonly key: KeyObject;
+  readonly window: KeyWindow;
+  /** The name of its file, for people. */
+  readonly file: string;
+}
+
+/** The keys whose signature makes a statement a verdict, by key id (hex SHA-256 of the SPKI). Empty: the gate is shut. */
+export type VerdictKeys = ReadonlyMap<string, AcceptedKey>;
+
+/** A key under which a signature holds. It counts when it is also in its window: {@link believe}. */
+export interface Signatory extends AcceptedKey {
+  readonly keyId: string;
+}
 
 /** A verdict is some KiB; a carrier that sends more than this carries something else. */
 const MAX_PAYLOAD_LENGTH = 256 * 1024;
@@ -14,56 +26,44 @@ const MAX_PAYLOAD_LENGTH = 256 * 1024;
 const MAX_SIGNATURES = 8;
 
 /**
- * Loads the verdict keys of a node: one PEM public key, or all `*.pub` files of a directory. Throws when there is
- * none, because a node without a verdict key could never open its gate.
- */
-export async function loadVerdictKeys(path: string): Promise<VerdictKeys> {
-  const files = (await stat(path)).isDirectory()
-    ? (await readdir(path)).filter((file) => file.endsWith('.pub')).map((file) => join(path, file))
-    : [path];
-  const keys = new Map<string, KeyObject>();
-  for (const file of files) {
-    const key = parseVerdictKey(await readFile(file, 'utf8'), file);
-    keys.set(
-      createHash('sha256')
-        .update(key.export({ type: 'spki', format: 'der' }))
-        .digest('hex'),
-      key,
-    );
-  }
-  if (keys.size === 0)
-    throw new Error(
-      `verdict keys: expected at least one *.pub file in ${path}, found none; make a pair with "portcullis keys init"`,
-    );
-  return keys;
-}
-
-function parseVerdictKey(pem: string, file: string): KeyObject {
-  if (pem.includes('PRIVATE KEY')) {
-    throw new Error(`verdict keys: ${file} holds a private key; a node gets the public one only (the .pub file)`);
-  }
-  try {
-    return createPublicKey(pem);
-  } catch {
-    throw new Error(`verdict keys: expected a PEM public key in ${file}, found something else`);
-  }
-}
-
-/**
  * Opens an envelope (DSSE protocol, "Verification") and reads its JSON: the content comes out only when a verdict key
- * signed exactly these bytes as this payload type. The key id is a hint and decides nothing.
+ * signed exactly these bytes as this payload type. The key id is a hint and decides nothing. Whether one of the
+ * signatories counts is for {@link believe} to say, with the times that the content names.
  */
 export function openEnvelope(
   envelope: Envelope,
   payloadType: string,
   keys: VerdictKeys,
-): { readonly content: unknown } | undefined {
+): { readonly content: unknown; readonly signatories: readonly Signatory[] } | undefined {
   if (envelope.payloadType !== payloadType || envelope.payload.length > MAX_PAYLOAD_LENGTH) return undefined;
   const payload = Buffer.from(envelope.payload, 'base64');
   const signed = preAuthEncoding(payloadType, payload);
   const signatures = envelope.signatures.slice(0, MAX_SIGNATURES).map(({ sig }) => Buffer.from(sig, 'base64'));
-  const holds = signatures.some((signature) => keys.values().some((key) => verifySignature(key, signed, signature)));
-  return holds ? { content: parseJson(payload) } : undefined;
+  const signatories: Signatory[] = [];
+  for (const [keyId, accepted] of keys) {
+    if (!signatures.some((signature) => verifySignature(accepted.key, signed, signature))) continue;
+    signatories.push({ keyId, ...accepted });
+  }
+  return signatories.length > 0 ? { content: parseJson(payload), signatories } : undefined;
+}
+
+export type Belief =
+  | { readonly ok: true; readonly keyId: string }
+  /** A sentence: the key is known, and outside its window. */
+  | { readonly ok: false; readonly problem: string };
+
+/** Believes a statement by the first signatory whose window holds all of these times (RFC 3339 or Unix ms). */
+export function believe(signatories: readonly Signatory[], ...times: readonly (string | number)[]): Belief {
+  const at = times.map((time) => (typeof time === 'string' ? Date.parse(time) : time));
+  const good = signatories.find(({ window }) => at.every((time) => positionIn(window, time) === 'inside'));
+  if (good !== undefined) return { ok: true, keyId: good.keyId };
+  return { ok: false, problem: signatories.map((signatory) => outsideOf(signatory, at)).join('; ') };
+}
+
+function outsideOf({ keyId, file, window }: Signatory, times: readonly number[]): string {
+  const isOver = times.some((time) => positionIn(window, time) === 'after');
+  const end = isOver ? `ended at ${endOfWindow(window.notAfter)}` : `begins at ${endOfWindow(window.notBefore)}`;
+  return `key ${keyId.slice(0, 12)} (${file}) is known to this node and outside its window, which ${end}`;
 }
 
 /** `undefined` stands for bytes that are no JSON: no statement is written as that. */

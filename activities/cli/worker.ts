@@ -6,10 +6,11 @@ const DEFAULT_BUNDLE = fileURLToPath(new URL('../../dist/workflows.js', import.m
 
 const HELP = `Carries out verifications: fetches signatures, checks them by policy, signs verdicts.
 
-Usage: portcullis worker --policy DIR --verdict-key FILE [OPTIONS]
+Usage: portcullis worker --policy DIR --verdict-key KEY [OPTIONS]
 
   --policy DIR            directory of policy documents; changes are picked up by themselves (required)
-  --verdict-key FILE      private key that signs the verdicts, from "portcullis keys init" (required)
+  --verdict-key KEY       what signs the verdicts: the private key file of "portcullis keys init", or the URI of a key
+                          in a KMS of "portcullis keys init --kms", such as awskms:///alias/verdicts (required)
   --state DIR             what has to survive a restart is kept here: trust roots as their mirrors last told them, and the
                           newest checkpoint of each transparency log; without it a restart begins with neither
   --task-queue NAME       (default portcullis)

@@ -3,7 +3,8 @@ import type { Verdict } from '../../workflows/verdict.ts';
 import { fromStatement, STATEMENT_PAYLOAD_TYPE } from '../../workflows/verification-summary.ts';
 import { plainJson, plainText } from '../plain-text.ts';
 import { connectBackend, type RunState } from '../temporal.ts';
-import { loadVerdictKeys, openEnvelope, parseEnvelope, type VerdictKeys } from '../verdict-keys.ts';
+import { loadVerdictKeys } from '../verdict-key-files.ts';
+import { believe, openEnvelope, parseEnvelope, type VerdictKeys } from '../verdict-keys.ts';
 import { toWireCheck, toWireVerdict } from '../wire.ts';
 import { DEFAULT_TASK_QUEUE } from './options.ts';
 import { createStaircase } from './staircase.ts';
@@ -48,7 +49,9 @@ export const explainCommand = {
     }
     if (values.output === 'json') console.log(plainJson(runs, 2));
     else for (const run of runs) print(run);
-    return runs.some((run) => run.signature === 'does not hold') ? 1 : 0;
+    return runs.some(({ signature }) => signature === 'does not hold' || signature === 'outside the window of its key')
+      ? 1
+      : 0;
   },
 };
 
@@ -64,7 +67,7 @@ async function findRuns(id: string): Promise<readonly RunState[]> {
 /** A run with what its result says, which is believed as far as `signature` says. */
 interface Explanation extends Omit<RunState, 'result'> {
   readonly verdict: Verdict | undefined;
-  readonly signature: 'none' | 'not checked' | 'holds' | 'does not hold';
+  readonly signature: 'none' | 'not checked' | 'holds' | 'outside the window of its key' | 'does not hold';
 }
 
 function explain({ result, ...run }: RunState, keys: VerdictKeys | undefined): Explanation {
@@ -75,7 +78,11 @@ function explain({ result, ...run }: RunState, keys: VerdictKeys | undefined): E
   if (keys === undefined) return { ...run, verdict: readUnchecked(envelope.payload), signature: 'not checked' };
   const opened = openEnvelope(envelope, STATEMENT_PAYLOAD_TYPE, keys);
   if (opened === undefined) return { ...run, verdict: undefined, signature: 'does not hold' };
-  return { ...run, verdict: fromStatement(opened.content), signature: 'holds' };
+  const verdict = fromStatement(opened.content);
+  // What was decided in the past is judged by that time: its key may have been replaced since.
+  const isGood = verdict === undefined || believe(opened.signatories, verdict.decidedAt).ok;
+  if (!isGood) return { ...run, verdict: undefined, signature: 'outside the window of its key' };
+  return { ...run, verdict, signature: 'holds' };
 }
 
 function readUnchecked(payload: string): Verdict | undefined {
@@ -90,6 +97,7 @@ const SIGNATURE: Readonly<Record<Explanation['signature'], string>> = {
   none: '',
   'not checked': 'signature not checked: give --verdict-keys\n',
   holds: 'signature holds under the given verdict keys\n',
+  'outside the window of its key': 'SIGNED OUTSIDE THE WINDOW of the key: no verdict is shown\n',
   'does not hold': 'SIGNATURE DOES NOT HOLD under the given verdict keys: no verdict is shown\n',
 };
 

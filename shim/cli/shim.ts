@@ -9,7 +9,8 @@ const HELP = `The node's daemon: answers the launcher and gRPC callers.
 
 Usage: portcullis shim --verdict-keys PATH [OPTIONS]
 
-  --verdict-keys PATH  public key of the workers' verdicts, or a directory of *.pub files (required)
+  --verdict-keys PATH  public key of the workers' verdicts, or a directory of *.pub files; NAME.json beside NAME.pub
+                       limits when that key is believed, see "portcullis keys list --help" (required)
   --socket PATH        the launcher's socket      (default ${DEFAULT_LAUNCHER_SOCKET})
   --grpc-socket PATH   the gRPC service's socket  (default ${DEFAULT_GRPC_SOCKET})
   --task-queue NAME    the workers' task queue    (default ${DEFAULT_TASK_QUEUE})
@@ -19,7 +20,7 @@ Usage: portcullis shim --verdict-keys PATH [OPTIONS]
 Temporal is found as the Temporal CLI finds it: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_TLS_* or its
 configuration file. The daemon comes up without it and refuses pulls, with the reason, until it is there.
 
-SIGHUP reads the verdict keys again. SIGTERM and SIGINT drain: new pulls are refused with "pull again", running ones
+Changed verdict keys are picked up within seconds, at SIGHUP at once. SIGTERM and SIGINT drain: new pulls are refused with "pull again", running ones
 are answered first. Logs are JSON lines on stderr, one for each decision.`;
 
 export const shimCommand = {

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { keysInitCommand } from '../../activities/cli/keys-init.ts';
 import { createVerdictKey, loadVerdictKey } from '../../activities/verdict-key.ts';
-import { loadVerdictKeys, openEnvelope } from '../../shim/verdict-keys.ts';
+import { loadVerdictKeys } from '../../shim/verdict-key-files.ts';
+import { openEnvelope } from '../../shim/verdict-keys.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const TYPE = 'application/json';
@@ -36,7 +37,7 @@ describe('a verdict key', () => {
       const keys = await loadVerdictKeys(publicFile);
       assert.deepEqual([...keys.keys()], [key.keyId]);
       const envelope = await key.sign(TYPE, PAYLOAD);
-      assert.deepEqual(openEnvelope(envelope, TYPE, keys), { content: { allowed: false } });
+      assert.deepEqual(openEnvelope(envelope, TYPE, keys)?.content, { allowed: false });
       const bent = { ...envelope, payload: Buffer.from('{"allowed":true}').toString('base64') };
       assert.equal(openEnvelope(bent, TYPE, keys), undefined);
       assert.equal(openEnvelope({ ...envelope, payloadType: 'text/plain' }, 'text/plain', keys), undefined);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -184,19 +184,28 @@ describe('a daemon that is stopped', () => {
 });
 
 describe('a daemon that is told to reload', () => {
-  it('reads the verdict keys again, and keeps the old ones when the new ones are none', async (test) => {
+  it('reads the verdict keys again, and refuses by name what is no key', async (test) => {
     const shim = await startShim(test);
     await writeKey('next.pub');
     shim.process.kill('SIGHUP');
     assert.equal((await shim.said('reloaded'))['verdictKeys'], 2);
     await writeFile(join(dir, 'keys', 'broken.pub'), 'no key');
     shim.process.kill('SIGHUP');
-    const line = await shim.said('not reloaded, the verdict keys stay as they were');
-    assert.equal(line.level, 'warn');
-    assert.match(String(line['error']), /expected a PEM public key in .*broken\.pub/);
-    await rm(join(dir, 'keys', 'broken.pub'));
-    shim.process.kill('SIGHUP');
     assert.equal((await shim.said('reloaded', 2))['verdictKeys'], 2);
+    const line = await shim.said('verdict key refused');
+    assert.equal(line.level, 'warn');
+    assert.match(String(line['problem']), /expected a PEM public key in .*broken\.pub/);
+  });
+
+  it('keeps the keys it has when it can read none, and has none when they are gone', async (test) => {
+    const shim = await startShim(test);
+    await rename(join(dir, 'keys'), join(dir, 'away'));
+    shim.process.kill('SIGHUP');
+    const line = await shim.said('not reloaded, the verdict keys stay as they were');
+    assert.match(String(line['error']), /ENOENT/);
+    await mkdir(join(dir, 'keys'));
+    assert.equal((await shim.said('reloaded'))['verdictKeys'], 0);
+    assert.equal((await shim.said('no verdict key is left: every pull is refused until there is one')).level, 'warn');
   });
 });
 

@@ -70,7 +70,7 @@ await mkdir(folder, { recursive: true });
 const server = await startDevServer();
 for (const [scene, changes] of Object.entries(SCENES)) {
   const worker = await startWorkflowWorker(server.address, createTestActivities(key, changes));
-  const keys = new Map([[key.keyId, key.publicKey]]);
+  const keys = key.accepted();
   const policy = watchPolicy(
     worker.backend,
     () => keys,

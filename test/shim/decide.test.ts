@@ -10,7 +10,7 @@ import { aPolicyHead, createTestBackend } from '../support/backend.ts';
 import { anAllow, createTestVerdictKey } from '../support/verdicts.ts';
 
 const key = createTestVerdictKey();
-const keys = new Map([[key.keyId, key.publicKey]]);
+const keys = key.accepted();
 const genuine = anAllow();
 const request = { name: genuine.name, digest: genuine.digest };
 const late = (): Promise<never> => Promise.reject(new BackendProblem('STILL_VERIFYING', 'no verdict in time'));

@@ -7,7 +7,7 @@ import { STATEMENT_PAYLOAD_TYPE, toStatement } from '../../workflows/verificatio
 import { anAllow, createTestVerdictKey, digestOf } from '../support/verdicts.ts';
 
 const key = createTestVerdictKey();
-const keys = new Map([[key.keyId, key.publicKey]]);
+const keys = key.accepted();
 const genuine = anAllow();
 const expected = { name: genuine.name, digest: genuine.digest, policyRevision: genuine.policyRevision };
 const check = (answer: unknown): VerdictCheck => checkVerdict(answer, expected, keys, Date.now());
@@ -21,23 +21,18 @@ function assertRefused(answer: unknown, code: string): void {
 describe('checkVerdict', () => {
   it('passes a genuine verdict, and reads it from the signed payload', () => {
     const checked = check(key.verdict(genuine));
-    assert.deepEqual(checked, { kind: 'good', verdict: genuine });
+    assert.deepEqual(checked, { kind: 'good', verdict: genuine, keyId: key.keyId });
   });
 
   it('passes one that is signed by an Ed25519 key', () => {
     const other = createTestVerdictKey('ed25519');
-    const checked = checkVerdict(
-      other.verdict(genuine),
-      expected,
-      new Map([[other.keyId, other.publicKey]]),
-      Date.now(),
-    );
+    const checked = checkVerdict(other.verdict(genuine), expected, other.accepted(), Date.now());
     assert.equal(checked.kind, 'good');
   });
 
   it('passes a deny as a deny', () => {
     const deny = anAllow({ outcome: 'deny', reasons: [{ code: 'UNSIGNED', sentence: 'no signature' }], signers: [] });
-    assert.deepEqual(check(key.verdict(deny)), { kind: 'good', verdict: deny });
+    assert.deepEqual(check(key.verdict(deny)), { kind: 'good', verdict: deny, keyId: key.keyId });
   });
 
   it('believes nothing beside the envelope', () => {

@@ -1,4 +1,6 @@
 import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { ALWAYS, type KeyWindow } from '../../shim/key-window.ts';
+import type { VerdictKeys } from '../../shim/verdict-keys.ts';
 import { type Digest, parseDigest } from '../../workflows/digest.ts';
 import { preAuthEncoding } from '../../workflows/dsse.ts';
 import type { Envelope, SignedVerdict, Verdict } from '../../workflows/verdict.ts';
@@ -31,6 +33,8 @@ export function anAllow(changes: Partial<Verdict> = {}): Verdict {
 export interface TestVerdictKey {
   readonly keyId: string;
   readonly publicKey: KeyObject;
+  /** What a node that knows this key alone believes, by default at any time. */
+  accepted(window?: Partial<KeyWindow>): VerdictKeys;
   envelope(payloadType: string, content: unknown): Envelope;
   verdict(verdict: Verdict): SignedVerdict;
 }
@@ -54,6 +58,8 @@ export function createTestVerdictKey(kind: 'ec' | 'ed25519' = 'ec'): TestVerdict
   return {
     keyId,
     publicKey,
+    accepted: (window = {}) =>
+      new Map([[keyId, { key: publicKey, window: { ...ALWAYS, ...window }, file: 'test.pub' }]]),
     envelope,
     verdict: (verdict) => ({ verdict, envelope: envelope(STATEMENT_PAYLOAD_TYPE, toStatement(verdict)) }),
   };

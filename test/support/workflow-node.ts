@@ -12,7 +12,7 @@ export const TEST_DIGEST = digestOf('ab');
 /** Signs the verdicts of a test's workflows. */
 export const testVerdictKey = createTestVerdictKey();
 
-const keys = new Map([[testVerdictKey.keyId, testVerdictKey.publicKey]]);
+const keys = testVerdictKey.accepted();
 
 /** A node that asks about one image. */
 export interface Asking {

@@ -7,7 +7,7 @@ import { createTestVerdictKey } from '../support/verdicts.ts';
 import { startWorkflowWorker } from '../support/workflow-worker.ts';
 
 const key = createTestVerdictKey();
-const keys = new Map([[key.keyId, key.publicKey]]);
+const keys = key.accepted();
 
 let server: DevServer;
 before(async () => {
