@@ -2,7 +2,7 @@ import type { KeyCheck, KeyRequest } from '../workflows/activities.ts';
 import { findAuthority } from './applied-policy.ts';
 import { authorityKeys } from './authority-keys.ts';
 import type { Dependencies } from './dependencies.ts';
-import { learnKeys } from './key-statements.ts';
+import { learn } from './fleet-knowledge.ts';
 
 /**
  * That what one authority trusts may be used now: its key, and the trust roots that it names. A key that its owner has
@@ -14,6 +14,6 @@ export async function checkKey(
   request: KeyRequest,
   signal: AbortSignal,
 ): Promise<KeyCheck> {
-  if (request.statement !== undefined) learnKeys(dependencies, request.statement);
+  learn(dependencies, request.statement);
   return (await authorityKeys(dependencies, findAuthority(dependencies, request), signal)).check;
 }

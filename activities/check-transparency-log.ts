@@ -3,6 +3,7 @@ import type { Digest } from '../workflows/digest.ts';
 import { evidenceRules } from './authority-rule.ts';
 import type { Dependencies } from './dependencies.ts';
 import { EvidenceError } from './evidence-error.ts';
+import { learn } from './fleet-knowledge.ts';
 import { countedEvidence, type EvidenceSubject, judgeEvidence, subjectOf } from './judge-evidence.ts';
 import type { Authority, PolicySet } from './policy/policy-set.ts';
 import type { ProvenEntry } from './sigstore/judgement.ts';
@@ -18,6 +19,7 @@ export async function checkTransparencyLog(
   request: VerificationRequest,
   signal: AbortSignal,
 ): Promise<LogOutcome> {
+  learn(dependencies, request.statement);
   const { set, authority } = await checkedAuthority(dependencies, request, signal);
   return await checkLogs(dependencies, set, authority, request, signal);
 }

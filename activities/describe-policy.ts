@@ -3,23 +3,22 @@ import { POLICY_HEAD_PAYLOAD_TYPE, type PolicyHead } from '../workflows/policy-h
 import type { Envelope } from '../workflows/verdict.ts';
 import { appliedRevision } from './applied-policy.ts';
 import type { Dependencies } from './dependencies.ts';
-import { keyStatements, refreshKeys } from './key-statements.ts';
+import { fleetKnowledge, refreshKeys } from './fleet-knowledge.ts';
 
 /**
- * States, signed and dated, which policy revision this worker applies, and what it knows of the keys in KMS that the
- * policy names. Throws KEY_UNREADABLE.
+ * States, signed and dated, which policy revision this worker applies, and what it knows of the keys in KMS
+ * and of the logs that the policy names. Throws KEY_UNREADABLE.
  */
 export async function describePolicy(
-  dependencies: Pick<Dependencies, 'policy' | 'trust' | 'keys' | 'verdictKey'>,
+  dependencies: Pick<Dependencies, 'policy' | 'trust' | 'keys' | 'logs' | 'verdictKey'>,
 ): Promise<Envelope> {
   refreshKeys(dependencies);
-  const keys = keyStatements(dependencies);
   const now = Date.now();
   const head: PolicyHead = {
     policyRevision: appliedRevision(dependencies),
     statedAt: new Date(now).toISOString(),
     expiresAt: new Date(now + POLICY_HEAD_TTL_MS).toISOString(),
-    ...(keys === undefined ? {} : { keys }),
+    ...fleetKnowledge(dependencies),
   };
   return await dependencies.verdictKey.sign(POLICY_HEAD_PAYLOAD_TYPE, new TextEncoder().encode(JSON.stringify(head)));
 }

@@ -64,8 +64,8 @@ export function watchPolicy(
     if (newest !== undefined && Date.parse(head.statedAt) < Date.parse(newest.statedAt)) return;
     const changed = newest?.policyRevision !== head.policyRevision;
     newest = head;
-    // Workers learn from it; without keys there is nothing to learn.
-    statement = head.keys === undefined ? undefined : carried;
+    // Workers learn from it what others found out about keys and logs.
+    statement = head.keys === undefined && head.logs === undefined ? undefined : carried;
     if (changed) onChange(head);
   }
 

@@ -129,7 +129,7 @@ export interface SignatureSet {
 
 export interface KeyRequest extends AuthorityReference {
   readonly policyRevision: string;
-  /** What another worker found out about keys in a KMS, signed. */
+  /** What another worker found out about keys in a KMS, and saw of logs, signed. */
   readonly statement?: Envelope;
 }
 

@@ -52,7 +52,7 @@ export async function gatherEvidence(
     findSignatures(input, authorities, checklist),
     Promise.all(authorities.map((authority) => checkKey(input, statement, authority, checklist))),
   ]);
-  const steps = await Promise.all(keys.map((step) => judge(input, step, found, checklist)));
+  const steps = await Promise.all(keys.map((step) => judge(input, statement, step, found, checklist)));
   const outcomes = steps.flatMap(({ judged }) => judged ?? []);
   const unable = steps.flatMap((step) => step.unable ?? []);
   const decisive = decisiveInability(matching, outcomes, unable);
@@ -144,6 +144,7 @@ interface AuthorityStep {
 
 async function judge(
   input: VerificationInput,
+  statement: Envelope | undefined,
   { authority, key }: KeyStep,
   found: Found,
   checklist: Checklist,
@@ -153,7 +154,8 @@ async function judge(
   const sets = authority.sources.map((source) => found.get(sourceKey(source)));
   const signatures = sets.flatMap((set) => (set?.ok ? set.value.signatures : []));
   if (!key.value.usable) return { judged: { reference, outcome: rejectAll(signatures, key.value) } };
-  const result = await judgeAuthority(input, authority, key.value.keyId, signatures, checklist);
+  const known = { keyId: key.value.keyId, statement };
+  const result = await judgeAuthority(input, authority, known, signatures, checklist);
   if (!result.ok) return { unable: { reference, inability: result.inability } };
   const unread = sets.find((set) => set?.ok === false);
   return {

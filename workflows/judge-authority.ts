@@ -2,6 +2,7 @@ import type { AuthorityOutcome, LogOutcome, Rejection, SignatureReference, Verif
 import type { AskedAuthority, Gathered } from './asked-authority.ts';
 import { runCheck } from './check-runner.ts';
 import type { Checklist } from './checklist.ts';
+import type { Envelope } from './verdict.ts';
 import type { VerificationInput } from './verification-input.ts';
 
 /** What one authority, and the logs that it wants asked, made of the signatures. */
@@ -9,6 +10,14 @@ export interface AuthorityJudgement {
   readonly outcome: AuthorityOutcome;
   /** Absent where the policy asks for no log, or there was nothing to ask about. */
   readonly log?: LogOutcome;
+}
+
+/** What is known before an authority is asked. */
+export interface KnownToAuthority {
+  /** Its key or trust root, as it was checked. */
+  readonly keyId: string;
+  /** What other workers know of logs. */
+  readonly statement: Envelope | undefined;
 }
 
 /**
@@ -19,7 +28,7 @@ export interface AuthorityJudgement {
 export async function judgeAuthority(
   input: VerificationInput,
   authority: AskedAuthority,
-  keyId: string,
+  { keyId, statement }: KnownToAuthority,
   signatures: readonly SignatureReference[],
   checklist: Checklist,
 ): Promise<Gathered<AuthorityJudgement>> {
@@ -45,7 +54,7 @@ export async function judgeAuthority(
       return both(await verifySignature({ ...request, signatures }, step), log);
     }
     case 'consistency':
-      return confirmLive(request, signatures, step);
+      return confirmLive(request, statement, signatures, step);
   }
 }
 
@@ -59,9 +68,11 @@ interface AuthorityCheck {
 /** Asks the log about the evidence that was accepted; where that says no, the rest of the evidence has its turn. */
 async function confirmLive(
   request: Omit<VerificationRequest, 'signatures'>,
+  statement: Envelope | undefined,
   signatures: readonly SignatureReference[],
   step: AuthorityCheck,
 ): Promise<Gathered<AuthorityJudgement>> {
+  const told = statement === undefined ? {} : { statement };
   let left = signatures;
   const refused: Rejection[] = [];
   for (;;) {
@@ -73,7 +84,7 @@ async function confirmLive(
     }
     const accepted = new Set(outcome.value.signers.map((signer) => signer.evidence));
     const asked = left.filter(({ blob }) => accepted.has(blob));
-    const log = await checkTransparencyLog({ ...request, signatures: asked }, step);
+    const log = await checkTransparencyLog({ ...request, ...told, signatures: asked }, step);
     if (!log.ok) return log;
     const unconfirmed = [...accepted].filter((blob) => !log.value.confirmed.includes(blob));
     if (unconfirmed.length === 0) return both(outcome, log);

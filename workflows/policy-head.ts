@@ -8,6 +8,8 @@ export const POLICY_HEAD_PAYLOAD_TYPE = 'application/vnd.portcullis.policy-head.
 export interface PolicyHead {
   /** What is known of the keys in KMS that the policy names: told, so that a fleet asks once. Absent where it names none. */
   readonly keys?: readonly KeyStatement[];
+  /** The newest trees of transparency logs that were seen, so that a log can't show each worker another history. */
+  readonly logs?: readonly LogStatement[];
   /** Hex of the content hash over the policy directory and the trust roots that it names. */
   readonly policyRevision: string;
   /** RFC 3339 times, UTC. */
@@ -29,6 +31,18 @@ export interface KeyStatement {
   readonly unusable?: Reason;
 }
 
+/** What a worker saw of one transparency log. */
+export interface LogStatement {
+  /** Hex of the log id. */
+  readonly log: string;
+  /** The checkpoint as the log signed it (C2SP tlog-checkpoint). */
+  readonly checkpoint: string;
+}
+
+/** Trees that one statement tells about, and the characters of one checkpoint: a dozen witnesses take 2,000. */
+export const MAX_LOG_STATEMENTS = 32;
+const MAX_CHECKPOINT = 4_096;
+
 /** Keys that one statement tells about, and versions of one key: what is beyond is asked for by each worker. */
 export const MAX_KEY_STATEMENTS = 100;
 const MAX_KEY_IDS = 100;
@@ -37,14 +51,32 @@ const MAX_TEXT = 2_000;
 /** Reads a policy head out of JSON whose signature has been checked; `undefined` for anything else. */
 export function parsePolicyHead(json: unknown): PolicyHead | undefined {
   if (typeof json !== 'object' || json === null) return undefined;
-  const { policyRevision, statedAt, expiresAt, keys } = json as { [K in keyof PolicyHead]?: unknown };
+  const { policyRevision, statedAt, expiresAt, keys, logs } = json as { [K in keyof PolicyHead]?: unknown };
   if (typeof policyRevision !== 'string' || !/^[0-9a-f]{64}$/.test(policyRevision)) return undefined;
   if (typeof statedAt !== 'string' || Number.isNaN(Date.parse(statedAt))) return undefined;
   if (typeof expiresAt !== 'string' || Number.isNaN(Date.parse(expiresAt))) return undefined;
-  if (keys === undefined) return { policyRevision, statedAt, expiresAt };
-  if (!Array.isArray(keys) || keys.length > MAX_KEY_STATEMENTS) return undefined;
-  const read = keys.map(parseKeyStatement).filter((key) => key !== undefined);
-  return read.length === keys.length ? { policyRevision, statedAt, expiresAt, keys: read } : undefined;
+  const knownKeys = parseList(keys, MAX_KEY_STATEMENTS, parseKeyStatement);
+  const knownLogs = parseList(logs, MAX_LOG_STATEMENTS, parseLogStatement);
+  if (knownKeys === 'malformed' || knownLogs === 'malformed') return undefined;
+  return {
+    ...{ policyRevision, statedAt, expiresAt },
+    ...(knownKeys === undefined ? {} : { keys: knownKeys }),
+    ...(knownLogs === undefined ? {} : { logs: knownLogs }),
+  };
+}
+
+function parseList<T>(json: unknown, most: number, parse: (one: unknown) => T | undefined) {
+  if (json === undefined) return undefined;
+  if (!Array.isArray(json) || json.length > most) return 'malformed';
+  const read = json.map(parse).filter((one) => one !== undefined);
+  return read.length === json.length ? read : 'malformed';
+}
+
+function parseLogStatement(json: unknown): LogStatement | undefined {
+  if (!isRecord(json)) return undefined;
+  const { log, checkpoint } = json as { [K in keyof LogStatement]?: unknown };
+  if (!isKeyId(log) || typeof checkpoint !== 'string' || checkpoint.length > MAX_CHECKPOINT) return undefined;
+  return { log, checkpoint };
 }
 
 function parseKeyStatement(json: unknown): KeyStatement | undefined {

@@ -8,6 +8,6 @@ export interface VerificationInput {
   readonly name: string;
   readonly digest: Digest;
   readonly policyRevision: string;
-  /** The signed statement that the node asks by, where it tells about keys in a KMS: workers believe what it says of them. */
+  /** The signed statement that the node asks by, where it tells about keys in a KMS or logs: workers learn from it. */
   readonly statement?: Envelope;
 }

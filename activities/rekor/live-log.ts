@@ -1,3 +1,4 @@
+import type { LogStatement } from '../../workflows/policy-head.ts';
 import type { ProvenEntry } from '../sigstore/judgement.ts';
 import type { TransparencyLog } from '../trust/trust-root.ts';
 
@@ -41,6 +42,13 @@ export interface LiveLogs {
    * that was seen. Throws LOG_UNREACHABLE, LOG_TIMEOUT, LOG_THROTTLED, LOG_ERROR, LOG_MISBEHAVED.
    */
   confirm(log: TransparencyLog, entry: ProvenEntry, signal: AbortSignal): Promise<Confirmation>;
+  /** The newest trees that were seen, to be told to other workers. */
+  statements(): readonly LogStatement[];
+  /**
+   * Takes over what other workers saw: the next time that a log is asked, its tree has to continue that too. What the log
+   * did not sign is passed over then.
+   */
+  learn(statements: readonly LogStatement[]): void;
   /** The entries of a signature that carries none; an empty list is the log's own answer. Throws what {@link confirm} throws. */
   lookUp(log: TransparencyLog, question: EntryQuestion, signal: AbortSignal): Promise<readonly FoundEntry[]>;
 }

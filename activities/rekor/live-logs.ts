@@ -1,3 +1,4 @@
+import { type LogStatement, MAX_LOG_STATEMENTS } from '../../workflows/policy-head.ts';
 import { MAX_LOG_REQUEST_MS } from '../limits.ts';
 import type { ProvenEntry } from '../sigstore/judgement.ts';
 import type { TransparencyLog } from '../trust/trust-root.ts';
@@ -13,6 +14,9 @@ import { WatchedTree, type WatchSettings } from './watched-tree.ts';
 
 /** A checkpoint of the public logs is a second old; half a minute bounds what a node can be shown late. */
 const DEFAULT_MAX_AGE_MS = 30_000;
+
+/** Logs of which something is remembered that was only told; each has to be asked to be of any use. */
+const MAX_TOLD_LOGS = 64;
 
 export interface LiveLogsOptions {
   /** Where checkpoints are kept across restarts; without it they are forgotten with the process. */
@@ -32,6 +36,7 @@ export function createLiveLogs(options: LiveLogsOptions = {}): LiveLogs {
   const { requestTimeoutMs = MAX_LOG_REQUEST_MS } = options;
   const settings = { now: options.now ?? Date.now, maxAgeMs: options.maxAgeMs ?? DEFAULT_MAX_AGE_MS };
   const watched = new Map<string, WatchedLog>();
+  const told = new Map<string, Set<string>>();
   const watch = (log: TransparencyLog): WatchedLog => {
     const key = `${log.id} ${log.baseUrl.href}`;
     const known = watched.get(key);
@@ -43,7 +48,15 @@ export function createLiveLogs(options: LiveLogsOptions = {}): LiveLogs {
     return created;
   };
   return {
-    confirm: async (log, entry, signal) => await watch(log).confirm(entry, signal),
+    confirm: async (log, entry, signal) => await watch(log).confirm(entry, told.get(log.id) ?? new Set(), signal),
+    statements: () => [...watched.values()].flatMap((one) => one.statements()).slice(0, MAX_LOG_STATEMENTS),
+    learn(statements) {
+      for (const { log, checkpoint } of statements) {
+        // Which log it is will be known when that is asked for the first time.
+        const notes = told.get(log) ?? new Set();
+        if (notes.size < MAX_LOG_STATEMENTS && told.size < MAX_TOLD_LOGS) told.set(log, notes.add(checkpoint));
+      }
+    },
     lookUp: async (log, question, signal) => await watch(log).api.lookUp(question, signal),
   };
 }
@@ -61,13 +74,34 @@ class WatchedLog {
     this.#settings = settings;
   }
 
-  async confirm(entry: ProvenEntry, signal: AbortSignal): Promise<Confirmation> {
+  /** What this worker saw of the log. */
+  statements(): readonly LogStatement[] {
+    return this.#memory.notes().map((checkpoint) => ({ log: this.#memory.log.id, checkpoint }));
+  }
+
+  async confirm(entry: ProvenEntry, told: Set<string>, signal: AbortSignal): Promise<Confirmation> {
     await this.#memory.load();
     if (await this.#memory.isAcquitted()) this.#trees.clear();
     const refusal = this.#memory.refusal;
     if (refusal !== undefined) return { confirmed: false, code: 'LOG_INCONSISTENT', sentence: refusal };
+    const answer = await this.#confirmTold(told, signal);
+    if (answer !== undefined) return answer;
     const inclusion = entry.inclusion ?? (await this.api.locate(entry.canonicalizedBody, signal));
     return await this.#treeOf(inclusion.origin).confirm(inclusion, signal);
+  }
+
+  /** Holds what other workers saw against the log as it is now; each once. */
+  async #confirmTold(notes: Set<string>, signal: AbortSignal): Promise<Confirmation | undefined> {
+    for (const note of notes) {
+      const signed = this.#memory.parse(note);
+      if (signed !== undefined) {
+        const tree = this.#treeOf(signed.checkpoint.origin);
+        const answer = await tree.confirm(signed.checkpoint, signal, 'the checkpoint that another worker saw');
+        if (!answer.confirmed) return answer;
+      }
+      notes.delete(note);
+    }
+    return undefined;
   }
 
   #treeOf(origin: string): WatchedTree {

@@ -32,6 +32,11 @@ export class LogMemory {
     return this.#conviction === undefined ? undefined : `${this.#conviction.sentence}; ${this.#cure()}`;
   }
 
+  /** The notes of the newest checkpoints, one for each tree. */
+  notes(): readonly string[] {
+    return [...this.#newest.values()].map(({ note }) => note);
+  }
+
   newest(tree: string): SignedCheckpoint | undefined {
     return this.#newest.get(tree);
   }
@@ -84,13 +89,14 @@ export class LogMemory {
   }
 
   #recall(note: string): boolean {
-    const signed = this.#parse(note);
+    const signed = this.parse(note);
     if (signed === undefined) return false;
     this.#newest.set(treeOf(this.log, signed.checkpoint.origin), signed);
     return true;
   }
 
-  #parse(note: string): SignedCheckpoint | undefined {
+  /** A checkpoint that this log has signed; `undefined` for anything else. */
+  parse(note: string): SignedCheckpoint | undefined {
     const checkpoint = parseCheckpoint(note);
     if (checkpoint === undefined || signatureProblem(this.log, checkpoint) !== undefined) return undefined;
     return { note, checkpoint };
@@ -118,7 +124,7 @@ export class LogMemory {
     const merged = new Map(this.#newest);
     const record = stored.kind === 'record' ? stored.record : undefined;
     for (const note of record?.checkpoints ?? []) {
-      const signed = this.#parse(note);
+      const signed = this.parse(note);
       if (signed === undefined) continue;
       const tree = treeOf(this.log, signed.checkpoint.origin);
       const ours = merged.get(tree);

@@ -46,7 +46,7 @@ export class WatchedTree {
   }
 
   /** That today's tree continues `head`, which the log signed. Throws the LOG_ codes that are about reaching the log. */
-  async confirm(head: TreeHead, signal: AbortSignal): Promise<Confirmation> {
+  async confirm(head: TreeHead, signal: AbortSignal, name = "the entry's checkpoint"): Promise<Confirmation> {
     const current = await this.#currentTree(head.treeSize, signal);
     if ('confirmed' in current) return current;
     const key = `${head.treeSize} ${hex(head.rootHash)}`;
@@ -54,7 +54,7 @@ export class WatchedTree {
       this.#known.get(head.treeSize) === hex(head.rootHash)
         ? undefined
         : await this.#comparisons.join(key, this.#name, signal, async (shared) => {
-            return await this.#continue(describe(head, "the entry's checkpoint"), current, shared);
+            return await this.#continue(describe(head, name), current, shared);
           });
     return refused ?? { confirmed: true, log: this.#name, treeSize: current.checkpoint.treeSize };
   }

@@ -1,21 +1,33 @@
 import { verify } from 'node:crypto';
 import { preAuthEncoding } from '../workflows/dsse.ts';
-import { MAX_KEY_STATEMENTS, POLICY_HEAD_PAYLOAD_TYPE, parsePolicyHead } from '../workflows/policy-head.ts';
+import {
+  MAX_KEY_STATEMENTS,
+  POLICY_HEAD_PAYLOAD_TYPE,
+  type PolicyHead,
+  parsePolicyHead,
+} from '../workflows/policy-head.ts';
 import type { Envelope } from '../workflows/verdict.ts';
 import type { Dependencies } from './dependencies.ts';
 import { MAX_KMS_REQUEST_MS } from './limits.ts';
+import type { Authority, ManagedSigner, PolicyLoad } from './policy/policy-set.ts';
 import type { VerdictKey } from './verdict-key.ts';
 
 /** A state is asked for again when it is this part of its age, so that nobody finds it too old. */
 const REFRESH_AT = 0.7;
 
-/** What is told to other workers about the keys in KMS that the policy names. */
-export function keyStatements({ policy, keys }: Pick<Dependencies, 'policy' | 'keys'>) {
-  const named = managedSigners(policy.current());
-  if (named.length === 0) return undefined;
-  const uris = new Set(named.map(({ reference }) => reference.uri));
-  const told = keys.statements().filter(({ uri }) => uris.has(uri));
-  return told.slice(0, MAX_KEY_STATEMENTS);
+/** What is told to other workers: of the keys in KMS that the policy names, and of the logs that it has asked live. */
+export function fleetKnowledge({
+  policy,
+  keys,
+  logs,
+}: Pick<Dependencies, 'policy' | 'keys' | 'logs'>): Pick<PolicyHead, 'keys' | 'logs'> {
+  const load = policy.current();
+  const uris = new Set(managedSigners(load).map(({ reference }) => reference.uri));
+  const known = keys.statements().filter(({ uri }) => uris.has(uri));
+  return {
+    ...(uris.size === 0 ? {} : { keys: known.slice(0, MAX_KEY_STATEMENTS) }),
+    ...(authoritiesOf(load).some(({ log }) => log?.mode === 'consistency') ? { logs: logs.statements() } : {}),
+  };
 }
 
 /** Keeps the states of those keys fresh, in the background: one worker does it for the fleet. */
@@ -27,11 +39,16 @@ export function refreshKeys({ policy, keys }: Pick<Dependencies, 'policy' | 'key
   }
 }
 
-/** Takes over what another worker with the same verdict key signed about keys in KMS. Anything else teaches nothing. */
-export function learnKeys({ keys, verdictKey }: Pick<Dependencies, 'keys' | 'verdictKey'>, statement: Envelope): void {
+/** Takes over what another worker with the same verdict key signed. Anything else teaches nothing. */
+export function learn(
+  { keys, logs, verdictKey }: Pick<Dependencies, 'keys' | 'logs' | 'verdictKey'>,
+  statement: Envelope | undefined,
+): void {
+  if (statement === undefined) return;
   const content = openStatement(verdictKey, statement);
   const head = content === undefined ? undefined : parsePolicyHead(content);
   if (head?.keys !== undefined) keys.learn(head.keys);
+  if (head?.logs !== undefined) logs.learn(head.logs);
 }
 
 function openStatement({ publicKey }: VerdictKey, { payloadType, payload, signatures }: Envelope): unknown {
@@ -47,7 +64,10 @@ function openStatement({ publicKey }: VerdictKey, { payloadType, payload, signat
   }
 }
 
-function managedSigners(load: ReturnType<Dependencies['policy']['current']>) {
-  const authorities = load.ok ? load.set.policies.flatMap((policy) => policy.authorities) : [];
-  return authorities.flatMap(({ signer }) => (signer.kind === 'kms' ? [signer] : []));
+function managedSigners(load: PolicyLoad): readonly ManagedSigner[] {
+  return authoritiesOf(load).flatMap(({ signer }) => (signer.kind === 'kms' ? [signer] : []));
+}
+
+function authoritiesOf(load: PolicyLoad): readonly Authority[] {
+  return load.ok ? load.set.policies.flatMap((policy) => policy.authorities) : [];
 }

@@ -3,10 +3,11 @@ import { generateKeyPairSync } from 'node:crypto';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { describePolicy } from '../../activities/describe-policy.ts';
-import { learnKeys } from '../../activities/key-statements.ts';
+import { learn } from '../../activities/fleet-knowledge.ts';
 import { createManagedKeys } from '../../activities/kms/checked-keys.ts';
 import type { KeyDescription, KeyManager } from '../../activities/kms/managed-key.ts';
 import type { ManagedSigner, PolicyLoad } from '../../activities/policy/policy-set.ts';
+import { createLiveLogs } from '../../activities/rekor/live-logs.ts';
 import { describeKey } from '../../activities/sigstore/key.ts';
 import { createVerdictKey, loadVerdictKey } from '../../activities/verdict-key.ts';
 import { type PolicyHead, parsePolicyHead } from '../../workflows/policy-head.ts';
@@ -62,6 +63,7 @@ async function fleet(t: TestContext) {
     policy: { current: () => load },
     trust: { find: () => assert.fail('no trust root'), revision: () => '' },
     keys: createManagedKeys({ managers: async () => manager, now: () => clock.now }),
+    logs: createLiveLogs(),
     verdictKey,
   });
   return { clock, service, first: worker(), second: worker(), describe: describePolicy };
@@ -95,7 +97,7 @@ describe('what workers tell each other about keys in a KMS', () => {
     for (let window = 1; window <= 5; window++) {
       clock.now += 5 * MINUTE + 1;
       await first.keys.check(reference, freshness, signal);
-      learnKeys(second, await describe(first));
+      learn(second, await describe(first));
       const { checkedAt } = await second.keys.check(reference, freshness, signal);
       assert.equal(service.asked, 2 + window, 'once for the fleet');
       assert.ok(clock.now - checkedAt >= 0 && clock.now - checkedAt < 10_000);
@@ -110,7 +112,7 @@ describe('what workers tell each other about keys in a KMS', () => {
     const unusable = { kind: 'unusable', code: 'KEY_DISABLED', sentence: 'its owner disabled it' } as const;
     service.answer = { resource: 'arn:release', state: unusable, keys: [] };
     await first.keys.check(reference, { ...freshness, maxAgeMs: MINUTE }, signal);
-    learnKeys(second, await describe(first));
+    learn(second, await describe(first));
     const { description } = await second.keys.check(reference, freshness, signal);
     assert.deepEqual(description.state, unusable);
   });
@@ -134,7 +136,7 @@ describe('what workers tell each other about keys in a KMS', () => {
     await second.keys.check(reference, freshness, signal);
     const old = await describe(first);
     clock.now += 5 * MINUTE + 1;
-    learnKeys(second, old);
+    learn(second, old);
     await second.keys.check(reference, freshness, signal);
     assert.equal(service.asked, 3, 'an old state is not a fresh one');
 
@@ -151,7 +153,7 @@ describe('what workers tell each other about keys in a KMS', () => {
       { ...good, signatures: [{ ...signature, sig: 'AAAA' }] },
       { ...good, payloadType: 'application/vnd.in-toto+json' },
     ]) {
-      learnKeys(second, forged);
+      learn(second, forged);
     }
     await second.keys.check(reference, freshness, signal);
     assert.equal(service.asked, 5, 'nothing was learned from what is not signed');
@@ -159,7 +161,7 @@ describe('what workers tell each other about keys in a KMS', () => {
     clock.now += 5 * MINUTE + 1;
     service.answer = { ...service.answer, keys: [verificationKey()] };
     await first.keys.check(reference, freshness, signal);
-    learnKeys(second, await describe(first));
+    learn(second, await describe(first));
     const changed = await second.keys.check(reference, freshness, signal);
     assert.equal(service.asked, 7, 'the public half of another key is not here');
     assert.deepEqual(changed.description.keys, service.answer.keys);
@@ -169,7 +171,7 @@ describe('what workers tell each other about keys in a KMS', () => {
     await first.keys.check(reference, { ...freshness, maxAgeMs: 1_000 }, signal);
     const future = await describe(first);
     clock.now -= MINUTE;
-    learnKeys(second, future);
+    learn(second, future);
     assert.equal((await second.keys.check(reference, freshness, signal)).checkedAt, before.checkedAt);
   });
 });
@@ -198,6 +200,25 @@ describe('a policy head', () => {
         { keyIds: 'ab' },
       ].map((bent) => [{ ...key, ...bent }]),
       ...[[{ ...key, keyIds: [] }], [{ ...key, unusable }], [{ ...key, keyIds: [], unusable: { code: 'BECAUSE' } }]],
+    ]) {
+      assert.equal(parsePolicyHead(head(bad)), undefined, JSON.stringify(bad)?.slice(0, 100));
+    }
+  });
+
+  it('with logs that are no statements of logs is none', () => {
+    const log = { log: 'ab'.repeat(32), checkpoint: 'rekor.example\n3\nAAAA\n\n\u2014 rekor.example AAAA\n' };
+    const head = (logs: unknown) => ({
+      policyRevision: 'c'.repeat(64),
+      statedAt: '2026-11-25T00:00:00.000Z',
+      expiresAt: '2026-11-25T00:01:00.000Z',
+      logs,
+    });
+    assert.deepEqual(parsePolicyHead(head([log]))?.logs, [log]);
+    for (const bad of [
+      ...[null, 7, {}, [null], [7], Array(33).fill(log)],
+      ...[{ log: 'ab' }, { log: 7 }, { checkpoint: 7 }, { checkpoint: 'x'.repeat(4_097) }].map((bent) => [
+        { ...log, ...bent },
+      ]),
     ]) {
       assert.equal(parsePolicyHead(head(bad)), undefined, JSON.stringify(bad)?.slice(0, 100));
     }
