@@ -10,12 +10,12 @@ import { aPolicyHead, createTestBackend } from '../support/backend.ts';
 import { anAllow, createTestVerdictKey } from '../support/verdicts.ts';
 
 const key = createTestVerdictKey();
-const keys = key.accepted();
+const own = key.accepted();
 const genuine = anAllow();
 const request = { name: genuine.name, digest: genuine.digest };
 const late = (): Promise<never> => Promise.reject(new BackendProblem('STILL_VERIFYING', 'no verdict in time'));
 
-async function decideWith(answers: Partial<Backend>, budgetMs = 2_000): Promise<Decision> {
+async function decideWith(answers: Partial<Backend>, budgetMs = 2_000, keys = own): Promise<Decision> {
   const backend = createTestBackend({ policyHead: async () => aPolicyHead(key, genuine.policyRevision), ...answers });
   const policy = watchPolicy(
     backend,
@@ -68,6 +68,28 @@ describe('decide', () => {
     const decision = await decideWith({ verify: async () => key.verdict(deny) });
     assert.equal(outcomeOf(decision), 'deny');
     assertCodes(decision, 'UNSIGNED');
+  });
+
+  it('asks afresh when the shared answer was signed by a key that has ended since, and refuses a second such one', async () => {
+    const [next, now] = [createTestVerdictKey(), Date.now()];
+    const keys = new Map([...key.accepted({ notAfter: now - 60_000 }), ...next.accepted()]);
+    const policyHead = async () => aPolicyHead(next, genuine.policyRevision);
+    const signers = [key, next];
+    const asked: string[] = [];
+    const verify = async ({ workflowId }: { workflowId: string }) => {
+      asked.push(workflowId);
+      return (signers.shift() ?? key).verdict(genuine);
+    };
+    assert.equal(outcomeOf(await decideWith({ policyHead, verify }, 2_000, keys)), 'allow');
+    assert.equal(new Set(asked).size, 2);
+    const decision = await decideWith({ policyHead, verify: async () => key.verdict(genuine) }, 2_000, keys);
+    assertCodes(decision, 'VERDICT_FORGED');
+  });
+
+  it('does not ask by a policy statement whose key is outside its window', async () => {
+    const decision = await decideWith({ verify: late }, 1_000, key.accepted({ notAfter: Date.now() - 60_000 }));
+    assertCodes(decision, 'POLICY_UNKNOWN');
+    assert.match(reasonsOf(decision)[0].sentence, /known to this node and outside its window, which ended at/);
   });
 
   it('asks afresh when the shared answer is past its time', async () => {
@@ -176,7 +198,7 @@ describe('decide', () => {
     const backend = createTestBackend({ policyHead: async () => answers.shift() ?? answers.at(-1) ?? null });
     const policy = watchPolicy(
       backend,
-      () => keys,
+      () => own,
       (head) => void revisions.push(head.policyRevision),
     );
     const first = await policy.current(Date.now() + 1_000);

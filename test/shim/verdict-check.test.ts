@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import type { KeyWindow } from '../../shim/key-window.ts';
 import { checkVerdict, type VerdictCheck } from '../../shim/verdict-check.ts';
 import type { Verdict } from '../../workflows/verdict.ts';
 import { STATEMENT_PAYLOAD_TYPE, toStatement } from '../../workflows/verification-summary.ts';
@@ -65,6 +66,53 @@ describe('checkVerdict', () => {
     const forged = createTestVerdictKey().verdict(genuine);
     const signatures = forged.envelope.signatures.map((signature) => ({ ...signature, keyid: key.keyId }));
     assertRefused({ ...forged, envelope: { ...forged.envelope, signatures } }, 'VERDICT_FORGED');
+  });
+
+  const now = Date.now();
+  const windows: readonly [string, Partial<KeyWindow>, Partial<Verdict>, RegExp][] = [
+    ['has ended', { notAfter: now - 60_000 }, {}, /known to this node and outside its window, which ended at 2/],
+    [
+      'has ended, though the verdict says that it is older than that',
+      { notAfter: now - 60_000 },
+      { decidedAt: new Date(now - 120_000).toISOString() },
+      /outside its window, which ended at/,
+    ],
+    ['has not begun', { notBefore: now + 60_000 }, {}, /outside its window, which begins at/],
+    [
+      'had not begun when it was reached',
+      { notBefore: now - 60_000 },
+      { decidedAt: new Date(now - 120_000).toISOString() },
+      /outside its window, which begins at/,
+    ],
+  ];
+  for (const [what, window, changes, sentence] of windows) {
+    it(`refuses a verdict by a known key whose window ${what}, and says so`, () => {
+      const checked = checkVerdict(key.verdict(anAllow(changes)), expected, key.accepted(window), now);
+      assert.equal(checked.kind === 'refused' && checked.reason.code, 'VERDICT_FORGED');
+      assert.match(checked.kind === 'refused' ? checked.reason.sentence : '', sentence);
+      assert.equal(checked.kind === 'refused' && checked.outlived, true);
+    });
+  }
+
+  it('passes a verdict within the window of its key, and names the key', () => {
+    const window = { notBefore: now - 60_000, notAfter: now + 60_000 };
+    const checked = checkVerdict(key.verdict(genuine), expected, key.accepted(window), now);
+    assert.equal(checked.kind === 'good' && checked.keyId, key.keyId);
+  });
+
+  it('passes a verdict by two keys when one of them is in its window', () => {
+    const next = createTestVerdictKey();
+    const both = new Map([...key.accepted({ notAfter: now - 60_000 }), ...next.accepted()]);
+    const { envelope } = key.verdict(genuine);
+    const signatures = [...envelope.signatures, ...next.verdict(genuine).envelope.signatures];
+    const checked = checkVerdict({ envelope: { ...envelope, signatures } }, expected, both, now);
+    assert.equal(checked.kind === 'good' && checked.keyId, next.keyId);
+  });
+
+  it('believes nobody without a verdict key, and says so', () => {
+    const checked = checkVerdict(key.verdict(genuine), expected, new Map(), now);
+    assert.equal(checked.kind === 'refused' && checked.reason.code, 'VERDICT_FORGED');
+    assert.match(checked.kind === 'refused' ? checked.reason.sentence : '', /no verdict key any more/);
   });
 
   it('refuses a statement that was signed as something else', () => {
