@@ -55,7 +55,7 @@ describe('portcullis', () => {
   it('tells what there is, and each command what it takes', async () => {
     const overview = await portcullis('--help');
     assert.equal(overview.exitCode, 0);
-    for (const command of ['shim', 'worker', 'verify', 'explain', 'policy check', 'keys init']) {
+    for (const command of ['shim', 'worker', 'verify', 'explain', 'policy check', 'keys init', 'keys list']) {
       assert.match(overview.stdout, new RegExp(`^  ${command} +[A-Z].*\\.$`, 'm'));
       const help = await portcullis(...command.split(' '), '--help');
       assert.equal(help.exitCode, 0);
