@@ -125,10 +125,13 @@ async function explainSilence(gate: Gate, question: Question, problem: BackendPr
   const until = Math.max(question.deadline - ANSWER_MS, Date.now() + ANSWER_MS / 2);
   const [checks, exists] = await Promise.all([
     gate.backend.checks(workflowId, until).catch(() => undefined),
-    gate.backend.exists(workflowId, until).catch(() => false),
+    gate.backend.exists(workflowId, until).catch((error: unknown) => (error instanceof BackendProblem ? error : false)),
   ]);
   if (checks !== undefined) return refuse(question, ...stillVerifying(checks, workflowId));
-  if (!exists) return { ...refuse(question, own), workflowId: undefined };
+  // A call that ends by its deadline says that there was no answer, and not whether anybody is there to give one.
+  const silence = own.code === 'STILL_VERIFYING' && exists instanceof BackendProblem ? exists : undefined;
+  const reason = silence === undefined ? own : { code: silence.code, sentence: silence.message };
+  if (exists !== true) return { ...refuse(question, reason), workflowId: undefined };
   const sentence = `no portcullis worker answers; the verification waits for one as ${workflowId}`;
   return refuse(question, { code: 'WORKER_UNAVAILABLE', sentence });
 }

@@ -161,7 +161,14 @@ export function connectBackend(taskQueue: string): Backend {
     checks: (workflowId, deadline) =>
       within(deadline, async () => parseChecks(await handle(workflowId).query(CHECKS_QUERY))),
     exists: (workflowId, deadline) =>
-      within(deadline, async () => (await handle(workflowId).describe()).workflowId === workflowId),
+      within(deadline, async () => {
+        try {
+          return (await handle(workflowId).describe()).workflowId === workflowId;
+        } catch (error) {
+          if (error instanceof WorkflowNotFoundError) return false;
+          throw error;
+        }
+      }),
     async policyHead(deadline) {
       const reserve = Math.min(LAST_QUESTION_MS, (deadline - Date.now()) / 2);
       const workflowId = policyHeadId(taskQueue);

@@ -151,6 +151,13 @@ describe('decide', () => {
     assertCodes(await decideWith({ policyHead }, 800), 'TEMPORAL_UNREACHABLE');
   });
 
+  it('says that Temporal is unreachable when a call to it ends by its deadline, and nobody answers another one', async () => {
+    const unreachable = await decideWith({ verify: late });
+    assertCodes(unreachable, 'TEMPORAL_UNREACHABLE');
+    assert.equal(unreachable.workflowId, undefined);
+    assertCodes(await decideWith({ verify: late, exists: async () => false }), 'STILL_VERIFYING');
+  });
+
   it('says that no worker answers when the server knows the run and nobody works on it', async () => {
     assertCodes(await decideWith({ verify: late, exists: async () => true }), 'WORKER_UNAVAILABLE');
   });
