@@ -4,13 +4,15 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { parseArgs } from 'node:util';
 import { DEFAULT_MIRROR_URL } from '@sigstore/tuf';
+import type { TrustMaterial } from '@sigstore/verify';
 import { isRecord } from '../../workflows/record.ts';
 import { EvidenceError } from '../evidence-error.ts';
 import { type Artifact, judgeArtifact } from '../sigstore/artifact.ts';
 import { parsePublicKey } from '../sigstore/key.ts';
 import type { Requirement, SignerRequirement } from '../sigstore/requirement.ts';
+import { parseStrictJson } from '../sigstore/strict-json.ts';
 import { exactly } from '../sigstore/text-pattern.ts';
-import { type TrustRoot, toTrustRoot } from '../trust/trust-root.ts';
+import { toTrustRoot } from '../trust/trust-root.ts';
 import { readTrustedRootJson } from '../trust/trusted-root-json.ts';
 import { holdsOverDigest } from './ecdsa-over-digest.ts';
 
@@ -23,8 +25,10 @@ Usage: portcullis conformance verify-bundle [--staging] --bundle FILE
 Speaks the suite's protocol (sigstore-conformance docs/cli_protocol.md): exit code 0 when the bundle holds, anything else
 when not; the reason is one line on stderr. FILE_OR_DIGEST is a file, or sha256:HEX where there is no file of that name.
 Without --trusted-root it is the public-good trusted root that the package @sigstore/tuf carries; nothing is fetched.
+A log entry is always asked for, but of a key with a trusted root that names nobody at all.
 The suite starts one program: let it be a script of the line   exec infra/portcullis conformance "$@"`;
 
+const TRUSTED_ROOT = 'application/vnd.dev.sigstore.trustedroot+json;version=0.1';
 const DIGEST = /^sha256:([0-9a-f]{64})$/;
 
 interface Options {
@@ -106,17 +110,39 @@ async function readArtifact(text: string): Promise<Artifact> {
   return { digest: createHash('sha256').update(bytes).digest('hex'), bytes };
 }
 
-/** What the suite expects of every client: a log entry; for a certificate a time that is proven and a logged certificate. */
+/**
+ * What the suite expects of every client: a log entry; for a certificate a time that is proven and a logged certificate.
+ * A key needs no entry by a trusted root that knows nobody (the case `managed-key-and-trusted-root`).
+ */
 async function readRequirement({ signer, trustedRoot, staging }: Options): Promise<Requirement> {
-  const trust = await readTrustRoot(trustedRoot, staging);
+  const json = await readTrustedRoot(trustedRoot, staging);
+  const bare = signer.kind === 'key' && knowsNobody(json);
   return {
     signer: await toSigner(signer),
-    log: { entries: 1, cosignatures: 0, witnesses: [] },
+    log: bare ? undefined : { entries: 1, cosignatures: 0, witnesses: [] },
     timestamps: 0,
     observers: signer.kind === 'keyless' ? 1 : 0,
-    trust: trust.material,
+    trust: bare ? NOBODY : toMaterial(trustedRoot === undefined ? 'public-good' : 'custom', json),
     wanted: { kind: 'signature' },
   };
+}
+
+const NOBODY: TrustMaterial = {
+  certificateAuthorities: [],
+  timestampAuthorities: [],
+  tlogs: [],
+  ctlogs: [],
+  publicKey() {
+    throw new Error('no key is looked up by its hint');
+  },
+};
+
+/** Of nothing but its mediaType and empty lists: what can't be used, such as a log of a later kind, is somebody. */
+function knowsNobody(json: Buffer): boolean {
+  const read = parseStrictJson(json);
+  if (!read.ok || !isRecord(read.value)) return false;
+  const { mediaType, ...lists } = read.value;
+  return mediaType === TRUSTED_ROOT && Object.values(lists).every((list) => Array.isArray(list) && list.length === 0);
 }
 
 async function toSigner(signer: SignerOptions): Promise<SignerRequirement> {
@@ -133,16 +159,19 @@ async function toSigner(signer: SignerOptions): Promise<SignerRequirement> {
   }
 }
 
-async function readTrustRoot(file: string | undefined, staging: boolean): Promise<TrustRoot> {
+async function readTrustedRoot(file: string | undefined, staging: boolean): Promise<Buffer> {
   if (file === undefined && staging) {
     throw unavailable("no trust root of Sigstore's staging instance is at hand: give one with --trusted-root");
   }
-  const name = file === undefined ? 'public-good' : 'custom';
-  const result = readTrustedRootJson(name, file === undefined ? embeddedTrustedRoot() : await readFile(file));
+  return file === undefined ? embeddedTrustedRoot() : await readFile(file);
+}
+
+function toMaterial(name: string, json: Buffer): TrustMaterial {
+  const result = readTrustedRootJson(name, json);
   if (!result.ok) throw unavailable(`the trusted root can't be used: ${result.problem}`);
   const { source } = result.document;
   if (source.kind !== 'keys') throw new Error(`a trusted_root.json gave a source of kind ${source.kind}`);
-  return toTrustRoot(name, source.root, source.origins);
+  return toTrustRoot(name, source.root, source.origins).material;
 }
 
 /** Good enough to judge test data; a worker never uses it, because nothing tells how old it is. */

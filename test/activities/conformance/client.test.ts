@@ -48,6 +48,38 @@ const ROWS: readonly Row[] = [
   ['a file by a P-384 key', 'verified', ['key-384.json', '--key', 'key-384.pub', ...ROOT, 'artifact']],
   ['a file whose name looks like a digest', 'verified', ['blob-v1.json', ...KEYLESS, ...ROOT, OTHER_DIGEST]],
 
+  [
+    'a file, by a key, in no log, by a root that names nobody',
+    'verified',
+    ['key-no-entry.json', '--key', 'key.pub', '--trusted-root', 'bare.json', DIGEST],
+  ],
+  [
+    'the same by a root of empty lists',
+    'verified',
+    ['key-no-entry.json', '--key', 'key.pub', '--trusted-root', 'empty.json', 'artifact'],
+  ],
+
+  ['a file, by a key, in no log', 'LOG_ENTRY_MISSING', ['key-no-entry.json', '--key', 'key.pub', ...ROOT, 'artifact']],
+  [
+    'another key and a root that names nobody',
+    'WRONG_KEY',
+    ['key-no-entry.json', '--key', 'other.pub', '--trusted-root', 'bare.json', 'artifact'],
+  ],
+  [
+    'a key and a root whose log is of a later kind',
+    'TRUST_ROOT_UNAVAILABLE',
+    ['key-no-entry.json', '--key', 'key.pub', '--trusted-root', 'later.json', 'artifact'],
+  ],
+  [
+    'a key and JSON that is no trusted root',
+    'TRUST_ROOT_UNAVAILABLE',
+    ['key-no-entry.json', '--key', 'key.pub', '--trusted-root', 'nothing.json', 'artifact'],
+  ],
+  [
+    'an identity and a root that names nobody',
+    'TRUST_ROOT_UNAVAILABLE',
+    ['no-entry.json', ...KEYLESS, '--trusted-root', 'bare.json', 'artifact'],
+  ],
   ['another digest', 'SUBJECT_MISMATCH', ['blob-v1.json', ...KEYLESS, ...ROOT, `sha256:${'1'.repeat(64)}`]],
   ['another file', 'SUBJECT_MISMATCH', ['blob-v1.json', ...KEYLESS, ...ROOT, 'key.pub']],
   [
@@ -185,6 +217,12 @@ async function writeSetting(folder: string): Promise<void> {
   await write('statement-v1.json', inV1(signedStatement, 'dsse 0.0.1'));
   await write('statement-v2.json', inV2(signedStatement, [stampOf(tsa, signedStatement, now)]));
   await write('key-v1.json', inV1(byKey));
+  await write('key-no-entry.json', bundleOf(byKey, {}));
+  const mediaType = 'application/vnd.dev.sigstore.trustedroot+json;version=0.1';
+  await write('bare.json', { mediaType });
+  await write('empty.json', { mediaType, tlogs: [], certificateAuthorities: [], ctlogs: [], timestampAuthorities: [] });
+  await write('later.json', { mediaType, tlogs: [{ publicKey: { keyDetails: 'OF_A_LATER_KIND' } }] });
+  await write('nothing.json', {});
   await write('key-v2.json', inV2(byKey, []));
   await write('key-384.json', inV1(signBlob({ kind: 'key', key: key384 }, ARTIFACT, 'sha384')));
   await write('key.pub', pemOf(key));
