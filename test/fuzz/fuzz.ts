@@ -1,10 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { attack, type Find } from './campaign.ts';
-import { writeInput } from './input.ts';
+import { attack } from './campaign.ts';
+import { keep } from './keep.ts';
 import type { Target } from './target.ts';
 import { TARGETS } from './targets.ts';
 import { startWatchdog } from './watchdog.ts';
@@ -19,9 +16,7 @@ Usage: npm run fuzz -- [--seconds N] [--seed TEXT] [TARGET ...]
 Targets: ${TARGETS.map(({ name }) => name).join(', ')}; all of them where none is named.
 
 An input that breaks a contract is kept in test/fuzz/regressions/TARGET/, where the tests replay it.
-Exit codes: 0 nothing was found, 1 something was, 2 wrong usage.`;
-
-const REGRESSIONS = fileURLToPath(new URL('regressions/', import.meta.url));
+Exit codes: 0 nothing was found, 1 something was, 2 wrong usage, 137 an input hung or made the process grow, which ends it.`;
 
 async function main(): Promise<number> {
   const options = readOptions();
@@ -60,7 +55,7 @@ function readOptions() {
 }
 
 async function run(target: Target, seed: string, seconds: number): Promise<number> {
-  const watchdog = startWatchdog(`${target.name}, seed ${seed}`);
+  const watchdog = startWatchdog(target.name, seed);
   const until = Date.now() + seconds * 1_000;
   const campaign = await attack(target, {
     seed,
@@ -75,16 +70,8 @@ async function run(target: Target, seed: string, seconds: number): Promise<numbe
   console.log(
     `${target.name}: ${inputs} inputs, ${accepted} accepted, slowest ${slowestMs.toFixed(1)} ms, ${memory} MB, ${finds.length} finds`,
   );
-  for (const find of finds) console.log(`  ${await keep(target, seed, find)}: ${find.problem}`);
+  for (const find of finds) console.log(`  ${await keep(target.name, seed, find)}: ${find.problem}`);
   return finds.length;
-}
-
-async function keep({ name }: Target, seed: string, { number, input }: Find): Promise<string> {
-  const folder = join(REGRESSIONS, name);
-  await mkdir(folder, { recursive: true });
-  const file = join(folder, `${seed.slice(0, 8)}-${number}.json`);
-  await writeFile(file, writeInput(input));
-  return file;
 }
 
 process.exitCode = await main();
