@@ -1,9 +1,9 @@
 import { createHash, type KeyObject } from 'node:crypto';
-import { X509Certificate } from '@sigstore/core';
 import type { TrustMaterial } from '@sigstore/verify';
 import type { Condition } from './attestation/condition.ts';
 import type { Authority, LogRule, SignerRule } from './policy/policy-set.ts';
 import type { VerificationKey } from './sigstore/key.ts';
+import { parseCertificate } from './sigstore/parse-certificate.ts';
 import type { Requirement, Wanted } from './sigstore/requirement.ts';
 import type { TransparencyLog, TrustStore } from './trust/trust-root.ts';
 
@@ -101,7 +101,7 @@ function authoritiesOf(
   own: TrustMaterial,
 ): TrustMaterial['certificateAuthorities'] {
   if (certificateAuthority === undefined) return own.certificateAuthorities;
-  const certChain = certificateAuthority.map((der) => X509Certificate.parse(Buffer.from(der)));
+  const certChain = certificateAuthority.map(parseCertificate);
   return [{ certChain, validFor: ALWAYS }];
 }
 

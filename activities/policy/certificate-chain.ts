@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { MAX_CA_CERTIFICATES } from '../limits.ts';
+import { isReadable } from '../sigstore/der-effort.ts';
 
 export type ChainResult =
   | { readonly ok: true; readonly chain: readonly Uint8Array[] }
@@ -33,7 +34,8 @@ export function parseCertificateChain(pem: string): ChainResult {
 
 function parse(pem: string): X509Certificate | undefined {
   try {
-    return new X509Certificate(pem);
+    const certificate = new X509Certificate(pem);
+    return isReadable(certificate.raw) ? certificate : undefined;
   } catch {
     // Told by its place in the list: OpenSSL's words help nobody.
     return undefined;

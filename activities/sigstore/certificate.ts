@@ -1,8 +1,9 @@
 import { createPublicKey } from 'node:crypto';
-import { ASN1Obj, X509Certificate } from '@sigstore/core';
+import { ASN1Obj, type X509Certificate } from '@sigstore/core';
 import { extensionsOf, extensionValue } from './certificate-extension.ts';
 import { failed, refuse, type Step } from './judgement.ts';
 import { describeKey, type VerificationKey } from './key.ts';
+import { parseCertificate } from './parse-certificate.ts';
 import { quote } from './quote.ts';
 
 const KEY_USAGE = '2.5.29.15';
@@ -37,7 +38,7 @@ export interface LeafCertificate {
  */
 export function readLeaf(der: Buffer): Step<LeafCertificate> {
   try {
-    const certificate = X509Certificate.parse(Buffer.from(der));
+    const certificate = parseCertificate(der);
     if (!isFramed(certificate)) return failed(refuse('EVIDENCE_MALFORMED', 'the certificate is not framed as one'));
     const problem = problemWith(certificate);
     if (problem !== undefined) return unsuitable(problem);
@@ -84,7 +85,7 @@ export function unknownCritical(certificate: X509Certificate): string | undefine
 /** Tells whether a certificate is a root; what is no certificate is taken for one. */
 export function isSelfIssued(der: Buffer): boolean {
   try {
-    const { subject, issuer } = X509Certificate.parse(Buffer.from(der));
+    const { subject, issuer } = parseCertificate(der);
     return subject.equals(issuer);
   } catch {
     return true;

@@ -1,10 +1,10 @@
 import { createHash, createPublicKey } from 'node:crypto';
 import type { TransparencyLogEntry } from '@sigstore/bundle';
-import { X509Certificate } from '@sigstore/core';
 import { isRecord } from '../../workflows/record.ts';
 import { decodeBase64 } from './base64.ts';
 import { type Refusal, refuse } from './judgement.ts';
 import type { Signing } from './library-step.ts';
+import { parseCertificate } from './parse-certificate.ts';
 import { certificatesIn } from './pem.ts';
 import { quote } from './quote.ts';
 import { parseStrictJson } from './strict-json.ts';
@@ -77,8 +77,7 @@ function isSigner(verifier: Verifier, signing: Signing): boolean {
         : undefined;
   if (signing.certificate !== undefined) return certificate?.equals(signing.certificate) === true;
   try {
-    const spki =
-      certificate === undefined ? spkiOf(verifier) : X509Certificate.parse(Buffer.from(certificate)).publicKey;
+    const spki = certificate === undefined ? spkiOf(verifier) : parseCertificate(certificate).publicKey;
     return spki?.equals(signing.key.publicKey.export({ type: 'spki', format: 'der' })) === true;
   } catch {
     return false;

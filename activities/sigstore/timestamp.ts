@@ -1,6 +1,7 @@
 import { RFC3161Timestamp } from '@sigstore/core';
 import type { TrustMaterial } from '@sigstore/verify';
 import { hasPurpose, unknownCritical } from './certificate.ts';
+import { isReadable } from './der-effort.ts';
 import { failed, refuse, type Step } from './judgement.ts';
 import { runLibrary, type Signing } from './library-step.ts';
 
@@ -54,6 +55,7 @@ export function proveTimestamp(
 }
 
 function readTimestamp(der: Buffer) {
+  if (!isReadable(der)) return undefined;
   try {
     const timestamp = RFC3161Timestamp.parse(Buffer.from(der));
     const { status, signerIssuer: issuer, signerSerialNumber: serial, signingTime: time } = timestamp;

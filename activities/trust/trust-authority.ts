@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import type { CertificateAuthority } from '@sigstore/protobuf-specs';
 import { MAX_CHAIN_LENGTH } from '../limits.ts';
+import { isReadable } from '../sigstore/der-effort.ts';
 import { readWindow, type ValidityWindow } from './validity-window.ts';
 
 /** A certificate or timestamp authority that has been looked at. */
@@ -56,7 +57,7 @@ function notAnAuthority(i: number): string {
 function parse(der: Uint8Array): X509Certificate | undefined {
   try {
     const certificate = new X509Certificate(der);
-    return certificate.raw.equals(der) ? certificate : undefined;
+    return certificate.raw.equals(der) && isReadable(der) ? certificate : undefined;
   } catch {
     // Not a certificate.
     return undefined;
