@@ -33,7 +33,7 @@ interface Rounds {
 }
 
 const FULL: Rounds = { warm: 500, cold: 30, keyless: 20, cost: 100, load: 1_000 };
-const QUICK: Rounds = { warm: 30, cold: 4, keyless: 2, cost: 25, load: 48 };
+const QUICK: Rounds = { warm: 30, cold: 4, keyless: 6, cost: 25, load: 48 };
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
