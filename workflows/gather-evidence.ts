@@ -125,7 +125,7 @@ async function checkKey(
     {
       title,
       summary: authority.key === undefined ? title : `${authority.key}, ${title}`,
-      onTimeout: 'KEY_UNREADABLE',
+      onTimeout: authority.key === undefined ? 'KEY_UNREADABLE' : 'KMS_TIMEOUT',
       durably: authority.durably,
       call: (activities, options) => activities.checkKey.executeWithOptions(options, [request]),
     },

@@ -85,15 +85,17 @@ export function createManagedKeys({ managers, now = Date.now }: ManagedKeysOptio
 
   return {
     async check(reference, { maxAgeMs, staleMs }, signal) {
-      signal.throwIfAborted();
+      if (signal.aborted) throw whyLeft(reference, signal);
       const entry = entryOf(reference);
       if (entry.known !== undefined && entry.known.age.ms() <= maxAgeMs) return entry.known.checked;
       try {
         if (entry.failed !== undefined && entry.failed.age.ms() < PAUSE_MS) throw entry.failed.error;
         return (await shared(reference, entry, maxAgeMs, signal)).checked;
       } catch (error) {
-        if (!isInability(error) || signal.aborted) throw error;
-        return lastKnown(entry.known, { maxAgeMs, staleMs }, error);
+        // A caller can wait for less than a call may take: that the service hangs must not come to another answer for that.
+        const why = signal.aborted ? whyLeft(reference, signal) : error;
+        if (!isInability(why)) throw why;
+        return lastKnown(entry.known, { maxAgeMs, staleMs }, why);
       }
     },
 
@@ -119,9 +121,19 @@ export function createManagedKeys({ managers, now = Date.now }: ManagedKeysOptio
     async verify({ reference, description }, signed, signature, signal) {
       const key = description.keys.find((one) => holds(signature, signed, one));
       if (key === undefined) return false;
-      return (await managerOf(reference.provider)).verify(reference, key, signed, signature, signal);
+      const manager = await managerOf(reference.provider);
+      return await manager.verify(reference, key, signed, signature, signal).catch((error) => {
+        throw signal.aborted ? whyLeft(reference, signal) : error;
+      });
     },
   };
+}
+
+/** A caller that had no more time tells it as of a service that did not answer; one that left has its own reason. */
+function whyLeft({ uri }: KeyReference, { reason }: AbortSignal): unknown {
+  if (!(reason instanceof DOMException) || reason.name !== 'TimeoutError') return reason;
+  const sentence = `the KMS of ${uri} did not answer in time; it is asked again; look at network and proxy if this stays`;
+  return new EvidenceError('KMS_TIMEOUT', sentence, { retryable: true });
 }
 
 function isInability(error: unknown): error is EvidenceError {

@@ -31,7 +31,8 @@ export interface PreviousKey {
 export interface ManagedKeys {
   /**
    * The key as it is, or was at most `maxAgeMs` ago; while its service can't be reached, as it was at most `staleMs` ago.
-   * Throws the KMS_ codes, and KEY_STATE_STALE when the last state is older than that.
+   * Throws the KMS_ codes, and KEY_STATE_STALE when the last state is older than that. A caller whose time is over
+   * (`AbortSignal.timeout`) is told KMS_TIMEOUT.
    */
   check(reference: KeyReference, freshness: KeyFreshness, signal: AbortSignal): Promise<CheckedKey>;
   /** What is known of keys now, to be told to others. */
