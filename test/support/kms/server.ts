@@ -46,7 +46,9 @@ export interface FakeKms {
   readonly calls: KmsCall[];
   /** Every call that came in, by operation. */
   readonly asked: string[];
-  fault: ((operation: string, count: number) => KmsFault | undefined) | undefined;
+  /** The key that each of those was about, as it was named. */
+  readonly askedAbout: string[];
+  fault: ((operation: string, count: number, keyId: string) => KmsFault | undefined) | undefined;
   /** `kms:Operation`, for everybody. */
   readonly denied: Set<string>;
   /** Access keys that are known no more. */
@@ -70,7 +72,7 @@ export async function startKms(): Promise<FakeKms> {
     return listenOnLoopback(server, port);
   };
   const kms: FakeKms = {
-    ...{ url: '', store: new KmsStore(), calls: [], asked: [] },
+    ...{ url: '', store: new KmsStore(), calls: [], asked: [], askedAbout: [] },
     ...{ fault: undefined, denied: new Set<string>(), expired: new Set<string>(), skewMs: 0 },
     async stop() {
       server.closeAllConnections();
@@ -86,17 +88,19 @@ export async function startKms(): Promise<FakeKms> {
 async function answer(kms: FakeKms, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const body = await text(request);
   const operation = String(request.headers['x-amz-target']).replace('TrentService.', '');
+  // A hostile body makes the answer fail, and the connection with it.
+  const input = JSON.parse(body) as Record<string, unknown>;
+  const keyId = String(input['KeyId']);
   kms.asked.push(operation);
-  const fault = kms.fault?.(operation, kms.asked.filter((one) => one === operation).length);
+  kms.askedAbout.push(keyId);
+  const fault = kms.fault?.(operation, kms.asked.filter((one) => one === operation).length, keyId);
   if (fault?.kind === 'hang') return;
   if (fault?.kind === 'reset') return void response.destroy();
   if (fault?.kind === 'late') await delay(fault.ms);
   if (fault?.kind === 'trickle') return trickle(response);
   const accessKey = /Credential=([^/]+)\//.exec(request.headers.authorization ?? '')?.[1] ?? '';
-  // A hostile body makes the answer fail, and the connection with it.
-  const input = JSON.parse(body) as Record<string, unknown>;
   const made = answerOf(kms, fault, operation, input, accessKey, String(request.headers['x-amz-date']));
-  kms.calls.push({ operation, keyId: String(input['KeyId']), accessKey, body, outcome: made.outcome });
+  kms.calls.push({ operation, keyId, accessKey, body, outcome: made.outcome });
   const date = new Date(Date.now() + kms.skewMs).toUTCString();
   response.writeHead(made.status, { 'content-type': 'application/x-amz-json-1.1', date, ...made.headers });
   response.end(made.body);
