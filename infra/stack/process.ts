@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -61,7 +62,7 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
     pid,
     log,
     stop: () => stop(child, pid, ended, options.graceMs ?? GRACE_MS),
-    suspend: () => signal(pid, 'SIGSTOP'),
+    suspend: () => freeze(pid),
     resume: () => signal(pid, 'SIGCONT'),
   };
   const failure = await untilReady(options, ended);
@@ -94,6 +95,14 @@ async function untilReady(options: ServerOptions, ended: Promise<string>): Promi
   } finally {
     controller.abort();
   }
+}
+
+/** Threads are stopped one after the other: the last of them may still answer when the signal has been sent. */
+function freeze(pid: number): void {
+  signal(pid, 'SIGSTOP');
+  const tasks = `/proc/${pid}/task`;
+  const isRunning = (task: string) => !/\) [TtZX] /.test(readFileSync(`${tasks}/${task}/stat`, 'latin1'));
+  while (readdirSync(tasks).some(isRunning));
 }
 
 async function stop(child: ChildProcess, pid: number, ended: Promise<string>, graceMs: number): Promise<void> {

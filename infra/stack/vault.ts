@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { isRecord } from '../../workflows/record.ts';
 import { obtain } from '../tools/obtain.ts';
 import { freePort } from './ports.ts';
@@ -18,7 +19,7 @@ export interface Vault extends ServerProcess {
   call(method: string, path: string, body?: unknown, token?: string): Promise<Readonly<Record<string, unknown>>>;
   /** A token with nothing but this policy (HCL). */
   tokenFor(policy: string): Promise<string>;
-  /** Opens it again after `PUT sys/seal`. */
+  /** Opens it again after `PUT sys/seal`; resolves when it is ready. */
   unseal(): Promise<void>;
 }
 
@@ -51,6 +52,8 @@ export async function startVault(dir: string): Promise<Vault> {
     },
     async unseal() {
       await call('PUT', 'sys/unseal', { key });
+      // It answers before its engines are mounted: 503 until then.
+      while (!(await fetch(`${url}/v1/sys/health`)).ok) await delay(20);
     },
   };
 }
