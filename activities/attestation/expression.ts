@@ -89,7 +89,10 @@ type Kind<C extends Expression['exprKind']['case']> = Extract<Expression['exprKi
 function findConstantProblem(constant: Kind<'constExpr'>['value']['constantKind']): string | undefined {
   if (constant.case !== 'int64Value' && constant.case !== 'uint64Value') return undefined;
   const exact = constant.value >= BigInt(Number.MIN_SAFE_INTEGER) && constant.value <= BigInt(Number.MAX_SAFE_INTEGER);
-  return exact ? undefined : `the integer ${constant.value} is outside of what JSON numbers say exactly (2^53 - 1)`;
+  const found = String(constant.value);
+  return exact
+    ? undefined
+    : `the integer ${found.length > 40 ? `${found.slice(0, 40)}...` : found} is outside of what JSON numbers say exactly (2^53 - 1)`;
 }
 
 function findNameProblem(name: string, { bound }: ExpressionCheck): string | undefined {

@@ -46,6 +46,7 @@ describe('a condition, when it is read', () => {
     ['predicate.a.matches("(a")', /^expected a pattern in RE2 syntax, found "/],
     ['predicate.a.matches("(?=a)")', /^expected a pattern in RE2 syntax, found "/],
     ['predicate.id == 9007199254740993', /^the integer 9007199254740993 is outside/],
+    [`predicate.id == ${'9'.repeat(3000)}`, /^the integer 9{40}\.\.\. is outside/],
     ['predicate.id == -9007199254740993', /^the integer -9007199254740993 is outside/],
     ['predicate.id == 18446744073709551615u', /^the integer 18446744073709551615 is outside/],
     [
