@@ -25,6 +25,9 @@ export type ConditionResult =
 /** The sentence is one line and says which condition, and why it does not hold; its code is CONDITION_FAILED. */
 export type ConditionJudgement = { readonly holds: true } | { readonly holds: false; readonly sentence: string };
 
+/** People write a handful. */
+const MAX_BRACKETS = 50;
+
 const environment = conditionEnvironment();
 
 /**
@@ -36,6 +39,7 @@ export function compileCondition(source: string): ConditionResult {
   if (source.length > MAX_CONDITION_LENGTH) {
     return { ok: false, problem: `expected at most ${MAX_CONDITION_LENGTH} characters, found ${source.length}` };
   }
+  if (nestsDeeply(source)) return { ok: false, problem: `it nests brackets deeper than ${MAX_BRACKETS} levels` };
   try {
     const parsed = parse(source);
     const problem = findProblem(parsed.expr, environment.funcs);
@@ -45,6 +49,17 @@ export function compileCondition(source: string): ConditionResult {
   } catch (error) {
     return { ok: false, problem: `expected an expression in CEL, found ${quote(reasonOf(error))}` };
   }
+}
+
+/** The parser takes seconds for hundreds of brackets that are not closed. Those in texts are counted too: patterns have a few. */
+function nestsDeeply(source: string): boolean {
+  let depth = 0;
+  for (const character of source) {
+    if ('([{'.includes(character)) depth++;
+    else if (')]}'.includes(character)) depth = Math.max(0, depth - 1);
+    if (depth > MAX_BRACKETS) return true;
+  }
+  return false;
 }
 
 /** The parser lists everything it would have taken, longest last: the place is what helps. */

@@ -59,11 +59,13 @@ describe('a condition, when it is read', () => {
     ['{"a": true}', /^expected a comparison, found a list, map/],
     ['size(predicate.a)', /^expected a comparison, found the result of "size", which is no boolean$/],
     ['predicate.a + 1', /^expected a comparison, found the result of "_\+_", which is no boolean$/],
-    ['('.repeat(4000), /^expected an expression in CEL, found "/],
+    ['('.repeat(4000), /^it nests brackets deeper than 50 levels$/],
+    [`predicate.a == ${'{'.repeat(1000)}`, /^it nests brackets deeper than 50 levels$/],
+    ['('.repeat(50), /^expected an expression in CEL, found "/],
     [`${'['.repeat(2000)}1${']'.repeat(2000)} == 1`, /./],
     [`${'f('.repeat(1000)}1${')'.repeat(1000)}`, /./],
     [`predicate${'.a'.repeat(1000)} == 1`, /^it nests deeper than 200 levels$/],
-    [`${'[1].all(x,'.repeat(150)}true${')'.repeat(150)}`, /^it nests deeper than 200 levels$/],
+    [`${'[1].all(x,'.repeat(150)}true${')'.repeat(150)}`, /^it nests brackets deeper than 50 levels$/],
   ];
   for (const [source, problem] of UNUSABLE) {
     it(`is refused, and told why: ${JSON.stringify(source.slice(0, 60))}`, () => {
