@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import { createPrivateKey, randomUUID } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
-import { Client, Connection } from '@temporalio/client';
 import { RELEASE_KEY } from '../../infra/stack/house.ts';
 import { freePort } from '../../infra/stack/ports.ts';
 import { type PushedImage, pushImage } from '../support/image.ts';
@@ -15,6 +14,7 @@ import { assertAllowed, assertRefused, startTestHouse, type TestHouse } from '..
 import { type FakeRegistry, startFakeRegistry } from '../support/registry.ts';
 import { type RegistryAuth, RegistryGuard } from '../support/registry-auth.ts';
 import { sendAnswer } from '../support/registry-fault.ts';
+import { find, inEveryCoding, readBundles, type Searched, whatOthersSee } from '../support/seen-by-others.ts';
 
 const USERNAME = 'robot-of-the-workers';
 const PASSWORDS = { right: randomUUID(), wrong: randomUUID() };
@@ -73,12 +73,8 @@ describe('registry credentials', () => {
 
 describe('what is secret, and the evidence', () => {
   it('is nowhere but where it belongs', async () => {
-    const places = await whatOthersSee();
-    const secrets = await whatIsSecret();
-    const found = secrets.flatMap(({ what, bytes }) =>
-      places.filter((place) => place.bytes.includes(bytes)).map((place) => `${what} in ${place.what}`),
-    );
-    assert.deepEqual(found, []);
+    const places = await whatOthersSee(house, runs);
+    assert.deepEqual(find(await whatIsSecret(), places), []);
 
     // The same search does find what is no secret.
     const [image] = pulled;
@@ -91,59 +87,6 @@ describe('what is secret, and the evidence', () => {
     assert.ok(commands?.bytes.includes(house.verdictKey), 'the search does not see the arguments of the worker');
   });
 });
-
-interface Searched {
-  readonly what: string;
-  readonly bytes: Buffer;
-}
-
-/** Everything that somebody sees who may look at Temporal, at logs or at the list of processes. */
-async function whatOthersSee(): Promise<readonly Searched[]> {
-  const files = (await readdir(house.dir)).filter((file) => /\.log$|^temporal\.db(-wal)?$/.test(file));
-  const written = await Promise.all(
-    files.map(async (file) => ({ what: file, bytes: await readFile(join(house.dir, file)) })),
-  );
-  const processes = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
-  const commands = await Promise.all(
-    processes.map((pid) => readFile(`/proc/${pid}/cmdline`).catch(() => Buffer.alloc(0))),
-  );
-  const launcher = runs.map(({ stdout, stderr }) => stdout + stderr).join('\n');
-  return [
-    { what: 'histories', bytes: withDecoded(await readHistories()) },
-    ...written.map(({ what, bytes }) => ({ what, bytes: withDecoded(bytes) })),
-    { what: 'process arguments', bytes: Buffer.concat(commands) },
-    { what: 'launcher output', bytes: Buffer.from(launcher) },
-  ];
-}
-
-async function readHistories(): Promise<Buffer> {
-  const connection = await Connection.connect({ address: house.temporal.address });
-  const client = new Client({ connection });
-  const texts: Buffer[] = [];
-  for await (const execution of client.workflow.list()) {
-    const handle = client.workflow.getHandle(execution.workflowId, execution.runId);
-    collect((await handle.fetchHistory()).events, texts);
-    collect((await handle.describe()).raw, texts);
-  }
-  await connection.close();
-  assert.ok(texts.length > 100, 'expected histories');
-  return Buffer.concat(texts);
-}
-
-/** All texts and bytes in a tree. */
-function collect(value: unknown, into: Buffer[]): void {
-  if (typeof value === 'string') into.push(Buffer.from(`${value}\n`));
-  else if (value instanceof Uint8Array) into.push(Buffer.from(value), Buffer.from('\n'));
-  else if (typeof value === 'object' && value !== null) for (const part of Object.values(value)) collect(part, into);
-}
-
-/** What base64 in it says as well, two levels deep. */
-function withDecoded(bytes: Buffer, levels = 2): Buffer {
-  if (levels === 0) return bytes;
-  const encoded = bytes.toString('latin1').match(/[A-Za-z0-9+/]{24,}={0,2}/g) ?? [];
-  const decoded = Buffer.concat(encoded.map((text) => Buffer.from(text, 'base64')));
-  return decoded.length === 0 ? bytes : Buffer.concat([bytes, withDecoded(decoded, levels - 1)]);
-}
 
 async function whatIsSecret(): Promise<readonly Searched[]> {
   const pem = await readFile(house.verdictKey, 'utf8');
@@ -161,30 +104,13 @@ async function whatIsSecret(): Promise<readonly Searched[]> {
       .flatMap((line) => (line.length < 24 ? [] : [{ what: 'the verdict key', bytes: Buffer.from(line) }])),
     ...(await readEvidence()),
   ];
-  return secrets.flatMap(({ what, bytes }) => [
-    { what, bytes },
-    { what: `${what} in hex`, bytes: Buffer.from(bytes.toString('hex')) },
-    { what: `${what} in base64`, bytes: Buffer.from(bytes.toString('base64').replace(/=+$/, '')) },
-  ]);
+  return inEveryCoding(secrets);
 }
 
 /** The bundles that cosign pushed, and what they consist of. */
 async function readEvidence(): Promise<readonly Searched[]> {
-  const base = `http://${content.address}/v2/demo/app`;
-  const evidence: Searched[] = [];
-  for (const image of pulled) {
-    const { manifests } = JSON.parse(await (await fetch(`${base}/referrers/${image.digest}`)).text());
-    for (const { digest } of manifests) {
-      const { layers } = JSON.parse(await (await fetch(`${base}/manifests/${digest}`)).text());
-      const bundle = await (await fetch(`${base}/blobs/${layers[0].digest}`)).text();
-      const { payload, signatures } = JSON.parse(bundle).dsseEnvelope;
-      evidence.push(
-        { what: 'a bundle', bytes: Buffer.from(bundle) },
-        { what: 'a payload', bytes: Buffer.from(payload, 'base64') },
-        { what: 'a signature', bytes: Buffer.from(signatures[0].sig, 'base64') },
-      );
-    }
-  }
+  const found = await Promise.all(pulled.map(({ digest }) => readBundles(content.address, 'demo/app', digest)));
+  const evidence = found.flat();
   assert.equal(evidence.length, 3 * 4, 'expected four signed images');
   return evidence;
 }
