@@ -9,7 +9,7 @@ export interface Aim {
 }
 
 /** The aims beside the results. */
-export function compareWithAims({ warm, cold, keyless, workflowCost, load }: Results): readonly Aim[] {
+export function compareWithAims({ warm, cold, keyless, managedKey, workflowCost, load }: Results): readonly Aim[] {
   return [
     aim('warm launcher, p99, ms', 10, warm.launcher.p99),
     aim('cold launcher p50 / cosign verify p50', 1, cold.ratio),
@@ -18,6 +18,7 @@ export function compareWithAims({ warm, cold, keyless, workflowCost, load }: Res
       aim(`requests to the log, proof in the bundle, at ${roundTripMs} ms`, 0, requests.log),
       aim(`requests to the log, asked live, at ${roundTripMs} ms`, 1, requests.logLive),
     ]),
+    aim('launcher p50 / cosign verify p50, key in a KMS', 1, managedKey.ratio),
     aim('history events per verification', 12, workflowCost.historyEvents.max),
     aim(`shim after ${load.verifications} verifications, MB`, 100, load.after.shim),
   ];

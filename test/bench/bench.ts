@@ -7,6 +7,8 @@ import { measureCold } from './cold.ts';
 import { measureKeyless } from './keyless.ts';
 import { setUpKeyless } from './keyless-stage.ts';
 import { measureLoad } from './load.ts';
+import { measureManagedKey } from './managed-key.ts';
+import { setUpManagedKey } from './managed-key-stage.ts';
 import { renderReport } from './report.ts';
 import { readResidentMemory } from './resident-memory.ts';
 import { describeMachine, type Results } from './results.ts';
@@ -28,12 +30,13 @@ interface Rounds {
   readonly warm: number;
   readonly cold: number;
   readonly keyless: number;
+  readonly managedKey: number;
   readonly cost: number;
   readonly load: number;
 }
 
-const FULL: Rounds = { warm: 500, cold: 30, keyless: 20, cost: 100, load: 1_000 };
-const QUICK: Rounds = { warm: 30, cold: 4, keyless: 6, cost: 25, load: 48 };
+const FULL: Rounds = { warm: 500, cold: 30, keyless: 20, managedKey: 30, cost: 100, load: 1_000 };
+const QUICK: Rounds = { warm: 30, cold: 4, keyless: 6, managedKey: 6, cost: 25, load: 48 };
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
@@ -98,7 +101,12 @@ async function measureInFolder(programs: Programs, rounds: Rounds): Promise<Resu
     progress('starting a Sigstore, and a house whose registry and log stand some way off');
     const keyless = await setUpKeyless(join(dir, 'keyless'), programs);
     progress(`keyless: ${rounds.keyless} images at each distance, signed and then verified by launcher and cosign`);
-    return { ...results, keyless: await untilStopped(keyless, measureKeyless(keyless, rounds.keyless)) };
+    const byIdentity = await untilStopped(keyless, measureKeyless(keyless, rounds.keyless));
+    progress('starting a KMS, and a house whose policy names a key in it');
+    const managed = await setUpManagedKey(join(dir, 'managed'), programs);
+    progress(`key in a KMS: ${rounds.managedKey} images, signed and then verified by launcher and cosign`);
+    const managedKey = await untilStopped(managed, measureManagedKey(managed, rounds.managedKey));
+    return { ...results, keyless: byIdentity, managedKey };
   } finally {
     await rm(dir, { recursive: true, force: true });
     interruption.forget();
@@ -120,7 +128,7 @@ function awaitInterruption(): { readonly happened: Promise<never>; forget(): voi
   };
 }
 
-async function measure(stage: Stage, rounds: Rounds): Promise<Omit<Results, 'keyless'>> {
+async function measure(stage: Stage, rounds: Rounds): Promise<Omit<Results, 'keyless' | 'managedKey'>> {
   const machine = describeMachine();
   const idle = await readResidentMemory(stage.house);
   progress(`cold: ${rounds.cold} images, signed and then verified by launcher and cosign`);

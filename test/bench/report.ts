@@ -13,6 +13,7 @@ export function renderReport(results: Results, aims: readonly Aim[]): string {
     `  launcher p50 / cosign p50: ${results.cold.ratio.toFixed(2)}`,
     ...section('Keyless, proof in the bundle: never judged before; exec to exit, ms', keylessRows(results)),
     ...section('Keyless, requests of one verification', requestRows(results)),
+    ...section('Key in a KMS: never judged before; exec to exit, ms', managedKeyRows(results)),
     ...section('Temporal, per allowed verification', costRows(results)),
     `  history: ${results.workflowCost.eventTypes.join(', ')}`,
     ...section('Resident memory, MB', memoryRows(results)),
@@ -70,6 +71,14 @@ function requestRows({ keyless }: Results): Rows {
       `${roundTripMs} ms away`,
       ...[registry, registryByCosign, log, logLive].map(toTenths),
     ]),
+  ];
+}
+
+function managedKeyRows({ managedKey: { launcher, cosign, ratio, requests } }: Results): Rows {
+  return [
+    [...LATENCY_HEAD, 'ratio', 'requests to the KMS'],
+    [...latencyRow('launcher', launcher), ratio.toFixed(2), toTenths(requests.launcher)],
+    [...latencyRow('cosign verify --key awskms://', cosign), '', toTenths(requests.cosign)],
   ];
 }
 

@@ -2,6 +2,7 @@ import { cpus, release, totalmem } from 'node:os';
 import type { Cold } from './cold.ts';
 import type { KeylessRound } from './keyless.ts';
 import type { Load } from './load.ts';
+import type { ManagedKey } from './managed-key.ts';
 import type { ResidentMemory } from './resident-memory.ts';
 import type { Warm } from './warm.ts';
 import type { WorkflowCost } from './workflow-cost.ts';
@@ -22,6 +23,7 @@ export interface Results {
   readonly cold: Cold;
   /** One for each distance. */
   readonly keyless: readonly KeylessRound[];
+  readonly managedKey: ManagedKey;
   readonly warm: Warm;
   readonly workflowCost: WorkflowCost;
   readonly load: Load;

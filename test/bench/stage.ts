@@ -40,7 +40,7 @@ const SIGSTORE_PARTS = ['cosign2', 'fulcio', 'rekor-tiles', 'timestamp-authority
 export async function prepare(): Promise<Programs> {
   const [{ launcher }, { cosign }] = await Promise.all([
     build(),
-    obtain(['cosign', 'temporal', 'registry-referrers', ...SIGSTORE_PARTS]),
+    obtain(['cosign', 'temporal', 'registry-referrers', 'ministack', ...SIGSTORE_PARTS]),
   ]);
   return { launcher, cosign };
 }

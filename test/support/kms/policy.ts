@@ -1,4 +1,4 @@
-/** What a policy says of a key in a KMS; without `maxAge` the state may be five minutes old. */
+/** What a policy says of a key in a KMS: at least one of these. */
 export interface KeyDemand {
   readonly maxAge?: string;
   readonly whenUnreachable?: { readonly allowFor: string };
