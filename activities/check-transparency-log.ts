@@ -4,10 +4,9 @@ import { evidenceRules } from './authority-rule.ts';
 import type { Dependencies } from './dependencies.ts';
 import { EvidenceError } from './evidence-error.ts';
 import { learn } from './fleet-knowledge.ts';
-import { countedEvidence, type EvidenceSubject, judgeEvidence, subjectOf } from './judge-evidence.ts';
-import type { Authority, PolicySet } from './policy/policy-set.ts';
+import { countedEvidence, type EvidenceSubject, judgeEvidence } from './judge-evidence.ts';
 import type { ProvenEntry } from './sigstore/judgement.ts';
-import { type AuthorityEvidence, checkedAuthority } from './verify-signature.ts';
+import { checkedSubject } from './verify-signature.ts';
 
 /**
  * What transparency logs say of the evidence that one authority accepts, in the way its policy chose: `offline` by the
@@ -20,8 +19,8 @@ export async function checkTransparencyLog(
   signal: AbortSignal,
 ): Promise<LogOutcome> {
   learn(dependencies, request.statement);
-  const { set, authority } = await checkedAuthority(dependencies, request, signal);
-  return await checkLogs(dependencies, set, authority, request, signal);
+  const subject = await checkedSubject(dependencies, request, signal);
+  return await checkLogs(dependencies, subject, request.signatures, signal);
 }
 
 /** One piece of evidence that is good without the live log. */
@@ -33,16 +32,15 @@ interface ProvenEvidence {
 /** The same for a caller that has the authority at hand. */
 export async function checkLogs(
   dependencies: Dependencies,
-  set: PolicySet,
-  authority: Authority,
-  request: AuthorityEvidence,
+  subject: EvidenceSubject,
+  signatures: readonly SignatureReference[],
   signal: AbortSignal,
 ): Promise<LogOutcome> {
-  const subject = await subjectOf(dependencies, set, authority, request, signal);
+  const { rule: authority } = subject;
   const rejected: Rejection[] = [];
   const proven: ProvenEvidence[] = [];
   for (const rule of evidenceRules(authority, dependencies.trust, subject.keys.keys)) {
-    for (const reference of countedEvidence(authority, request.signatures)) {
+    for (const reference of countedEvidence(authority, signatures)) {
       const judgement = await judgeEvidence(dependencies, subject, rule, reference, signal);
       if (judgement.valid) proven.push({ reference, entries: judgement.entries });
       else rejected.push({ blob: reference.blob, code: judgement.code, sentence: judgement.sentence });

@@ -9,6 +9,7 @@ import { findAuthority, policySet, trustRevision } from './applied-policy.ts';
 import { checkLogs } from './check-transparency-log.ts';
 import type { Dependencies } from './dependencies.ts';
 import { EvidenceError } from './evidence-error.ts';
+import { type EvidenceSubject, subjectOf } from './judge-evidence.ts';
 import type { PolicySet } from './policy/policy-set.ts';
 import { judgeAuthority } from './verify-signature.ts';
 
@@ -23,10 +24,12 @@ export async function signVerdict(
   signal: AbortSignal,
 ): Promise<SignedVerdict> {
   const { outcome } = request.claim;
-  const claim = outcome === 'allow' ? await proveAllow(dependencies, request, signal) : request.claim;
-  const until = outcome === 'allow' ? await keysGoodUntil(dependencies, claim, signal) : Number.POSITIVE_INFINITY;
+  const { claim, goodUntil } =
+    outcome === 'allow'
+      ? await proveAllow(dependencies, request, signal)
+      : { claim: request.claim, goodUntil: Number.POSITIVE_INFINITY };
   const now = Date.now();
-  const expires = Math.min(now + VERDICT_TTL_MS[outcome], Math.max(until, now + SHORTEST_ALLOW_MS));
+  const expires = Math.min(now + VERDICT_TTL_MS[outcome], Math.max(goodUntil, now + SHORTEST_ALLOW_MS));
   const verdict: Verdict = {
     ...claim,
     trustRevision: trustRevision(dependencies, claim.policyRevision),
@@ -37,26 +40,14 @@ export async function signVerdict(
   return { verdict, envelope: await dependencies.verdictKey.sign(STATEMENT_PAYLOAD_TYPE, payload) };
 }
 
-/**
- * Until when, in Unix ms, the keys in a KMS that an allow rests on are good: a verdict must not outlive the state of the
- * key, or a key that its owner has disabled would go on opening the gate.
- */
-async function keysGoodUntil(
-  dependencies: Dependencies,
-  { signers, policyRevision }: VerdictClaim,
-  signal: AbortSignal,
-): Promise<number> {
-  const { policies } = policySet(dependencies, policyRevision);
-  const signed = new Set(signers.map((signer) => signer.authority));
-  const authorities = policies.flatMap((policy) =>
-    policy.authorities.filter((authority) => signed.has(`${policy.name}/${authority.name}`)),
-  );
-  const times = authorities.map(async ({ signer }) => {
-    if (signer.kind !== 'kms') return Number.POSITIVE_INFINITY;
-    const { checkedAt } = await dependencies.keys.check(signer.reference, signer.freshness, signal);
-    return checkedAt + signer.freshness.maxAgeMs;
-  });
-  return Math.min(...(await Promise.all(times)));
+/** An allow that was proven. */
+interface ProvenAllow {
+  readonly claim: VerdictClaim;
+  /**
+   * Until when, in Unix ms, the keys in a KMS that it rests on are good: a verdict must not outlive the state by which it
+   * was proven, or a key that its owner has disabled would go on opening the gate.
+   */
+  readonly goodUntil: number;
 }
 
 /** Decides again, by the rule of the workflow. What is signed are the reasons and signers found here. */
@@ -64,11 +55,11 @@ async function proveAllow(
   dependencies: Dependencies,
   request: VerdictRequest,
   signal: AbortSignal,
-): Promise<VerdictClaim> {
+): Promise<ProvenAllow> {
   const { claim, evidence } = request;
   const set = policySet(dependencies, claim.policyRevision);
   const resolution = selectPolicies(set.policies, claim.name);
-  const outcomes = [];
+  const outcomes: ProvenAuthority[] = [];
   for (const { policy, authority } of resolution.matching.flatMap(({ authorities }) => authorities)) {
     const judged = await judgeAgain(dependencies, set, { policy, authority }, request, signal);
     if (judged !== undefined) outcomes.push(judged);
@@ -78,7 +69,13 @@ async function proveAllow(
   if (outcome !== 'allow') throw unproven(claim, `${reasons[0].code}: ${reasons[0].sentence}`);
   const stranger = claim.signers.find((claimed) => !signers.some((signer) => isSame(signer, claimed)));
   if (stranger !== undefined) throw unproven(claim, `${stranger.identity} did not sign as ${stranger.authority}`);
-  return { ...claim, reasons: withWarnings(reasons, claim), signers };
+  const times = outcomes.filter(({ outcome: own }) => own.satisfied).map((one) => one.goodUntil);
+  return { claim: { ...claim, reasons: withWarnings(reasons, claim), signers }, goodUntil: Math.min(...times) };
+}
+
+/** What one authority makes of the evidence, and until when its key is good. */
+interface ProvenAuthority extends JudgedAuthority {
+  readonly goodUntil: number;
 }
 
 /** What one authority makes of the evidence now; `undefined` for one that needs none, or can't be asked and need not be. */
@@ -88,14 +85,16 @@ async function judgeAgain(
   reference: { readonly policy: string; readonly authority: string },
   { claim, evidence }: VerdictRequest,
   signal: AbortSignal,
-): Promise<JudgedAuthority | undefined> {
+): Promise<ProvenAuthority | undefined> {
   const authority = findAuthority(dependencies, { ...reference, policyRevision: claim.policyRevision });
   if (authority.signer.kind === 'static') return undefined;
-  const asked = { ...reference, name: claim.name, digest: claim.digest, signatures: evidence };
+  const about = { ...reference, name: claim.name, digest: claim.digest };
   try {
-    const outcome = await judgeAuthority(dependencies, set, authority, asked, signal);
-    if (authority.log === undefined || !outcome.satisfied) return { reference, outcome };
-    return { reference, outcome, log: await checkLogs(dependencies, set, authority, asked, signal) };
+    const subject = await subjectOf(dependencies, set, authority, about, signal);
+    const outcome = await judgeAuthority(dependencies, subject, evidence, signal);
+    const judged = { reference, outcome, goodUntil: goodUntilOf(subject) };
+    if (authority.log === undefined || !outcome.satisfied) return judged;
+    return { ...judged, log: await checkLogs(dependencies, subject, evidence, signal) };
   } catch (error) {
     // Another authority may do: only one that is claimed to have signed has to be asked.
     const label = `${reference.policy}/${reference.authority}`;
@@ -103,6 +102,11 @@ async function judgeAgain(
     if (isClaimed || claim.signers.length === 0 || !(error instanceof EvidenceError)) throw error;
     return undefined;
   }
+}
+
+function goodUntilOf({ rule: { signer }, keys: { managed } }: EvidenceSubject): number {
+  if (signer.kind !== 'kms' || managed === undefined) return Number.POSITIVE_INFINITY;
+  return managed.checkedAt + signer.freshness.maxAgeMs;
 }
 
 /** Only what is proven is proven again, so a warning is told in the words of the workflow that found the whole of it. */

@@ -1,19 +1,11 @@
-import type {
-  AuthorityOutcome,
-  AuthorityReference,
-  Rejection,
-  SignatureReference,
-  VerificationRequest,
-} from '../workflows/activities.ts';
+import type { AuthorityOutcome, Rejection, SignatureReference, VerificationRequest } from '../workflows/activities.ts';
 import type { Signer } from '../workflows/verdict.ts';
 import { findAuthority, policySet } from './applied-policy.ts';
 import { evaluateCondition } from './attestation/condition.ts';
-import { authorityKeys } from './authority-keys.ts';
 import { type EvidenceRule, evidenceRules } from './authority-rule.ts';
 import type { Dependencies } from './dependencies.ts';
 import { EvidenceError } from './evidence-error.ts';
 import { countedEvidence, type EvidenceSubject, judgeEvidence, subjectOf } from './judge-evidence.ts';
-import type { Authority, PolicySet } from './policy/policy-set.ts';
 import { refuse, type SignatureJudgement } from './sigstore/judgement.ts';
 
 /**
@@ -25,28 +17,23 @@ export async function verifySignature(
   request: VerificationRequest,
   signal: AbortSignal,
 ): Promise<AuthorityOutcome> {
-  const { set, authority } = await checkedAuthority(dependencies, request, signal);
-  return await judgeAuthority(dependencies, set, authority, request, signal);
+  const subject = await checkedSubject(dependencies, request, signal);
+  return await judgeAuthority(dependencies, subject, request.signatures, signal);
 }
 
-/** The authority of a request, still with the key or trust root that was checked. Throws POLICY_CHANGED and what {@link authorityKeys} throws. */
-export async function checkedAuthority(
+/** The authority of a request, still with the key or trust root that was checked. Throws POLICY_CHANGED and what {@link subjectOf} throws. */
+export async function checkedSubject(
   dependencies: Dependencies,
   request: VerificationRequest,
   signal: AbortSignal,
-): Promise<{ readonly set: PolicySet; readonly authority: Authority }> {
+): Promise<EvidenceSubject> {
   const set = policySet(dependencies, request.policyRevision);
-  const authority = findAuthority(dependencies, request);
-  const { check } = await authorityKeys(dependencies, authority, signal);
-  if (check.usable && check.keyId === request.keyId) return { set, authority };
+  const subject = await subjectOf(dependencies, set, findAuthority(dependencies, request), request, signal);
+  const { check } = subject.keys;
+  if (check.usable && check.keyId === request.keyId) return subject;
   const found = check.usable ? `sha256:${check.keyId}` : `${check.code} (${check.sentence})`;
   const sentence = `expected key sha256:${request.keyId} of ${request.policy}/${request.authority}, found ${found}; pull again`;
   throw new EvidenceError('POLICY_CHANGED', sentence, { retryable: false });
-}
-
-/** The evidence about one image that an authority is to look at. */
-export interface AuthorityEvidence extends AuthorityReference, Pick<VerificationRequest, 'name' | 'digest'> {
-  readonly signatures: readonly SignatureReference[];
 }
 
 /**
@@ -55,19 +42,17 @@ export interface AuthorityEvidence extends AuthorityReference, Pick<Verification
  */
 export async function judgeAuthority(
   dependencies: Dependencies,
-  set: PolicySet,
-  authority: Authority,
-  request: AuthorityEvidence,
+  subject: EvidenceSubject,
+  signatures: readonly SignatureReference[],
   signal: AbortSignal,
 ): Promise<AuthorityOutcome> {
-  const subject = await subjectOf(dependencies, set, authority, request, signal);
   const { check, keys } = subject.keys;
-  const references = countedEvidence(authority, request.signatures);
+  const references = countedEvidence(subject.rule, signatures);
   if (!check.usable) {
     const { code, sentence } = check;
     return { satisfied: false, rejected: references.map(({ blob }) => ({ blob, code, sentence })) };
   }
-  const rules = evidenceRules(authority, dependencies.trust, keys);
+  const rules = evidenceRules(subject.rule, dependencies.trust, keys);
   const signers: Signer[] = [];
   const rejected: Rejection[] = [];
   for (const rule of rules) {

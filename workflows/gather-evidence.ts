@@ -10,7 +10,7 @@ import type { AskedAuthority, Gathered } from './asked-authority.ts';
 import { runCheck } from './check-runner.ts';
 import type { Checklist } from './checklist.ts';
 import { judgeAuthority } from './judge-authority.ts';
-import type { Evidence, JudgedAuthority, UnableAuthority } from './policy/evaluate.ts';
+import { type Evidence, isAccepted, type JudgedAuthority, type UnableAuthority } from './policy/evaluate.ts';
 import type { Reason } from './reason.ts';
 import type { Envelope } from './verdict.ts';
 import type { VerificationInput } from './verification-input.ts';
@@ -183,11 +183,6 @@ function decisiveInability(
     if (own !== undefined) return own.inability;
   }
   return undefined;
-}
-
-/** Whether an authority accepts some evidence, and its logs bear that out. */
-function isAccepted({ outcome, log }: JudgedAuthority): boolean {
-  return outcome.satisfied && outcome.signers.every(({ evidence }) => log?.confirmed.includes(evidence) ?? true);
 }
 
 function merge(sets: readonly SignatureSet[]): SignatureSet {

@@ -37,7 +37,7 @@ function policyOf(glob: string, uri: string, look: object): string {
 
 /** An image that a key in the KMS signed, and the steps of a verification by that key under the URI. */
 async function signedBy(t: TestContext, key: OwnedKey, uri: string, look: object = TEN_SECONDS) {
-  const { activities, registry, writeDocuments } = await createSetting(t);
+  const { activities, dependencies, registry, writeDocuments } = await createSetting(t);
   const policyRevision = await writeDocuments(policyOf(`${registry.address}/demo/**`, uri, look));
   const target = { address: registry.address, repository: 'demo/app' };
   const digest = await pushImage(target, 'v1');
@@ -57,6 +57,7 @@ async function signedBy(t: TestContext, key: OwnedKey, uri: string, look: object
   const image = { name: `${registry.address}/demo/app:v1`, digest, policyRevision };
   const authority = { policy: 'managed', authority: 'release', policyRevision };
   return {
+    dependencies,
     checkKey: () => activities.checkKey(authority),
     async verify() {
       const check = await activities.checkKey(authority);
@@ -117,6 +118,28 @@ describe('an authority whose key lives in a KMS', () => {
     assert.equal(lifeOf(short), 10_000);
     const usual = await (await signedBy(t, key, `awskms:///${key.id}`, { verification: 'local' })).signAllow();
     assert.ok(lifeOf(usual) > 10_000 && lifeOf(usual) <= 300_000, `${lifeOf(usual)} ms`);
+  });
+
+  it('gives no verdict the life of a state by which it was not proven', async (t) => {
+    const key = await owner.create('ECC_NIST_P256');
+    const { dependencies, checkKey, signAllow } = await signedBy(t, key, `awskms:///${key.id}`, {
+      verification: 'local',
+    });
+    await checkKey();
+    const { keys } = dependencies;
+    let asked = 0;
+    // Old when the allow is proven, and asked for afresh right after that: by then its owner may have disabled it.
+    const aging: typeof keys = {
+      ...keys,
+      async check(...question) {
+        const checked = await keys.check(...question);
+        return ++asked > 2 ? checked : { ...checked, checkedAt: Date.now() - 299_000 };
+      },
+    };
+    Object.assign(dependencies, { keys: aging });
+    const { decidedAt, expiresAt } = await signAllow();
+    assert.equal(asked, 2, 'once to check the key, once to prove the allow');
+    assert.equal(Date.parse(expiresAt) - Date.parse(decidedAt), 10_000);
   });
 
   it('has the KMS itself verify where the policy says so', async (t) => {

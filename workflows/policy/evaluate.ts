@@ -88,15 +88,21 @@ interface JudgedPolicy {
   readonly signers: readonly Signer[];
 }
 
+/** Whether an authority accepts some evidence, and the logs that were asked bear out all of it. */
+export function isAccepted({ outcome, log }: JudgedAuthority): boolean {
+  return outcome.satisfied && outcome.signers.every(({ evidence }) => log?.confirmed.includes(evidence) ?? true);
+}
+
 /** Evidence counts only when it is among what was found, and when the logs that the policy wants asked confirm it. */
 function judge(policy: MatchingPolicy, { outcomes, signatures }: Evidence): JudgedPolicy {
   const found = new Set(signatures.signatures.map((signature) => signature.blob));
-  const accepted = outcomes.filter(({ reference, outcome, log }) => {
+  const accepted = outcomes.filter((judged) => {
+    const { reference, outcome, log } = judged;
     const authority = policy.authorities.find((one) => one.authority === reference.authority);
     if (reference.policy !== policy.name || authority === undefined || authority.static !== undefined) return false;
     if (!outcome.satisfied || outcome.signers.length === 0) return false;
     if (authority.log !== undefined && log === undefined) return false;
-    return outcome.signers.every(({ evidence }) => found.has(evidence) && (log?.confirmed.includes(evidence) ?? true));
+    return isAccepted(judged) && outcome.signers.every(({ evidence }) => found.has(evidence));
   });
   const signers = accepted.flatMap(({ outcome }) => (outcome.satisfied ? outcome.signers : [])).toSorted(bySigner);
   const passes = policy.authorities.some((authority) => authority.static?.action === 'pass');

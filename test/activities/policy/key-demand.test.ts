@@ -1,31 +1,10 @@
 import assert from 'node:assert/strict';
-import { describe, it, type TestContext } from 'node:test';
-import { trustedRootFile } from './material.ts';
-import {
-  authorityOf,
-  KEYLESS,
-  type Parts,
-  policyDocument,
-  problemsOf,
-  publicKeyPem,
-  requirementDocument,
-} from './policy-directory.ts';
+import { describe, it } from 'node:test';
+import { authorityWith, problemsWith } from './demands.ts';
+import { KEYLESS, type Parts, publicKeyPem } from './policy-directory.ts';
 
 const KEY: Parts = { key: { data: publicKeyPem() } };
 const PUBLIC: Parts = { keyless: KEYLESS };
-
-function authorityWith(t: TestContext, authority: Parts, ...demands: readonly Parts[]) {
-  return authorityOf(t, authority, filesOf(demands));
-}
-
-async function problems(t: TestContext, authority: Parts, ...demands: readonly Parts[]): Promise<string> {
-  return (await problemsOf(t, { 'demo.yaml': policyDocument([authority]), ...filesOf(demands) })).join('\n');
-}
-
-function filesOf(demands: readonly Parts[]): Readonly<Record<string, string>> {
-  const documents = demands.map((spec, i) => [`m${i}.yaml`, requirementDocument(spec, `more-${i}`)] as const);
-  return { ...Object.fromEntries(documents), 'trust/ours.json': trustedRootFile() };
-}
 
 describe('what a policy wants of a key in a KMS', () => {
   it('is how it is looked at', async (t) => {
@@ -65,7 +44,7 @@ describe('what a policy wants of a key in a KMS', () => {
       [PUBLIC, [{ key: { maxAge: '1m' } }], /expected an authority with key\.kms, found one without; remove it/],
     ];
     for (const [authority, demands, expected] of rows) {
-      assert.match(await problems(t, authority, ...demands), expected);
+      assert.match(await problemsWith(t, authority, ...demands), expected);
     }
   });
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
-import { describe, it, type TestContext } from 'node:test';
-import { trustedRootFile } from './material.ts';
+import { describe, it } from 'node:test';
+import { authorityWith, problemsWith } from './demands.ts';
 import {
   authorityOf,
   KEYLESS,
@@ -19,19 +19,6 @@ const PUBLIC: Parts = { keyless: KEYLESS };
 function witness(name: string): { readonly name: string; readonly publicKey: string } {
   const { publicKey } = generateKeyPairSync('ed25519');
   return { name, publicKey: publicKey.export({ type: 'spki', format: 'pem' }).toString() };
-}
-
-function authorityWith(t: TestContext, authority: Parts, ...demands: readonly Parts[]) {
-  return authorityOf(t, authority, filesOf(demands));
-}
-
-async function problems(t: TestContext, authority: Parts, ...demands: readonly Parts[]): Promise<string> {
-  return (await problemsOf(t, { 'demo.yaml': policyDocument([authority]), ...filesOf(demands) })).join('\n');
-}
-
-function filesOf(demands: readonly Parts[]): Readonly<Record<string, string>> {
-  const documents = demands.map((spec, i) => [`m${i}.yaml`, requirementDocument(spec, `more-${i}`)] as const);
-  return { ...Object.fromEntries(documents), 'trust/ours.json': trustedRootFile() };
 }
 
 const log = (more: Parts): Parts => ({ transparencyLog: more });
@@ -268,7 +255,7 @@ describe('demands that are refused', () => {
     ['unknown fields', PUBLIC, [{ observers: { count: 1, most: 2 } }], /unknown field "most"/],
   ];
   for (const [title, authority, demands, pattern] of rows) {
-    it(title, async (t) => assert.match(await problems(t, authority, ...demands), pattern));
+    it(title, async (t) => assert.match(await problemsWith(t, authority, ...demands), pattern));
   }
 
   it('of another version, or twice under one name', async (t) => {
