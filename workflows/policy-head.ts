@@ -1,3 +1,4 @@
+import { type Digest, parseDigest } from './digest.ts';
 import { isReasonCode, type Reason } from './reason.ts';
 import { isRecord } from './record.ts';
 
@@ -10,6 +11,8 @@ export interface PolicyHead {
   readonly keys?: readonly KeyStatement[];
   /** The newest trees of transparency logs that were seen, so that a log can't show each worker another history. */
   readonly logs?: readonly LogStatement[];
+  /** Digests that no node may let in any more, whatever else is known of them. Absent where none is revoked. */
+  readonly revoked?: readonly Digest[];
   /** Hex of the content hash over the policy directory and the trust roots that it names. */
   readonly policyRevision: string;
   /** RFC 3339 times, UTC. */
@@ -48,20 +51,27 @@ export const MAX_KEY_STATEMENTS = 100;
 const MAX_KEY_IDS = 100;
 const MAX_TEXT = 2_000;
 
+/** Digests that one statement revokes: 36 KB, which every node reads every few seconds. */
+export const MAX_REVOKED = 500;
+
 /** Reads a policy head out of JSON whose signature has been checked; `undefined` for anything else. */
 export function parsePolicyHead(json: unknown): PolicyHead | undefined {
   if (typeof json !== 'object' || json === null) return undefined;
-  const { policyRevision, statedAt, expiresAt, keys, logs } = json as { [K in keyof PolicyHead]?: unknown };
+  const { policyRevision, statedAt, expiresAt, keys, logs, revoked } = json as { [K in keyof PolicyHead]?: unknown };
   if (typeof policyRevision !== 'string' || !/^[0-9a-f]{64}$/.test(policyRevision)) return undefined;
   if (typeof statedAt !== 'string' || Number.isNaN(Date.parse(statedAt))) return undefined;
   if (typeof expiresAt !== 'string' || Number.isNaN(Date.parse(expiresAt))) return undefined;
   const knownKeys = parseList(keys, MAX_KEY_STATEMENTS, parseKeyStatement);
   const knownLogs = parseList(logs, MAX_LOG_STATEMENTS, parseLogStatement);
-  if (knownKeys === 'malformed' || knownLogs === 'malformed') return undefined;
+  const revokedDigests = parseList(revoked, MAX_REVOKED, (one) =>
+    typeof one === 'string' ? parseDigest(one) : undefined,
+  );
+  if (knownKeys === 'malformed' || knownLogs === 'malformed' || revokedDigests === 'malformed') return undefined;
   return {
     ...{ policyRevision, statedAt, expiresAt },
     ...(knownKeys === undefined ? {} : { keys: knownKeys }),
     ...(knownLogs === undefined ? {} : { logs: knownLogs }),
+    ...(revokedDigests === undefined ? {} : { revoked: revokedDigests }),
   };
 }
 

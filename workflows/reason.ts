@@ -10,6 +10,8 @@ export const REASON_OUTCOME = {
   ATTESTATION_VERIFIED: 'allow',
   STATIC_PASS: 'allow',
   POLICY_WARNS: 'allow',
+  DIGEST_LISTED: 'allow',
+  CANARY_PASSED: 'allow',
 
   NO_POLICY: 'deny',
   NO_MATCHING_POLICY: 'deny',
@@ -45,6 +47,8 @@ export const REASON_OUTCOME = {
   EVIDENCE_MALFORMED: 'deny',
   EVIDENCE_TOO_LARGE: 'deny',
   EVIDENCE_UNSUPPORTED: 'deny',
+  REVOKED: 'deny',
+  CANARY_REFUSED: 'deny',
   REQUEST_INVALID: 'deny',
 
   POLICY_INVALID: 'inconclusive',
@@ -83,6 +87,8 @@ export const REASON_OUTCOME = {
   VERDICT_FORGED: 'inconclusive',
   VERDICT_MISMATCH: 'inconclusive',
   VERDICT_EXPIRED: 'inconclusive',
+  SHIM_BUSY: 'inconclusive',
+  CLOCK_MOVED: 'inconclusive',
   SHIM_STOPPING: 'inconclusive',
   INTERNAL: 'inconclusive',
 } as const satisfies Record<string, Outcome>;

@@ -31,6 +31,11 @@ export interface Verdict {
   /** RFC 3339 times, UTC. A verdict is good from `decidedAt` until `expiresAt`. */
   readonly decidedAt: string;
   readonly expiresAt: string;
+  /**
+   * Until when a node that can't reach the backend may go on allowing by it, RFC 3339, UTC; absent where the policy
+   * permits none of that. Only an allow has it.
+   */
+  readonly offlineUntil?: string;
 }
 
 /** A DSSE envelope (secure-systems-lab/dsse, envelope.md): payload and signatures in base64. */

@@ -37,6 +37,7 @@ export function toStatement(verdict: Verdict): object {
         signers: verdict.signers,
         trustRevision: verdict.trustRevision,
         expiresAt: verdict.expiresAt,
+        ...(verdict.offlineUntil === undefined ? {} : { offlineUntil: verdict.offlineUntil }),
       },
     },
   };
@@ -60,7 +61,7 @@ export function fromStatement(statement: unknown): Verdict | undefined {
     verificationResult?: unknown;
   };
   if (!isRecord(own) || policyRevision === undefined || resourceUri !== subject.name) return undefined;
-  const { decisionId, expiresAt, trustRevision } = own as { [K in keyof Verdict]?: unknown };
+  const { decisionId, expiresAt, offlineUntil, trustRevision } = own as { [K in keyof Verdict]?: unknown };
   const outcome = parseOutcome(own['outcome']);
   const reasons = parseReasons(own['reasons']);
   const signers = parseSigners(own['signers']);
@@ -68,8 +69,10 @@ export function fromStatement(statement: unknown): Verdict | undefined {
   if ((verificationResult === 'PASSED') !== (outcome === 'allow')) return undefined;
   if (typeof decisionId !== 'string' || !isTime(timeVerified) || !isTime(expiresAt)) return undefined;
   if (typeof trustRevision !== 'string' || !/^(?:[0-9a-f]{64})?$/.test(trustRevision)) return undefined;
+  if (offlineUntil !== undefined && (!isTime(offlineUntil) || outcome !== 'allow')) return undefined;
   const decided = { decisionId, ...subject, outcome, reasons, policyRevision, trustRevision, signers };
-  return { ...decided, decidedAt: timeVerified, expiresAt };
+  const offline = offlineUntil === undefined ? {} : { offlineUntil };
+  return { ...decided, decidedAt: timeVerified, expiresAt, ...offline };
 }
 
 function onlySubject(subjects: unknown): Pick<Verdict, 'name' | 'digest'> | undefined {
