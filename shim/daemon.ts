@@ -1,7 +1,8 @@
-import { type DecisionOptions, decide } from './decide.ts';
+import { type DecisionOptions, decide, type Gate } from './decide.ts';
 import type { Question } from './decision.ts';
 import { serveVerifier, type VerifierServer } from './grpc-server.ts';
 import { type Intake, openIntake } from './intake.ts';
+import { keptVerdicts } from './kept-verdicts.ts';
 import { serveLauncher } from './launcher-server.ts';
 import type { Log } from './log.ts';
 import { createMetrics, type ListenAddress, type Metrics, serveMetrics } from './metrics.ts';
@@ -45,7 +46,14 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Dae
     policyKnown();
   });
   const metrics = createMetrics(policy.age, verdictKeys.keys);
-  const gate = { backend, policy, keys: verdictKeys.keys, onVerdict: metrics.verdictBy, node: options.node };
+  const gate: Gate = {
+    ...{ backend, policy, keys: verdictKeys.keys, node: options.node },
+    onVerdict: (_verdict, _envelope, keyId) => metrics.verdictBy(keyId),
+    rules: [],
+    kept: keptVerdicts([], policy, verdictKeys.keys, metrics.verdictBy),
+    admission: { enter: async () => ({ leave() {} }), stats: () => ({ running: 0, waiting: 0 }) },
+    clock: () => undefined,
+  };
   const intake = openIntake((request, how) => decide(gate, request, how), metrics, log);
   const opened: Closers = [() => backend.close(), () => policy.stop(), () => verdictKeys.stop()];
   const verifier = await openFronts(options, intake, backend, metrics, opened);

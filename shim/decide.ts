@@ -1,30 +1,19 @@
-import type { Check } from '../workflows/checklist.ts';
-import { SHIM_DEADLINE_MS, SHIM_WAIT_MS } from '../workflows/deadlines.ts';
+import { SHIM_DEADLINE_MS } from '../workflows/deadlines.ts';
 import type { Reason } from '../workflows/reason.ts';
-import type { Envelope } from '../workflows/verdict.ts';
-import {
-  decisionId,
-  EPOCH_OVERLAP_MS,
-  type Epoch,
-  type VerificationKey,
-  verificationId,
-} from '../workflows/verification-id.ts';
-import { watchChecks } from './check-watch.ts';
-import type { Decision, PullRequest, Watcher } from './decision.ts';
-import type { PolicyWatch } from './policy-watch.ts';
-import { type Backend, BackendProblem } from './temporal.ts';
-import { checkVerdict } from './verdict-check.ts';
-import type { VerdictKeys } from './verdict-keys.ts';
+import type { Admission } from './admission.ts';
+import { askBackend, type BackendAccess } from './ask-backend.ts';
+import { type Decision, outcomeOf, type PullRequest, reasonsOf, refuseAtOnce, type Watcher } from './decision.ts';
+import type { KeptVerdicts } from './kept-verdicts.ts';
+import type { LocalRule } from './local-rule.ts';
 
 /** What a decision stands on. */
-export interface Gate {
-  readonly backend: Backend;
-  readonly policy: PolicyWatch;
-  readonly keys: () => VerdictKeys;
-  /** Told which key signed each verdict that is believed. */
-  readonly onVerdict?: (keyId: string) => void;
-  /** The name of this node, for people. */
-  readonly node: string;
+export interface Gate extends BackendAccess {
+  /** What the node decides by itself, the first that has something to say. */
+  readonly rules: readonly LocalRule[];
+  readonly kept: KeptVerdicts;
+  readonly admission: Admission;
+  /** Why the node's clock can't be right. */
+  readonly clock: (nowMs: number) => Reason | undefined;
 }
 
 export interface DecisionOptions {
@@ -33,120 +22,56 @@ export interface DecisionOptions {
   readonly watch?: Watcher;
 }
 
-/** What is kept of the time to ask what a late verification waits for. */
-const LAST_QUESTION_MS = SHIM_DEADLINE_MS - SHIM_WAIT_MS;
-
-/** What is kept of that to answer. */
-const ANSWER_MS = 100;
-
-/** One verification that is asked for, and until when (Unix ms): for the verdict, and for the last question. */
-interface Question {
-  readonly key: VerificationKey;
-  /** What a new verification is told about keys in a KMS. */
-  readonly statement: Envelope | undefined;
-  readonly workflowId: string;
-  readonly wait: number;
-  readonly deadline: number;
-  readonly watch: Watcher | undefined;
-}
-
 /**
- * Decides about one pull: starts or joins its verification, waits for the verdict, and checks it. Never throws for
- * anything that the backend does, and always answers before the deadline.
+ * Decides about one pull, by the first that can: a rule of the node, a kept verdict, the backend, and without a backend a
+ * kept verdict that the policy permits for that. Never throws, and always answers before the deadline.
  */
 export async function decide(gate: Gate, request: PullRequest, options: DecisionOptions = {}): Promise<Decision> {
   const deadline = Math.min(Date.now() + SHIM_DEADLINE_MS, options.deadline ?? Number.POSITIVE_INFINITY);
-  const wait = deadline - Math.min(LAST_QUESTION_MS, (deadline - Date.now()) / 4);
-  const known = await gate.policy.current(wait);
-  const statement = known.ok ? known.statement : undefined;
-  const question = (policyRevision: string, epoch: Epoch, at = Date.now()): Question => {
-    const key = { ...request, policyRevision };
-    return { key, statement, workflowId: verificationId(key, epoch, at), wait, deadline, watch: options.watch };
-  };
-  if (!known.ok) return { ...refuse(question('unknown', 'quarter-hour'), known.reason), workflowId: undefined };
-  const current = question(known.policyRevision, 'quarter-hour');
-  const before = question(known.policyRevision, 'quarter-hour', Date.now() - EPOCH_OVERLAP_MS);
-  const shared = await ask(gate, (await isUnderWay(gate, before, current)) ? before : current);
-  if (!shared.stale) return shared.decision;
-  return (await ask(gate, question(known.policyRevision, 'ten-seconds'))).decision;
+  const early = decideLocally(gate, request);
+  if (early !== undefined) return early;
+  const decision = await askInTurn(gate, request, { ...options, deadline });
+  // It may have been revoked while it was verified.
+  const revoked = outcomeOf(decision) === 'allow' ? isRevoked(gate, request) : undefined;
+  if (revoked !== undefined) return { by: 'rule', reason: revoked, request };
+  return isCutOff(decision) ? (gate.kept.offline(request) ?? decision) : decision;
 }
 
-/** Whether an epoch has just ended, and pulls of it began a verification. */
-async function isUnderWay(gate: Gate, before: Question, current: Question): Promise<boolean> {
-  if (before.workflowId === current.workflowId) return false;
-  return await gate.backend.exists(before.workflowId, current.wait).catch(() => false);
+/** What can be said without asking anybody, and therefore at once. */
+function decideLocally(gate: Gate, request: PullRequest): Decision | undefined {
+  for (const rule of [(asked: PullRequest) => isRevoked(gate, asked), ...gate.rules]) {
+    const reason = rule(request);
+    if (reason !== undefined) return { by: 'rule', reason, request };
+  }
+  const wrongClock = gate.clock(Date.now());
+  if (wrongClock !== undefined) return refuseAtOnce(wrongClock, request);
+  return gate.kept.fresh(request) ?? (gate.policy.isCutOff() ? gate.kept.offline(request) : undefined);
 }
 
-/** `stale` is an answer that was reached before this pull and is no longer good: worth asking afresh. */
-interface Answer {
-  readonly stale: boolean;
-  readonly decision: Decision;
+function isRevoked({ policy }: Gate, { digest }: PullRequest): Reason | undefined {
+  const head = policy.newest();
+  if (head?.revoked?.includes(digest) !== true) return undefined;
+  const sentence = `${digest} was revoked, as the workers stated at ${head.statedAt}; use another build of the image`;
+  return { code: 'REVOKED', sentence };
 }
 
-async function ask(gate: Gate, question: Question): Promise<Answer> {
-  const { workflowId, key, statement } = question;
-  const watching = question.watch && watchChecks(gate.backend, workflowId, question.wait, question.watch);
+async function askInTurn(
+  gate: Gate,
+  request: PullRequest,
+  options: DecisionOptions & { readonly deadline: number },
+): Promise<Decision> {
+  const turn = await gate.admission.enter(request, options.deadline);
+  if ('code' in turn) return refuseAtOnce(turn, request);
   try {
-    const told = statement === undefined ? {} : { statement };
-    const input = { decisionId: decisionId(workflowId), ...key, ...told };
-    const carried = await gate.backend.verify({ workflowId, input, node: gate.node }, question.wait);
-    const answer = judge(gate, question, carried);
-    if (!answer.stale) await watching?.last();
-    return answer;
-  } catch (error) {
-    if (!(error instanceof BackendProblem)) throw error;
-    return { stale: false, decision: await explainSilence(gate, question, error) };
+    return await askBackend(gate, request, options);
   } finally {
-    watching?.stop();
+    turn.leave();
   }
 }
 
-function judge(gate: Gate, question: Question, carried: unknown): Answer {
-  const check = checkVerdict(carried, question.key, gate.keys(), Date.now());
-  // A shared verdict may be older than the end of its key's window: one that is signed now need not be.
-  if (check.kind === 'refused') {
-    return { stale: check.outlived === true, decision: refuse(question, check.reason) };
-  }
-  const { verdict } = check;
-  gate.onVerdict?.(check.keyId);
-  const decision: Decision = { by: 'verdict', verdict, workflowId: question.workflowId };
-  if (check.kind === 'good') return { stale: false, decision };
-  // A refusal needs no freshness: when nothing newer comes, it is told as it was reached.
-  if (verdict.outcome !== 'allow') return { stale: true, decision };
-  const sentence = `the newest verdict ended at ${verdict.expiresAt}; pull again`;
-  return { stale: true, decision: refuse(question, { code: 'VERDICT_EXPIRED', sentence }) };
-}
+/** The codes that mean that there was no backend to ask. */
+const CUT_OFF: ReadonlySet<string> = new Set<Reason['code']>(['TEMPORAL_UNREACHABLE', 'WORKER_UNAVAILABLE']);
 
-/** No verdict in time: finds out whether Temporal, a worker, or the evidence is missing. */
-async function explainSilence(gate: Gate, question: Question, problem: BackendProblem): Promise<Decision> {
-  const { workflowId } = question;
-  const own: Reason = { code: problem.code, sentence: problem.message };
-  if (problem.code === 'WORKFLOW_FAILED') return refuse(question, own);
-  const until = Math.max(question.deadline - ANSWER_MS, Date.now() + ANSWER_MS / 2);
-  const [checks, exists] = await Promise.all([
-    gate.backend.checks(workflowId, until).catch(() => undefined),
-    gate.backend.exists(workflowId, until).catch((error: unknown) => (error instanceof BackendProblem ? error : false)),
-  ]);
-  if (checks !== undefined) return refuse(question, ...stillVerifying(checks, workflowId));
-  // A call that ends by its deadline says that there was no answer, and not whether anybody is there to give one.
-  const silence = own.code === 'STILL_VERIFYING' && exists instanceof BackendProblem ? exists : undefined;
-  const reason = silence === undefined ? own : { code: silence.code, sentence: silence.message };
-  if (exists !== true) return { ...refuse(question, reason), workflowId: undefined };
-  const sentence = `no portcullis worker answers; the verification waits for one as ${workflowId}`;
-  return refuse(question, { code: 'WORKER_UNAVAILABLE', sentence });
-}
-
-function stillVerifying(checks: readonly Check[], workflowId: string): [Reason, ...Reason[]] {
-  const going: Reason = {
-    code: 'STILL_VERIFYING',
-    sentence: `the verification goes on as ${workflowId}; pull again`,
-  };
-  const retried = checks.find((check) => check.state === 'retrying');
-  if (retried?.code === undefined) return [going];
-  return [{ code: retried.code, sentence: retried.detail }, going];
-}
-
-function refuse({ key, workflowId }: Question, ...reasons: [Reason, ...Reason[]]): Decision & { by: 'node' } {
-  const request = { name: key.name, digest: key.digest };
-  return { by: 'node', reasons, request, decisionId: decisionId(workflowId), workflowId };
+function isCutOff(decision: Decision): boolean {
+  return decision.by === 'node' && CUT_OFF.has(reasonsOf(decision)[0].code);
 }

@@ -16,11 +16,19 @@ export type Question =
   | { readonly ok: false; readonly sentence: string };
 
 /**
- * What the node concluded about one pull: a verdict that was carried here and checked, or a refusal of the node's own.
- * There is no third way to a decision, and only a checked verdict can allow.
+ * What the node concluded about one pull: a verdict that was carried here and checked, a rule that its operator wrote for
+ * this node, or a refusal of the node's own. There is no other way to a decision, and the last one never allows.
  */
 export type Decision =
-  | { readonly by: 'verdict'; readonly verdict: Verdict; readonly workflowId: string }
+  | {
+      readonly by: 'verdict';
+      readonly verdict: Verdict;
+      /** `kept` was carried here earlier; `offline` too, and its time is over, but the policy permits it without a backend. */
+      readonly from: 'backend' | 'kept' | 'offline';
+      /** Of the verification that answered; a kept verdict doesn't know it. */
+      readonly workflowId: string | undefined;
+    }
+  | { readonly by: 'rule'; readonly reason: Reason; readonly request: PullRequest; readonly workflowId?: undefined }
   | {
       readonly by: 'node';
       readonly reasons: readonly [Reason, ...Reason[]];
@@ -33,17 +41,37 @@ export type Decision =
 export type Watcher = (checks: readonly Check[]) => void;
 
 export function outcomeOf(decision: Decision): Outcome {
-  if (decision.by === 'verdict') return decision.verdict.outcome;
-  // A node by itself never allows: it only has reasons not to.
-  return REASON_OUTCOME[decision.reasons[0].code] === 'deny' ? 'deny' : 'inconclusive';
+  switch (decision.by) {
+    case 'verdict':
+      return decision.verdict.outcome;
+    case 'rule':
+      return REASON_OUTCOME[decision.reason.code];
+    case 'node':
+      // A node by itself never allows: it only has reasons not to.
+      return REASON_OUTCOME[decision.reasons[0].code] === 'deny' ? 'deny' : 'inconclusive';
+  }
 }
 
 export function reasonsOf(decision: Decision): readonly [Reason, ...Reason[]] {
-  return decision.by === 'verdict' ? decision.verdict.reasons : decision.reasons;
+  switch (decision.by) {
+    case 'verdict':
+      return decision.verdict.reasons;
+    case 'rule':
+      return [decision.reason];
+    case 'node':
+      return decision.reasons;
+  }
 }
 
 export function decisionIdOf(decision: Decision): string | undefined {
-  return decision.by === 'verdict' ? decision.verdict.decisionId : decision.decisionId;
+  switch (decision.by) {
+    case 'verdict':
+      return decision.verdict.decisionId;
+    case 'rule':
+      return undefined; // nothing was verified, so there is nothing to explain later
+    case 'node':
+      return decision.decisionId;
+  }
 }
 
 /** What the decision is about; `undefined` when the question was not well formed. */

@@ -16,7 +16,7 @@ export function toJudgement(decision: Decision): Judgement {
   const id = decisionIdOf(decision);
   const more = id === undefined ? '' : ` (portcullis explain ${id})`;
   return {
-    ok: decision.by === 'verdict' && outcomeOf(decision) === 'allow',
+    ok: decision.by !== 'node' && outcomeOf(decision) === 'allow',
     reason: `${first.code}: ${first.sentence}${also}${more}`,
   };
 }

@@ -14,6 +14,14 @@ export type KnownPolicy =
 export interface PolicyWatch {
   /** The current revision; asks at once when none is known, at most until `deadline` (Unix ms). */
   current(deadline: number): Promise<KnownPolicy>;
+  /** The current statement, if there is one now. */
+  known(): PolicyHead | undefined;
+  /** The newest statement, also past its time: what is revoked stays revoked, and without a backend it is all there is. */
+  newest(): PolicyHead | undefined;
+  /** Whether the last question found no backend, and what was known before is past its time. */
+  isCutOff(): boolean;
+  /** Takes over a statement that came another way than from the backend; believed like one that is remembered. */
+  learn(carried: Envelope): void;
   /** Age in ms of the newest statement, for metrics; `undefined` before the first. */
   age(): number | undefined;
   stop(): void;
@@ -22,18 +30,29 @@ export interface PolicyWatch {
 /** How long one question of the background poll may take, in ms. */
 const POLL_TIMEOUT_MS = 3_000;
 
+/** What a watch tells, and what it remembers from before a restart. */
+export interface PolicyMemory {
+  /** The newest statements that this node has, as they were carried: checked like any other, but for their end. */
+  readonly remembered?: readonly Envelope[];
+  /** Told of each statement that is newer than all before. */
+  readonly onStatement?: (head: PolicyHead, carried: Envelope) => void;
+}
+
 /**
  * Asks for the signed policy head every few seconds. A head that is older than one that was already seen, unsigned, or
- * past its time is not used: a server can't bring back a policy that has been replaced.
+ * past its time is not used: a server can't bring back a policy that has been replaced, nor take back a revocation.
  */
 export function watchPolicy(
   backend: Backend,
   keys: () => VerdictKeys,
   onChange: (head: PolicyHead) => void,
+  { remembered = [], onStatement }: PolicyMemory = {},
 ): PolicyWatch {
-  let newest: PolicyHead | undefined;
+  let newest = newestOf(remembered, keys());
   let statement: Envelope | undefined;
   let obstacle = NOT_STATED;
+  let lastCode: Reason['code'] | undefined;
+  let told: string | undefined;
   let asked = 0;
   let asking: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
@@ -51,23 +70,29 @@ export function watchPolicy(
   async function learn(deadline: number): Promise<void> {
     try {
       const answer = await backend.policyHead(deadline);
-      const head = readHead(answer, keys(), Date.now());
-      if ('code' in head) obstacle = head;
-      else accept(head, parseEnvelope(answer));
+      const read = readHead(answer, keys(), Date.now());
+      lastCode = undefined;
+      if ('code' in read) obstacle = read;
+      else accept(read.head, read.carried);
     } catch (error) {
       if (!(error instanceof BackendProblem)) throw error;
+      lastCode = error.code;
       obstacle = { code: error.code, sentence: error.message };
     }
   }
 
-  function accept(head: PolicyHead, carried: Envelope | undefined): void {
+  function accept(head: PolicyHead, carried: Envelope): void {
     if (newest !== undefined && Date.parse(head.statedAt) < Date.parse(newest.statedAt)) return;
-    const changed = newest?.policyRevision !== head.policyRevision;
+    const changed = told !== head.policyRevision;
     newest = head;
+    told = head.policyRevision;
     // Workers learn from it what others found out about keys and logs.
     statement = head.keys === undefined && head.logs === undefined ? undefined : carried;
+    onStatement?.(head, carried);
     if (changed) onChange(head);
   }
+
+  const known = () => (newest !== undefined && Date.parse(newest.expiresAt) > Date.now() ? newest : undefined);
 
   async function poll(): Promise<void> {
     await ask(Date.now() + POLL_TIMEOUT_MS).catch(() => undefined); // the next poll, or a pull, will tell
@@ -78,8 +103,9 @@ export function watchPolicy(
   return {
     async current(deadline) {
       for (;;) {
-        if (newest !== undefined && Date.parse(newest.expiresAt) > Date.now()) {
-          const { policyRevision } = newest;
+        const current = known();
+        if (current !== undefined) {
+          const { policyRevision } = current;
           return { ok: true, policyRevision, ...(statement === undefined ? {} : { statement }) };
         }
         if (Date.now() + RETRY_MS >= deadline) return { ok: false, reason: obstacle };
@@ -87,6 +113,13 @@ export function watchPolicy(
         await Promise.race([ask(deadline), at(deadline - RETRY_MS)]);
       }
     },
+    known,
+    newest: () => newest,
+    learn(carried) {
+      const read = readStatement(carried, keys(), Date.now());
+      if (!('code' in read)) accept(read.head, carried);
+    },
+    isCutOff: () => known() === undefined && (lastCode === 'TEMPORAL_UNREACHABLE' || lastCode === 'WORKER_UNAVAILABLE'),
     age: () => (newest === undefined ? undefined : Date.now() - Date.parse(newest.statedAt)),
     stop() {
       stopped = true;
@@ -108,11 +141,24 @@ function at(time: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, Math.max(0, time - Date.now())).unref());
 }
 
-function readHead(answer: unknown, keys: VerdictKeys, nowMs: number): PolicyHead | Reason {
+/** A statement that was believed, and how it was carried. */
+interface BelievedHead {
+  readonly head: PolicyHead;
+  readonly carried: Envelope;
+}
+
+function readHead(answer: unknown, keys: VerdictKeys, nowMs: number): BelievedHead | Reason {
   if (answer === null) return NOT_STATED;
   const envelope = parseEnvelope(answer);
   if (envelope === undefined) return unknown('is no signed statement');
-  const opened = openEnvelope(envelope, POLICY_HEAD_PAYLOAD_TYPE, keys);
+  const read = readStatement(envelope, keys, nowMs);
+  if ('code' in read || Date.parse(read.head.expiresAt) > nowMs) return read;
+  return unknown(`ended at ${read.head.expiresAt}; is a portcullis worker running, are the clocks right?`);
+}
+
+/** Reads a statement that a key of this node signed in its window; its time may be over. */
+function readStatement(carried: Envelope, keys: VerdictKeys, nowMs: number): BelievedHead | Reason {
+  const opened = openEnvelope(carried, POLICY_HEAD_PAYLOAD_TYPE, keys);
   if (opened === undefined)
     return unknown("is not signed by a verdict key of this node; give it the worker's current public key");
   const head = parsePolicyHead(opened.content);
@@ -121,9 +167,14 @@ function readHead(answer: unknown, keys: VerdictKeys, nowMs: number): PolicyHead
   if (!belief.ok) return unknown(`is not believed: ${belief.problem}`);
   if (Date.parse(head.statedAt) > nowMs + CLOCK_SKEW_MS)
     return unknown(`is from the future (${head.statedAt}); compare the clocks of node and worker`);
-  if (Date.parse(head.expiresAt) <= nowMs)
-    return unknown(`ended at ${head.expiresAt}; is a portcullis worker running, are the clocks right?`);
-  return head;
+  return { head, carried };
+}
+
+function newestOf(remembered: readonly Envelope[], keys: VerdictKeys): PolicyHead | undefined {
+  const heads = remembered.map((carried) => readStatement(carried, keys, Date.now()));
+  return heads
+    .flatMap((read) => ('code' in read ? [] : [read.head]))
+    .toSorted((a, b) => Date.parse(b.statedAt) - Date.parse(a.statedAt))[0];
 }
 
 function unknown(what: string): Reason {

@@ -9,10 +9,17 @@ export interface Expectation extends PullRequest {
   readonly policyRevision: string;
 }
 
-/** `stale` is a genuine verdict about this very pull whose time is over. `keyId` names the key that signed. */
+/** A genuine verdict about this very pull, as it was carried, and the id of the key that signed it. */
+interface Genuine {
+  readonly verdict: Verdict;
+  readonly envelope: Envelope;
+  readonly keyId: string;
+}
+
+/** `stale` is a genuine verdict whose time is over. */
 export type VerdictCheck =
-  | { readonly kind: 'good'; readonly verdict: Verdict; readonly keyId: string }
-  | { readonly kind: 'stale'; readonly verdict: Verdict; readonly keyId: string }
+  | ({ readonly kind: 'good' } & Genuine)
+  | ({ readonly kind: 'stale' } & Genuine)
   /** `outlived`: a key of this node signed it, and is outside its window; workers may have another one by now. */
   | { readonly kind: 'refused'; readonly reason: Reason; readonly outlived?: true };
 
@@ -43,7 +50,7 @@ export function checkVerdict(answer: unknown, expected: Expectation, keys: Verdi
     const sentence = `the verdict of ${verdict.decidedAt} is not believed: ${belief.problem}; see "portcullis keys list" on the node, and which key its workers sign with`;
     return { ...refuse('VERDICT_FORGED', sentence), outlived: true };
   }
-  return checkContent(verdict, belief.keyId, expected, nowMs);
+  return checkContent({ verdict, envelope, keyId: belief.keyId }, expected, nowMs);
 }
 
 function strangerOf(envelope: Envelope, keys: VerdictKeys): string {
@@ -55,7 +62,8 @@ function strangerOf(envelope: Envelope, keys: VerdictKeys): string {
   return `the verdict's signature does not hold under any verdict key of this node (${known}), it names key ${signers}`;
 }
 
-function checkContent(verdict: Verdict, keyId: string, expected: Expectation, nowMs: number): VerdictCheck {
+function checkContent(genuine: Genuine, expected: Expectation, nowMs: number): VerdictCheck {
+  const { verdict } = genuine;
   for (const field of ['name', 'digest', 'policyRevision'] as const) {
     if (verdict[field] === expected[field]) continue;
     return refuse(
@@ -69,7 +77,7 @@ function checkContent(verdict: Verdict, keyId: string, expected: Expectation, no
       `the verdict is from the future (${verdict.decidedAt}); compare the clocks of node and worker`,
     );
   }
-  return { kind: Date.parse(verdict.expiresAt) > nowMs ? 'good' : 'stale', verdict, keyId };
+  return { kind: Date.parse(verdict.expiresAt) > nowMs ? 'good' : 'stale', ...genuine };
 }
 
 function refuse(code: Reason['code'], sentence: string): { readonly kind: 'refused'; readonly reason: Reason } {

@@ -108,7 +108,7 @@ function print(run: Explanation): void {
   write(`${plainText(workflowId)}\n`);
   write(`run ${plainText(runId)}, ${plainText(status.toLowerCase())}, started ${startedAt.toISOString()}\n`);
   staircase.show(checks.map(toWireCheck));
-  if (verdict !== undefined) staircase.end(toWireVerdict({ by: 'verdict', verdict, workflowId }));
+  if (verdict !== undefined) staircase.end(toWireVerdict({ by: 'verdict', verdict, from: 'backend', workflowId }));
   else if (failure !== undefined) write(`failed: ${plainText(failure)}\n`);
   else if (signature === 'none') write(status === 'RUNNING' ? 'no verdict yet\n' : 'no verdict\n');
   write(SIGNATURE[signature]);

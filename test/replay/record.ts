@@ -1,9 +1,10 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
-import { decide } from '../../shim/decide.ts';
+import { askBackend } from '../../shim/ask-backend.ts';
 import { watchPolicy } from '../../shim/policy-watch.ts';
 import type { Activities, LogMode } from '../../workflows/activities.ts';
+import { SHIM_DEADLINE_MS } from '../../workflows/deadlines.ts';
 import { startDevServer } from '../support/dev-server.ts';
 import { createTestActivities, lasting, passing } from '../support/evidence.ts';
 import { createTestVerdictKey, digestOf } from '../support/verdicts.ts';
@@ -77,7 +78,11 @@ for (const [scene, changes] of Object.entries(SCENES)) {
     () => {},
   );
   const gate = { backend: worker.backend, policy, keys: () => keys, node: 'recorder' };
-  const { workflowId } = await decide(gate, { name: `127.0.0.1:5000/replay/${scene}:v1`, digest: digestOf('ab') });
+  const { workflowId } = await askBackend(
+    gate,
+    { name: `127.0.0.1:5000/replay/${scene}:v1`, digest: digestOf('ab') },
+    { deadline: Date.now() + SHIM_DEADLINE_MS },
+  );
   const handle = server.client.workflow.getHandle(String(workflowId));
   await handle.result();
   await writeFile(`${folder}${scene}.json`, `${withoutMachine(historyToJSON(await handle.fetchHistory()))}\n`);

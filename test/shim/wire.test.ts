@@ -10,7 +10,7 @@ import { anAllow, digestOf } from '../support/verdicts.ts';
 const CODES = Object.keys(REASON_OUTCOME) as ReasonCode[]; // the keys of a const object
 
 function verdictDecision(changes: Parameters<typeof anAllow>[0]): Decision {
-  return { by: 'verdict', verdict: anAllow(changes), workflowId: 'verify/demo' };
+  return { by: 'verdict', verdict: anAllow(changes), from: 'backend', workflowId: 'verify/demo' };
 }
 
 describe('a decision as a gRPC status', () => {

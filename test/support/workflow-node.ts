@@ -1,4 +1,4 @@
-import { decide } from '../../shim/decide.ts';
+import { askBackend } from '../../shim/ask-backend.ts';
 import { type Decision, reasonsOf } from '../../shim/decision.ts';
 import { watchPolicy } from '../../shim/policy-watch.ts';
 import type { Activities } from '../../workflows/activities.ts';
@@ -36,7 +36,7 @@ export async function withWorker(
   const own = { name: `127.0.0.1:5000/${worker.taskQueue}:v1`, digest: TEST_DIGEST };
   const gate = { backend: worker.backend, policy, keys: () => keys, node: 'test-node' };
   try {
-    await body({ ask: (budgetMs = 5_000) => decide(gate, own, { deadline: Date.now() + budgetMs }) });
+    await body({ ask: (budgetMs = 5_000) => askBackend(gate, own, { deadline: Date.now() + budgetMs }) });
   } finally {
     policy.stop();
     await worker.stop();

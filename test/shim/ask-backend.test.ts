@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { decide } from '../../shim/decide.ts';
+import { askBackend } from '../../shim/ask-backend.ts';
 import { type Decision, outcomeOf, reasonsOf } from '../../shim/decision.ts';
 import { toJudgement } from '../../shim/judgement.ts';
 import { watchPolicy } from '../../shim/policy-watch.ts';
@@ -23,7 +23,7 @@ async function decideWith(answers: Partial<Backend>, budgetMs = 2_000, keys = ow
     () => {},
   );
   try {
-    return await decide({ backend, policy, keys: () => keys, node: 'test' }, request, {
+    return await askBackend({ backend, policy, keys: () => keys, node: 'test' }, request, {
       deadline: Date.now() + budgetMs,
     });
   } finally {
@@ -39,7 +39,7 @@ function assertCodes(decision: Decision, ...codes: readonly string[]): void {
   assert.equal(toJudgement(decision).ok, false);
 }
 
-describe('decide', () => {
+describe('asking the backend', () => {
   it('allows on a genuine verdict', async () => {
     const decision = await decideWith({ verify: async () => key.verdict(genuine) });
     assert.equal(outcomeOf(decision), 'allow');
