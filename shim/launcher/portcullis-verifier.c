@@ -11,7 +11,6 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +22,7 @@
 
 #define DEFAULT_SOCKET "/run/portcullis/launcher.sock"
 #define DEFAULT_DEADLINE_MS 9200 /* containerd kills at 10 s, and what was printed by then is lost */
+#define JOURNAL "journalctl -u portcullis-shim"
 
 #define MAGIC "portcullis-launcher/1\n"
 #define ALLOW "allow\n"
@@ -33,6 +33,9 @@ enum {
   MAX_ARGUMENT_BYTES = 64 * 1024,
   MAX_STDIN_BYTES = 1024 * 1024,
   MAX_ANSWER_BYTES = 16 * 1024,
+  MAX_QUESTIONS = 2,  /* a shim that was killed says nothing; its successor is asked */
+  PATIENCE_MS = 2500, /* a shim that is being restarted is waited for */
+  RETRY_MS = 20,
   MAX_LINE_BYTES = 4096, /* what a pipe that polls writable takes without blocking (PIPE_BUF) */
   MAX_PATH_BYTES = sizeof((struct sockaddr_un *)0)->sun_path - 1,
   MAX_REQUEST_BYTES = sizeof MAGIC - 1 + 4 + 4 * MAX_ARGUMENTS + MAX_ARGUMENT_BYTES + 4 + MAX_STDIN_BYTES,
@@ -72,17 +75,12 @@ static long remaining_ms(void) {
   return passed >= deadline_ms ? 0 : deadline_ms - passed;
 }
 
-/* Waits until one of the events happens on fd; false when the deadline came first. */
-static bool wait_for(int fd, short events, short *happened) {
-  for (;;) {
-    struct pollfd one = {.fd = fd, .events = events};
-    long left = remaining_ms();
-    if (left <= 0) return false;
-    if (poll(&one, 1, (int)left) > 0) {
-      if (happened != NULL) *happened = one.revents;
-      return true;
-    }
-  }
+/* Waits until one of the events happens on fd, and answers what did; 0 when the deadline came first. */
+static short wait_for(int fd, short events) {
+  struct pollfd one = {.fd = fd, .events = events};
+  for (long left; (left = remaining_ms()) > 0;)
+    if (poll(&one, 1, (int)left) > 0) return one.revents;
+  return 0;
 }
 
 static void read_environment(void) {
@@ -128,7 +126,7 @@ static void frame_stdin(void) {
   unsigned char *bytes = request + request_length + 4; /* behind their length */
   size_t length = 0;
   for (;;) {
-    if (!wait_for(STDIN_FILENO, POLLIN, NULL))
+    if (wait_for(STDIN_FILENO, POLLIN) == 0)
       refuse("INPUT_UNFINISHED: standard input did not end within %ld ms; expected the image descriptor", deadline_ms);
     ssize_t got = read(STDIN_FILENO, bytes + length, MAX_STDIN_BYTES + 1 - length);
     if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
@@ -142,49 +140,55 @@ static void frame_stdin(void) {
   request_length += length;
 }
 
-/* Refuses a socket that anyone but root or the caller could have put there. Answers the socket's owner. */
-static uid_t check_socket_trust(void) {
+__attribute__((noreturn)) static void refuse_silence(void) {
+  refuse("SHIM_SILENT: the shim at %s gave no answer within %ld ms; pull again, and see " JOURNAL, socket_path, deadline_ms);
+}
+
+/* Waits a moment before the shim is looked for again; errno says why it was not to be had. */
+static void wait_for_shim(void) {
+  static int waited_ms = 0;
+  bool absent = errno == ENOENT || errno == ECONNREFUSED, full = errno == EAGAIN || errno == EINTR; /* unix(7) */
+  if (full && remaining_ms() <= 0) refuse_silence();
+  if (!full && (!absent || waited_ms >= PATIENCE_MS || remaining_ms() <= RETRY_MS))
+    refuse("SHIM_ABSENT: no portcullis shim at %s (%s); systemctl start portcullis-shim, and pull again", socket_path,
+           strerror(errno));
+  if (absent) waited_ms += RETRY_MS;
+  poll(NULL, 0, RETRY_MS);
+}
+
+/* Refuses what anyone but root or the caller may change. */
+static void check_trust(const char *kind, const char *path, const char *mode, const struct stat *found) {
+  if (found->st_uid != 0 && found->st_uid != geteuid())
+    refuse("SHIM_UNTRUSTED: %s%s: expected owner 0 or %u, found %u; find out who made it, then chown root %s", kind, path,
+           (unsigned)geteuid(), (unsigned)found->st_uid, path);
+  if ((found->st_mode & 022) != 0)
+    refuse("SHIM_UNTRUSTED: %s%s: expected mode %s, found %04o; chmod go-w %s", kind, path, mode, found->st_mode & 07777, path);
+}
+
+/* Refuses a socket that somebody else could have put there. False when there is none, and errno why. */
+static bool check_socket(uid_t *owner) {
   static char directory[MAX_PATH_BYTES + 1];
   struct stat at;
-  if (lstat(socket_path, &at) != 0)
-    refuse("SHIM_ABSENT: no portcullis shim at %s (%s); systemctl start portcullis-shim", socket_path, strerror(errno));
+  if (lstat(socket_path, &at) != 0) return false;
   if (!S_ISSOCK(at.st_mode))
     refuse("SHIM_UNTRUSTED: %s: expected a socket, found a %s; remove it and systemctl restart portcullis-shim", socket_path,
            S_ISLNK(at.st_mode) ? "symbolic link" : S_ISDIR(at.st_mode) ? "directory" : "file");
-  uid_t owner = at.st_uid;
-  if (owner != 0 && owner != geteuid())
-    refuse("SHIM_UNTRUSTED: %s: expected owner 0 or %u, found %u; find out who made it, then chown root %s", socket_path,
-           (unsigned)geteuid(), (unsigned)owner, socket_path);
-  if ((at.st_mode & 022) != 0)
-    refuse("SHIM_UNTRUSTED: %s: expected mode 0600, found %04o; chmod go-w %s", socket_path, at.st_mode & 07777, socket_path);
-
+  check_trust("", socket_path, "0600", &at);
+  *owner = at.st_uid;
   size_t parent = (size_t)(strrchr(socket_path, '/') - socket_path);
   memcpy(directory, socket_path, parent == 0 ? 1 : parent);
-  if (stat(directory, &at) != 0)
-    refuse("SHIM_ABSENT: %s cannot be examined (%s); systemctl start portcullis-shim", directory, strerror(errno));
-  if (at.st_uid != 0 && at.st_uid != geteuid())
-    refuse("SHIM_UNTRUSTED: directory %s of socket %s: expected owner 0 or %u, found %u; chown root %s", directory, socket_path,
-           (unsigned)geteuid(), (unsigned)at.st_uid, directory);
-  if ((at.st_mode & 022) != 0)
-    refuse("SHIM_UNTRUSTED: directory %s of socket %s: expected mode 0755 or stricter, found %04o; chmod go-w %s", directory,
-           socket_path, at.st_mode & 07777, directory);
-  return owner;
+  if (stat(directory, &at) != 0) return false;
+  check_trust("directory ", directory, "0755 or stricter", &at);
+  return true;
 }
 
 static int connect_to_shim(void) {
-  uid_t owner = check_socket_trust();
+  uid_t owner = 0;
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   memcpy(address.sun_path, socket_path, strlen(socket_path));
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0) refuse("SHIM_ABSENT: no socket to be had for %s: %s", socket_path, strerror(errno));
-  while (connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
-    if (errno != EAGAIN && errno != EINTR) /* EAGAIN: the queue of the listener is full (unix(7)) */
-      refuse("SHIM_ABSENT: nobody listens on %s (%s); systemctl start portcullis-shim", socket_path, strerror(errno));
-    if (remaining_ms() <= 0)
-      refuse("SHIM_SILENT: the shim at %s accepted no connection within %ld ms; systemctl restart portcullis-shim", socket_path,
-             deadline_ms);
-    poll(NULL, 0, 5);
-  }
+  if (fd < 0) refuse("SHIM_ABSENT: no socket to be had for %s: %s; pull again", socket_path, strerror(errno));
+  while (!check_socket(&owner) || connect(fd, (struct sockaddr *)&address, sizeof address) != 0) wait_for_shim();
   struct ucred peer = {.uid = (uid_t)-1};
   socklen_t size = sizeof peer;
   if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || (peer.uid != owner && peer.uid != 0))
@@ -193,38 +197,29 @@ static int connect_to_shim(void) {
   return fd;
 }
 
-__attribute__((noreturn)) static void refuse_silence(void) {
-  refuse("SHIM_SILENT: the shim at %s gave no answer within %ld ms; pull again, and see journalctl -u portcullis-shim", socket_path,
-         deadline_ms);
-}
-
 /* False when the shim answered or hung up before it took the whole request: then its answer can only be a refusal. */
 static bool send_request(int fd) {
   for (size_t sent = 0; sent < request_length;) {
     ssize_t took = send(fd, request + sent, request_length - sent, MSG_NOSIGNAL);
-    if (took > 0) {
-      sent += (size_t)took;
-      continue;
-    }
     if (took < 0 && errno != EAGAIN && errno != EINTR) return false;
-    short happened = 0;
-    if (!wait_for(fd, POLLOUT | POLLIN, &happened)) refuse_silence();
+    if (took > 0) sent += (size_t)took;
+    short happened = took > 0 ? POLLOUT : wait_for(fd, POLLOUT | POLLIN);
+    if (happened == 0) refuse_silence();
     if ((happened & POLLIN) != 0) return false;
   }
   return shutdown(fd, SHUT_WR) == 0;
 }
 
-/* Reads up to the end of the stream. A longer answer than the largest good one is cut, and thereby is none. */
+/* Reads to the end of the stream, broken or not. A longer answer than the largest good one is cut, and thereby is none. */
 static size_t receive_answer(int fd) {
   size_t length = 0;
   while (length < sizeof answer) {
-    if (!wait_for(fd, POLLIN, NULL)) refuse_silence();
+    if (wait_for(fd, POLLIN) == 0) refuse_silence();
     ssize_t got = recv(fd, answer + length, sizeof answer - length, 0);
     if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
-    if (got < 0)
-      refuse("SHIM_GARBLED: the shim at %s broke off (%s); pull again, and see journalctl -u portcullis-shim", socket_path,
-             strerror(errno));
-    if (got == 0) break;
+    if (got < 0 && length > 0)
+      refuse("SHIM_GARBLED: the shim at %s broke off (%s); pull again, and see " JOURNAL, socket_path, strerror(errno));
+    if (got <= 0) break;
     length += (size_t)got;
   }
   return length;
@@ -237,13 +232,18 @@ int main(int argc, char **argv) {
   read_environment();
   frame_arguments(argc, argv);
   frame_stdin();
-  int fd = connect_to_shim();
-  bool sent = send_request(fd);
-  size_t length = receive_answer(fd), head = sizeof REFUSE - 1;
+  size_t length = 0, head = sizeof REFUSE - 1;
+  bool sent = false;
+  for (int fd, asked = 0; asked < MAX_QUESTIONS && length == 0; asked++, close(fd)) {
+    fd = connect_to_shim();
+    sent = send_request(fd);
+    length = receive_answer(fd);
+  }
   if (length > head + 1 && length <= MAX_ANSWER_BYTES && memcmp(answer, REFUSE, head) == 0 &&
       memchr(answer + head, '\n', length - head) == answer + length - 1 && memchr(answer, '\0', length) == NULL)
     refuse("%.*s", (int)(length - head - 1), answer + head);
   if (sent && length == sizeof ALLOW - 1 && memcmp(answer, ALLOW, length) == 0) return 0;
-  refuse("SHIM_GARBLED: expected an answer from the shim at %s, found %zu bytes that are none; pull again, and see "
-         "journalctl -u portcullis-shim", socket_path, length);
+  if (length == 0) refuse("SHIM_GARBLED: the shim at %s hung up without an answer; pull again, and see " JOURNAL, socket_path);
+  refuse("SHIM_GARBLED: expected an answer from the shim at %s, found %zu bytes that are none; pull again, and see " JOURNAL,
+         socket_path, length);
 }

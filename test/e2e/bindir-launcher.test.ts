@@ -83,7 +83,7 @@ for (const version of ['current', 'previous'] as const) {
     it('says that the shim is absent', async () => {
       await rm(place, { force: true });
       await assertRefused(
-        `SHIM_ABSENT: no portcullis shim at ${socket} (No such file or directory); systemctl start portcullis-shim`,
+        `SHIM_ABSENT: no portcullis shim at ${socket} (No such file or directory); systemctl start portcullis-shim, and pull again`,
       );
     });
 
