@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import {
   status as GrpcStatus,
   Server,
@@ -14,8 +15,10 @@ import { SHIM_DEADLINE_MS } from '../workflows/deadlines.ts';
 import type { Descriptor } from '../workflows/descriptor.ts';
 import { parseDigest } from '../workflows/digest.ts';
 import { nameWithoutDigest, parseName } from '../workflows/name.ts';
+import { affordableConnections, Connections } from './connections.ts';
 import type { DecisionOptions } from './decide.ts';
 import type { Decision, Question, Watcher } from './decision.ts';
+import type { Log } from './log.ts';
 import {
   schema,
   verifierService,
@@ -51,8 +54,18 @@ const MAX_MESSAGE_BYTES = 64 * 1024;
 /** A look-up for a person may take this long at most, in ms. */
 const RESOLVE_MS = 10_000;
 
+/** More callers at once than a node has; further ones are cut off. */
+const MAX_CONNECTIONS = 256;
+
+/** A caller begins to speak at once; a connection that doesn't within this, in ms, has none. */
+const PREFACE_MS = 2_000;
+
 /** Serves `portcullis.v1.Verifier`, health and reflection on a Unix socket. */
-export async function serveVerifier(socketPath: string, handlers: VerifierHandlers): Promise<VerifierServer> {
+export async function serveVerifier(
+  socketPath: string,
+  handlers: VerifierHandlers,
+  log?: Log,
+): Promise<VerifierServer> {
   const server = new Server({ 'grpc.max_receive_message_length': MAX_MESSAGE_BYTES });
   const health = new HealthImplementation(Object.fromEntries(SERVICES.map((name) => [name, 'NOT_SERVING'])));
   server.addService(verifierService, {
@@ -66,28 +79,45 @@ export async function serveVerifier(socketPath: string, handlers: VerifierHandle
   });
   health.addToServer(server);
   new ReflectionService({ ...schema, ...loadSync(HEALTH_PROTO) }).addToServer(server);
-  await listenPrivately(
-    socketPath,
-    () =>
-      new Promise<void>((bound, failed) => {
-        server.bindAsync(`unix:${socketPath}`, ServerCredentials.createInsecure(), (error) =>
-          error === null ? bound() : failed(error),
-        );
-      }),
-  );
+  // Connections are accepted here and not by the server, which can't make its socket anew, nor turn anybody away.
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const connections = new Connections(affordableConnections(MAX_CONNECTIONS));
+  const listener = await listenPrivately(socketPath, {
+    ...(log === undefined ? {} : { log }),
+    accept(socket) {
+      const admittance = connections.admit(socket);
+      if (admittance === 'asks') injectOnceHeard(socket, connections, (heard) => injector.injectConnection(heard));
+      else if (admittance === 'refused') socket.destroy();
+    },
+  });
   return {
     setServing(serving) {
       for (const name of SERVICES) health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');
     },
-    close: (graceMs) =>
-      new Promise((closed) => {
+    async close(graceMs) {
+      await listener.close();
+      await new Promise<void>((closed) => {
         const timer = setTimeout(() => server.forceShutdown(), graceMs);
         server.tryShutdown(() => {
           clearTimeout(timer);
           closed();
         });
-      }),
+      });
+      connections.cutAll();
+    },
   };
+}
+
+/** Hands a connection to the server with its first byte; who says nothing costs little, and is cut. */
+function injectOnceHeard(socket: Socket, connections: Connections, inject: (socket: Socket) => void): void {
+  const timer = setTimeout(() => socket.destroy(), PREFACE_MS).unref();
+  socket.once('close', () => clearTimeout(timer));
+  socket.once('readable', () => {
+    clearTimeout(timer);
+    connections.heard(socket);
+    if (socket.readableLength > 0) inject(socket);
+    else socket.destroy(); // its end
+  });
 }
 
 /** The caller's deadline as Unix ms; `undefined` when it has none. */

@@ -1,16 +1,22 @@
-import { createServer, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { SHIM_DEADLINE_MS } from '../workflows/deadlines.ts';
+import { affordableConnections, Connections } from './connections.ts';
 import type { DecisionOptions } from './decide.ts';
 import type { Decision, Question } from './decision.ts';
 import { toJudgement } from './judgement.ts';
 import { parseLauncherArguments } from './launcher-arguments.ts';
-import { encodeAllow, encodeRefusal, readLauncherRequest } from './launcher-protocol.ts';
+import { encodeAllow, encodeRefusal, MAX_REQUEST_BYTES, readLauncherRequest } from './launcher-protocol.ts';
+import type { Log } from './log.ts';
 import { listenPrivately } from './socket.ts';
 
 export interface LauncherServer {
+  /** Takes the socket away: new launchers wait for the next daemon, connected ones are answered. */
+  stopListening(): Promise<void>;
   /** Takes no more connections, and cuts the open ones after at most `graceMs`. */
   close(graceMs: number): Promise<void>;
 }
+
+type Ask = (question: Question, options: DecisionOptions) => Promise<Decision>;
 
 /** A launcher sends everything it has at once; one that takes longer, in ms, is none. */
 const REQUEST_MS = 2_000;
@@ -18,68 +24,77 @@ const REQUEST_MS = 2_000;
 /** A launcher that was answered is gone at once; a connection that stays is cut after this, in ms. */
 const LINGER_MS = 2_000;
 
-/** More launchers at once than a node ever pulls images; further ones are cut off, which refuses their pulls. */
+/** More launchers at once than a node ever pulls images. */
 const MAX_CONNECTIONS = 1_024;
 
+/** How long a launcher waits for a daemon, in ms (`launcher/portcullis-verifier.c`): that time is gone when it asks. */
+const PATIENCE_MS = 2_500;
+
+/** For so long after the socket came to be, in ms, a launcher may be one that waited for it. */
+const WAITERS_COME_MS = 500;
+
 /** Serves the launcher's socket: containerd runs the launcher as its own user, and nobody else may ask. */
-export async function serveLauncher(
-  socketPath: string,
-  ask: (question: Question, options: DecisionOptions) => Promise<Decision>,
-): Promise<LauncherServer> {
-  const open = new Set<Socket>();
-  const server = createServer({ allowHalfOpen: true }, (socket) => {
-    open.add(socket);
-    socket.on('error', () => {}); // the launcher is gone; the decision is logged all the same
-    socket.on('close', () => open.delete(socket));
-    void answer(socket, ask);
+export async function serveLauncher(socketPath: string, ask: Ask, log?: Log): Promise<LauncherServer> {
+  const connections = new Connections(affordableConnections(MAX_CONNECTIONS));
+  const listener = await listenPrivately(socketPath, {
+    ...{ allowHalfOpen: true, ...(log === undefined ? {} : { log }) },
+    accept(socket, ageMs) {
+      const deadline = Date.now() + SHIM_DEADLINE_MS - (ageMs < WAITERS_COME_MS ? PATIENCE_MS : 0);
+      const admittance = connections.admit(socket);
+      if (admittance === 'asks') void answer(socket, connections, ask, deadline);
+      else if (admittance === 'refused') leave(socket, encodeRefusal(FULL));
+    },
   });
-  server.maxConnections = MAX_CONNECTIONS;
-
-  await listenPrivately(
-    socketPath,
-    () =>
-      new Promise<void>((listening, failed) => {
-        server.once('error', failed);
-        server.listen(socketPath, () => listening());
-      }),
-  );
-
+  let stopping: Promise<void> | undefined;
+  const stopListening = () => (stopping ??= listener.close());
   return {
+    stopListening,
     async close(graceMs) {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      const timer = setTimeout(() => {
-        for (const socket of open) socket.destroy();
-      }, graceMs);
-      await closed;
+      await stopListening();
+      const timer = setTimeout(() => connections.cutAll(), graceMs);
+      await connections.emptied();
       clearTimeout(timer);
     },
   };
 }
 
-async function answer(
-  socket: Socket,
-  ask: (question: Question, options: DecisionOptions) => Promise<Decision>,
-): Promise<void> {
-  const deadline = Date.now() + SHIM_DEADLINE_MS;
+const FULL = 'SHIM_BUSY: as many pulls ask the portcullis shim as it can hear at once; pull again';
+
+async function answer(socket: Socket, connections: Connections, ask: Ask, deadline: number): Promise<void> {
   try {
-    const question = await readQuestion(socket);
-    if (question !== undefined) {
-      const judgement = toJudgement(await ask(question, { deadline }));
-      socket.write(judgement.ok ? encodeAllow() : encodeRefusal(judgement.reason));
-    }
+    const question = await readQuestion(socket, connections);
+    connections.heard(socket);
+    if (question === undefined) return leave(socket);
+    const judgement = toJudgement(await ask(question, { deadline }));
+    leave(socket, judgement.ok ? encodeAllow() : encodeRefusal(judgement.reason));
   } catch (error) {
-    socket.write(encodeRefusal(`INTERNAL: ${error instanceof Error ? error.message : String(error)}`));
+    leave(socket, encodeRefusal(`INTERNAL: ${error instanceof Error ? error.message : String(error)}`));
   }
+}
+
+/** Says the last word, and cuts the connection when the other end doesn't, or sends more than any launcher has. */
+function leave(socket: Socket, word?: Uint8Array): void {
+  const most = socket.bytesRead + MAX_REQUEST_BYTES;
   const timer = setTimeout(() => socket.destroy(), LINGER_MS).unref();
-  socket.once('close', () => clearTimeout(timer)).end();
+  socket.on('data', () => {
+    if (socket.bytesRead > most) socket.destroy();
+  });
+  socket.once('close', () => clearTimeout(timer));
+  if (word !== undefined) socket.write(word);
+  socket.end();
 }
 
 /** `undefined` for a connection that said nothing at all: somebody looked whether the daemon is there. */
-async function readQuestion(socket: Socket): Promise<Question | undefined> {
+async function readQuestion(socket: Socket, connections: Connections): Promise<Question | undefined> {
+  const tooLong = new AbortController();
+  const timer = setTimeout(() => tooLong.abort(), REQUEST_MS);
+  const onKept = (bytes: number) => connections.keeps(socket, bytes);
   try {
-    return parseLauncherArguments(await readLauncherRequest(socket, { signal: AbortSignal.timeout(REQUEST_MS) }));
+    return parseLauncherArguments(await readLauncherRequest(socket, { signal: tooLong.signal, onKept }));
   } catch (error) {
     if (socket.bytesRead === 0) return undefined;
     return { ok: false, sentence: error instanceof Error ? error.message : 'the launcher sent something unreadable' };
+  } finally {
+    clearTimeout(timer);
   }
 }
