@@ -22,7 +22,7 @@ function assertRefused(answer: unknown, code: string): void {
 describe('checkVerdict', () => {
   it('passes a genuine verdict, and reads it from the signed payload', () => {
     const checked = check(key.verdict(genuine));
-    assert.deepEqual(checked, { kind: 'good', verdict: genuine, keyId: key.keyId });
+    assert.partialDeepStrictEqual(checked, { kind: 'good', verdict: genuine, keyId: key.keyId });
   });
 
   it('passes one that is signed by an Ed25519 key', () => {
@@ -33,7 +33,7 @@ describe('checkVerdict', () => {
 
   it('passes a deny as a deny', () => {
     const deny = anAllow({ outcome: 'deny', reasons: [{ code: 'UNSIGNED', sentence: 'no signature' }], signers: [] });
-    assert.deepEqual(check(key.verdict(deny)), { kind: 'good', verdict: deny, keyId: key.keyId });
+    assert.partialDeepStrictEqual(check(key.verdict(deny)), { kind: 'good', verdict: deny, keyId: key.keyId });
   });
 
   it('believes nothing beside the envelope', () => {
