@@ -11,9 +11,6 @@ export const SHIM_SETTINGS = [
   'metrics',
   'state',
   'bootstrap',
-  'containerd',
-  'ctr',
-  'canary-every',
 ] as const;
 
 export type ShimSetting = (typeof SHIM_SETTINGS)[number];

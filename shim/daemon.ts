@@ -1,12 +1,16 @@
+import { ADMISSION_LIMITS, openAdmission } from './admission.ts';
+import { watchBootstrapList } from './bootstrap/list-watch.ts';
 import { type DecisionOptions, decide, type Gate } from './decide.ts';
-import type { Question } from './decision.ts';
+import type { Decision, Question } from './decision.ts';
 import { serveVerifier, type VerifierServer } from './grpc-server.ts';
 import { type Intake, openIntake } from './intake.ts';
 import { keptVerdicts } from './kept-verdicts.ts';
-import { serveLauncher } from './launcher-server.ts';
+import { type LauncherServer, serveLauncher } from './launcher-server.ts';
 import type { Log } from './log.ts';
 import { createMetrics, type ListenAddress, type Metrics, serveMetrics } from './metrics.ts';
+import { openNodeMemory } from './node-memory.ts';
 import { watchPolicy } from './policy-watch.ts';
+import { openSingleFlight } from './single-flight.ts';
 import { type Backend, connectBackend } from './temporal.ts';
 import { watchVerdictKeys } from './verdict-key-watch.ts';
 
@@ -21,10 +25,14 @@ export interface DaemonOptions {
   readonly node: string;
   /** Where `/metrics` is served; `undefined` serves none. */
   readonly metrics: ListenAddress | undefined;
+  /** The folder of what is remembered over a restart; `undefined` remembers nothing. */
+  readonly state: string | undefined;
+  /** The folder of the bootstrap lists; `undefined` has none. */
+  readonly bootstrap: string | undefined;
 }
 
 export interface Daemon {
-  /** Reads the verdict keys at once, which otherwise takes some seconds; keeps the old ones when the path can't be read. */
+  /** Reads the verdict keys and the bootstrap list at once, which otherwise takes some seconds. */
   reload(): Promise<void>;
   /** Drains: new pulls are refused with a reason, running ones are answered, for at most `graceMs`. */
   stop(graceMs: number): Promise<void>;
@@ -39,35 +47,55 @@ const FLUSH_MS = 300;
  */
 export async function startDaemon(options: DaemonOptions, log: Log): Promise<Daemon> {
   const verdictKeys = await watchVerdictKeys(options.verdictKeys, log);
+  const bootstrap = options.bootstrap === undefined ? undefined : await watchBootstrapList(options.bootstrap, log);
+  const memory = openNodeMemory(options.state, log);
   let policyKnown = () => {};
   const backend = connectBackend(options.taskQueue);
-  const policy = watchPolicy(backend, verdictKeys.keys, ({ policyRevision, statedAt }) => {
-    log.info('policy revision', { policyRevision, statedAt });
-    policyKnown();
-  });
-  const metrics = createMetrics(policy.age, verdictKeys.keys);
+  const policy = watchPolicy(
+    backend,
+    verdictKeys.keys,
+    ({ policyRevision, statedAt }) => {
+      log.info('policy revision', { policyRevision, statedAt });
+      policyKnown();
+    },
+    { remembered: memory.remembered, onStatement: memory.keepStatement },
+  );
+  const admission = openAdmission(ADMISSION_LIMITS);
+  const metrics = createMetrics(policy.age, verdictKeys.keys, () => ({
+    cache: memory.cache?.stats(),
+    admission: admission.stats(),
+    listed: bootstrap?.entries().length ?? 0,
+  }));
   const gate: Gate = {
     ...{ backend, policy, keys: verdictKeys.keys, node: options.node },
-    onVerdict: (_verdict, _envelope, keyId) => metrics.verdictBy(keyId),
-    rules: [],
-    kept: keptVerdicts([], policy, verdictKeys.keys, metrics.verdictBy),
-    admission: { enter: async () => ({ leave() {} }), stats: () => ({ running: 0, waiting: 0 }) },
-    clock: () => undefined,
+    onVerdict(verdict, envelope, keyId) {
+      metrics.verdictBy(keyId);
+      memory.keepVerdict(verdict, envelope);
+    },
+    rules: bootstrap === undefined ? [] : [bootstrap.rule],
+    kept: keptVerdicts([(key) => memory.cache?.find(key)], policy, verdictKeys.keys, metrics.verdictBy),
+    ...{ admission, flights: openSingleFlight<Decision>(), clock: memory.clock.check },
   };
   const intake = openIntake((request, how) => decide(gate, request, how), metrics, log);
-  const opened: Closers = [() => backend.close(), () => policy.stop(), () => verdictKeys.stop()];
-  const verifier = await openFronts(options, intake, backend, metrics, opened);
+  const opened: Closers = [
+    ...[() => memory.close(), () => backend.close(), () => policy.stop()],
+    ...[() => bootstrap?.stop(), () => verdictKeys.stop()],
+  ];
+  const { verifier, launcher } = await openFronts(options, intake, backend, metrics, log, opened);
   policyKnown = () => verifier.setServing(true);
   if (policy.age() !== undefined) policyKnown();
   const { launcherSocket, grpcSocket, node } = options;
   log.info('ready', { launcherSocket, grpcSocket, verdictKeys: verdictKeys.keys().size, node });
 
   return {
-    reload: verdictKeys.reload,
+    async reload() {
+      await Promise.all([verdictKeys.reload(), bootstrap?.reload()]);
+    },
     async stop(graceMs) {
       policyKnown = () => {};
       verifier.setServing(false);
       log.info('stopping');
+      await launcher.stopListening();
       await intake.drain(graceMs);
       await closeAll(opened);
       log.info('stopped');
@@ -88,22 +116,24 @@ async function openFronts(
   intake: Intake,
   backend: Backend,
   metrics: Metrics,
+  log: Log,
   opened: Closers,
-): Promise<VerifierServer> {
+): Promise<{ readonly verifier: VerifierServer; readonly launcher: LauncherServer }> {
   try {
     if (options.metrics !== undefined) {
       const scraped = await serveMetrics(options.metrics, metrics);
       opened.push(() => scraped.close());
     }
-    const verifier = await serveVerifier(options.grpcSocket, {
-      decide: (question, how) => intake.ask('grpc', question, how),
+    const handlers = {
+      decide: (question: Question, how: DecisionOptions) => intake.ask('grpc', question, how),
       resolve: backend.resolve,
-    });
+    };
+    const verifier = await serveVerifier(options.grpcSocket, handlers, log);
     opened.push(() => verifier.close(FLUSH_MS));
     const ask = (question: Question, how: DecisionOptions) => intake.ask('launcher', question, how);
-    const launcher = await serveLauncher(options.launcherSocket, ask);
+    const launcher = await serveLauncher(options.launcherSocket, ask, log);
     opened.push(() => launcher.close(FLUSH_MS));
-    return verifier;
+    return { verifier, launcher };
   } catch (error) {
     await closeAll(opened);
     throw error;

@@ -1,10 +1,11 @@
 import { SHIM_DEADLINE_MS } from '../workflows/deadlines.ts';
 import type { Reason } from '../workflows/reason.ts';
 import type { Admission } from './admission.ts';
-import { askBackend, type BackendAccess } from './ask-backend.ts';
+import { askBackend, type BackendAccess, type BackendQuestion } from './ask-backend.ts';
 import { type Decision, outcomeOf, type PullRequest, reasonsOf, refuseAtOnce, type Watcher } from './decision.ts';
 import type { KeptVerdicts } from './kept-verdicts.ts';
 import type { LocalRule } from './local-rule.ts';
+import type { SingleFlight } from './single-flight.ts';
 
 /** What a decision stands on. */
 export interface Gate extends BackendAccess {
@@ -12,6 +13,7 @@ export interface Gate extends BackendAccess {
   readonly rules: readonly LocalRule[];
   readonly kept: KeptVerdicts;
   readonly admission: Admission;
+  readonly flights: SingleFlight<Decision>;
   /** Why the node's clock can't be right. */
   readonly clock: (nowMs: number) => Reason | undefined;
 }
@@ -30,7 +32,7 @@ export async function decide(gate: Gate, request: PullRequest, options: Decision
   const deadline = Math.min(Date.now() + SHIM_DEADLINE_MS, options.deadline ?? Number.POSITIVE_INFINITY);
   const early = decideLocally(gate, request);
   if (early !== undefined) return early;
-  const decision = await askInTurn(gate, request, { ...options, deadline });
+  const decision = await askOnce(gate, request, { ...options, deadline });
   // It may have been revoked while it was verified.
   const revoked = outcomeOf(decision) === 'allow' ? isRevoked(gate, request) : undefined;
   if (revoked !== undefined) return { by: 'rule', reason: revoked, request };
@@ -55,11 +57,18 @@ function isRevoked({ policy }: Gate, { digest }: PullRequest): Reason | undefine
   return { code: 'REVOKED', sentence };
 }
 
-async function askInTurn(
-  gate: Gate,
-  request: PullRequest,
-  options: DecisionOptions & { readonly deadline: number },
-): Promise<Decision> {
+/** Who asks the same at the same time gets the same answer; who watches the steps asks for himself. */
+function askOnce(gate: Gate, request: PullRequest, question: BackendQuestion): Promise<Decision> {
+  if (question.watch !== undefined) return askInTurn(gate, request, question);
+  const sentence = 'the verification goes on without this pull; pull again';
+  return gate.flights.join(`${request.name}@${request.digest}`, {
+    deadline: question.deadline,
+    make: () => askInTurn(gate, request, question),
+    late: () => refuseAtOnce({ code: 'STILL_VERIFYING', sentence }, request),
+  });
+}
+
+async function askInTurn(gate: Gate, request: PullRequest, options: BackendQuestion): Promise<Decision> {
   const turn = await gate.admission.enter(request, options.deadline);
   if ('code' in turn) return refuseAtOnce(turn, request);
   try {

@@ -20,8 +20,20 @@ export const VERDICTS_BY_KEY = 'portcullis_verdicts_by_key_total';
 export const KEY_LAST_USED = 'portcullis_verdict_key_last_used_timestamp_seconds';
 export const KEY_NOT_AFTER = 'portcullis_verdict_key_not_after_timestamp_seconds';
 
+/** What a node holds at the moment it is asked. */
+export interface Holdings {
+  readonly cache: { readonly entries: number; readonly lost: number; readonly bytes: number } | undefined;
+  readonly admission: { readonly running: number; readonly waiting: number };
+  /** Digests on the bootstrap list. */
+  readonly listed: number;
+}
+
 /** Makes the metrics in a registry of their own; `policyAge` is the age in ms of the newest policy statement. */
-export function createMetrics(policyAge: () => number | undefined, keys: () => VerdictKeys): Metrics {
+export function createMetrics(
+  policyAge: () => number | undefined,
+  keys: () => VerdictKeys,
+  holdings: () => Holdings,
+): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const decisions = new Counter({
@@ -51,6 +63,7 @@ export function createMetrics(policyAge: () => number | undefined, keys: () => V
       this.set(age === undefined ? -1 : age / 1_000);
     },
   });
+  measureHoldings(registry, holdings);
   const verdictBy = countByKey(registry, keys);
   return {
     verdictBy,
@@ -65,6 +78,22 @@ export function createMetrics(policyAge: () => number | undefined, keys: () => V
     },
     render: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
   };
+}
+
+function measureHoldings(registry: Registry, holdings: () => Holdings): void {
+  const gauge = (name: string, help: string, value: (held: Holdings) => number) =>
+    new Gauge({
+      ...{ name, help, registers: [registry] },
+      collect() {
+        this.set(value(holdings()));
+      },
+    });
+  gauge('portcullis_kept_verdicts', 'Verdicts in the cache on the disk.', ({ cache }) => cache?.entries ?? 0);
+  gauge('portcullis_kept_verdicts_bytes', 'Bytes that they take.', ({ cache }) => cache?.bytes ?? 0);
+  gauge('portcullis_kept_verdicts_lost', 'Verdicts that could not be kept.', ({ cache }) => cache?.lost ?? 0);
+  gauge('portcullis_backend_questions', 'Questions at the backend now.', ({ admission }) => admission.running);
+  gauge('portcullis_backend_questions_waiting', 'Those that wait for a turn.', ({ admission }) => admission.waiting);
+  gauge('portcullis_bootstrap_digests', 'Digests on the bootstrap list.', ({ listed }) => listed);
 }
 
 /** Which verdict keys there are, until when, and what they signed: the end of a rotation can be read off. */

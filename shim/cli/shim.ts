@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
 import { SHIM_DEADLINE_MS } from '../../workflows/deadlines.ts';
+import { readShimFile, type ShimSetting } from '../configuration.ts';
 import { startDaemon } from '../daemon.ts';
 import { createLog } from '../log.ts';
 import { DEFAULT_GRPC_SOCKET, DEFAULT_LAUNCHER_SOCKET, DEFAULT_TASK_QUEUE, parseListenAddress } from './options.ts';
@@ -8,6 +9,7 @@ import { DEFAULT_GRPC_SOCKET, DEFAULT_LAUNCHER_SOCKET, DEFAULT_TASK_QUEUE, parse
 const HELP = `The node's daemon: answers the launcher and gRPC callers.
 
 Usage: portcullis shim --verdict-keys PATH [OPTIONS]
+       portcullis shim --config FILE [OPTIONS]
 
   --verdict-keys PATH  public key of the workers' verdicts, or a directory of *.pub files; NAME.json beside NAME.pub
                        limits when that key is believed, see "portcullis keys list --help" (required)
@@ -15,6 +17,9 @@ Usage: portcullis shim --verdict-keys PATH [OPTIONS]
   --grpc-socket PATH   the gRPC service's socket  (default ${DEFAULT_GRPC_SOCKET})
   --task-queue NAME    the workers' task queue    (default ${DEFAULT_TASK_QUEUE})
   --node NAME          this node, for people      (default: the host name)
+  --state DIR          where verdicts are kept over a restart, and the last policy statement; without it every pull asks
+  --bootstrap DIR      folder of *.list files: digests that need no backend, see "portcullis bootstrap learn --help"
+  --config FILE        these settings as YAML, "verdict-keys: PATH"; what is given here counts more
   --metrics HOST:PORT  where Prometheus scrapes /metrics; "off" for nowhere (default 127.0.0.1:9464)
 
 Temporal is found as the Temporal CLI finds it: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_TLS_* or its
@@ -23,22 +28,37 @@ configuration file. The daemon comes up without it and refuses pulls, with the r
 Changed verdict keys are picked up within seconds, at SIGHUP at once. SIGTERM and SIGINT drain: new pulls are refused with "pull again", running ones
 are answered first. Logs are JSON lines on stderr, one for each decision.`;
 
+const DEFAULTS = {
+  socket: DEFAULT_LAUNCHER_SOCKET,
+  'grpc-socket': DEFAULT_GRPC_SOCKET,
+  'task-queue': DEFAULT_TASK_QUEUE,
+  node: hostname(),
+  metrics: '127.0.0.1:9464',
+};
+
+const TEXT = { type: 'string' } as const;
+
+const OPTIONS = {
+  config: TEXT,
+  'verdict-keys': TEXT,
+  socket: TEXT,
+  'grpc-socket': TEXT,
+  'task-queue': TEXT,
+  node: TEXT,
+  metrics: TEXT,
+  state: TEXT,
+  bootstrap: TEXT,
+};
+
 export const shimCommand = {
   help: HELP,
   async run(args: readonly string[]): Promise<number> {
-    const { values } = parseArgs({
-      args: [...args],
-      options: {
-        'verdict-keys': { type: 'string' },
-        socket: { type: 'string', default: DEFAULT_LAUNCHER_SOCKET },
-        'grpc-socket': { type: 'string', default: DEFAULT_GRPC_SOCKET },
-        'task-queue': { type: 'string', default: DEFAULT_TASK_QUEUE },
-        node: { type: 'string', default: hostname() },
-        metrics: { type: 'string', default: '127.0.0.1:9464' },
-      },
-    });
-    const verdictKeys = values['verdict-keys'];
-    const metrics = parseListenAddress(values.metrics);
+    const { values } = parseArgs({ args: [...args], options: OPTIONS });
+    const { config, ...given } = values;
+    const filed: Partial<Record<ShimSetting, string>> = config === undefined ? {} : await readShimFile(config);
+    const settings = { ...DEFAULTS, ...filed, ...given };
+    const verdictKeys = settings['verdict-keys'];
+    const metrics = parseListenAddress(settings.metrics);
     if (verdictKeys === undefined || metrics === undefined) {
       const what = verdictKeys === undefined ? '--verdict-keys is needed' : '--metrics: expected HOST:PORT or "off"';
       console.error(`portcullis shim: ${what}; see "portcullis shim --help"`);
@@ -49,12 +69,14 @@ export const shimCommand = {
     });
     const starting = startDaemon(
       {
-        launcherSocket: values.socket,
-        grpcSocket: values['grpc-socket'],
+        launcherSocket: settings.socket,
+        grpcSocket: settings['grpc-socket'],
         verdictKeys,
-        taskQueue: values['task-queue'],
-        node: values.node,
+        taskQueue: settings['task-queue'],
+        node: settings.node,
         metrics: metrics === 'off' ? undefined : metrics,
+        state: settings.state,
+        bootstrap: settings.bootstrap,
       },
       createLog((line) => process.stderr.write(line)),
     );

@@ -1,0 +1,101 @@
+import { lstat, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Digest } from '../../workflows/digest.ts';
+import { readSmallFile } from '../atomic-file.ts';
+import type { LocalRule } from '../local-rule.ts';
+import type { Log } from '../log.ts';
+import { plainJson, plainText } from '../plain-text.ts';
+import { type ListContent, type ListedDigest, parseList } from './list-file.ts';
+
+/** The bootstrap list of a node, as its files say now. */
+export interface BootstrapList {
+  /** DIGEST_LISTED for a digest that is on it. */
+  readonly rule: LocalRule;
+  entries(): readonly ListedDigest[];
+  /** Reads the files at once. */
+  reload(): Promise<void>;
+  stop(): void;
+}
+
+/** How often the folder is looked at, in ms. */
+const LOOK_MS = 2_000;
+
+const MAX_FILES = 100;
+const MAX_BYTES = 2 * 1024 * 1024;
+
+/** Reads the `*.list` files of a folder and follows their changes. A folder that isn't there is an empty list. */
+export async function watchBootstrapList(directory: string, log: Log): Promise<BootstrapList> {
+  let current = new Map<Digest, ListedDigest>();
+  let said = '';
+
+  async function look(): Promise<void> {
+    const { listed, problems } = await readLists(directory);
+    current = new Map(listed.map((entry) => [entry.digest, entry]));
+    const says = plainJson([listed, problems]);
+    if (says === said) return;
+    said = says;
+    for (const { from, problem } of problems) log.warn('bootstrap list', { from, problem });
+    log.info('bootstrap list', { directory, digests: current.size });
+  }
+
+  await look();
+  let looking = Promise.resolve();
+  const next = () => {
+    looking = looking.then(look);
+    return looking;
+  };
+  const timer = setInterval(() => void next(), LOOK_MS).unref();
+  return {
+    rule({ digest }) {
+      const entry = current.get(digest);
+      if (entry === undefined) return undefined;
+      const name = entry.name === '' ? '' : ` as ${plainText(entry.name)}`;
+      return {
+        code: 'DIGEST_LISTED',
+        sentence: `${digest} is on the bootstrap list of this node${name} (${entry.from})`,
+      };
+    },
+    entries: () => [...current.values()],
+    reload: next,
+    stop: () => clearInterval(timer),
+  };
+}
+
+/** Every list of a folder, in the order of their names. Never throws: what can't be read lets nothing in. */
+export async function readLists(directory: string): Promise<ListContent> {
+  let names: readonly string[];
+  try {
+    names = await readdir(directory);
+  } catch (error) {
+    const isAbsent = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+    return { listed: [], problems: isAbsent ? [] : [{ from: directory, problem: String(error) }] };
+  }
+  const files = names.filter((name) => name.endsWith('.list') && !name.startsWith('.')).toSorted();
+  if (files.length > MAX_FILES) {
+    const problem = `expected at most ${MAX_FILES} lists, found ${files.length}; put them together`;
+    return { listed: [], problems: [{ from: directory, problem }] };
+  }
+  const folder = await distrustOf(directory);
+  if (folder !== undefined) return { listed: [], problems: [{ from: directory, problem: folder }] };
+  const read = await Promise.all(files.map((file) => readList(directory, file)));
+  return { listed: read.flatMap(({ listed }) => listed), problems: read.flatMap(({ problems }) => problems) };
+}
+
+async function readList(directory: string, file: string): Promise<ListContent> {
+  const path = join(directory, file);
+  const distrust = await distrustOf(path);
+  const text = distrust === undefined ? readSmallFile(path, MAX_BYTES) : undefined;
+  if (text !== undefined) return parseList(text, file);
+  const problem = distrust ?? `expected a readable file of at most ${MAX_BYTES} bytes`;
+  return { listed: [], problems: [{ from: path, problem }] };
+}
+
+/** Whoever writes here opens the gate: nobody but root, or the daemon's own user, may. */
+async function distrustOf(path: string): Promise<string | undefined> {
+  const at = await lstat(path).catch(() => undefined);
+  if (at === undefined) return 'it went away while it was read';
+  if (!at.isFile() && !at.isDirectory()) return 'expected a file, found something else; no links';
+  if (at.uid !== 0 && at.uid !== process.geteuid?.()) return `expected owner root, found ${at.uid}; chown root`;
+  if ((at.mode & 0o022) === 0) return undefined;
+  return `expected to be writable by its owner only, found mode ${(at.mode & 0o7777).toString(8)}; chmod go-w`;
+}

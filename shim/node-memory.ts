@@ -1,0 +1,59 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { PolicyHead } from '../workflows/policy-head.ts';
+import type { Envelope, Verdict } from '../workflows/verdict.ts';
+import { type ClockGuard, openClockGuard } from './clock-guard.ts';
+import type { Log } from './log.ts';
+import { openStatementFile } from './statement-file.ts';
+import { openVerdictCache } from './verdict-cache/open.ts';
+import type { VerdictCache } from './verdict-cache/verdict-cache.ts';
+
+/** What a node remembers over a restart. All of it may be deleted, and none of it is believed without its signature. */
+export interface NodeMemory {
+  readonly clock: ClockGuard;
+  /** Absent when there is no folder for it, or it can't be used: then every pull asks the backend. */
+  readonly cache: VerdictCache | undefined;
+  /** The policy statements from before the start. */
+  readonly remembered: readonly Envelope[];
+  keepVerdict(verdict: Verdict, envelope: Envelope): void;
+  keepStatement(head: PolicyHead, statement: Envelope): void;
+  close(): Promise<void>;
+}
+
+/** Opens what is in the state folder, or remembers until the end of the process where there is none. */
+export function openNodeMemory(state: string | undefined, log: Log): NodeMemory {
+  if (state !== undefined) mkdirSync(state, { recursive: true, mode: 0o700 });
+  const file = (name: string) => (state === undefined ? undefined : join(state, name));
+  const clock = openClockGuard(file('clock'));
+  const statementPath = file('policy-head.json');
+  const statement = statementPath === undefined ? undefined : openStatementFile(statementPath, log);
+  const cache = openCache(file('verdicts'), log);
+  const read = statement?.read();
+  return {
+    clock,
+    cache,
+    remembered: read === undefined ? [] : [read],
+    keepVerdict({ name, digest, policyRevision, outcome, decidedAt, expiresAt, offlineUntil }, envelope) {
+      clock.witness(Date.parse(decidedAt));
+      if (outcome !== 'allow') return;
+      const goodUntil = Math.max(Date.parse(expiresAt), Date.parse(offlineUntil ?? expiresAt));
+      cache?.keep({ name, digest, policyRevision }, envelope, goodUntil);
+    },
+    keepStatement(head, carried) {
+      clock.witness(Date.parse(head.statedAt));
+      statement?.write(carried, `${head.policyRevision} ${(head.revoked ?? []).join(' ')}`);
+    },
+    close: async () => await cache?.close(),
+  };
+}
+
+/** A folder that can't be trusted must not keep the gate from being held at all. */
+function openCache(directory: string | undefined, log: Log): VerdictCache | undefined {
+  if (directory === undefined) return undefined;
+  try {
+    return openVerdictCache(directory);
+  } catch (error) {
+    log.warn('no verdict cache', { error: String(error) });
+    return undefined;
+  }
+}

@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { openClockGuard } from '../../shim/clock-guard.ts';
+
+const dir = mkdtempSync(join(tmpdir(), 'portcullis-clock-'));
+after(() => rmSync(dir, { recursive: true }));
+
+describe('the clock guard', () => {
+  it('finds a clock that is behind what was signed, by more than clocks may be apart', () => {
+    const guard = openClockGuard(undefined);
+    const now = Date.now();
+    guard.witness(now);
+    assert.equal(guard.check(now), undefined);
+    assert.equal(guard.check(now - 4_000), undefined);
+    assert.equal(guard.check(now + 86_400_000), undefined);
+    const reason = guard.check(now - 6_000);
+    assert.equal(reason?.code, 'CLOCK_MOVED');
+    assert.match(
+      String(reason?.sentence),
+      /^expected the clock of this node at 20.*Z or later, found 20.*set it right/,
+    );
+  });
+
+  it('remembers over a restart', () => {
+    const path = join(dir, 'clock');
+    const now = Date.now();
+    openClockGuard(path).witness(now);
+    assert.equal(openClockGuard(path).check(now - 3_600_000)?.code, 'CLOCK_MOVED');
+    assert.equal(readFileSync(path, 'utf8'), `${new Date(now).toISOString()}\n`);
+  });
+
+  it('is not moved by a time from the future, or by none', () => {
+    const guard = openClockGuard(undefined);
+    const now = Date.now();
+    guard.witness(now + 3_600_000);
+    guard.witness(Number.NaN);
+    assert.equal(guard.check(now), undefined);
+  });
+
+  for (const garbage of ['', 'yesterday', '\0'.repeat(50), '9'.repeat(1_000_000)]) {
+    it(`begins anew with a file of ${JSON.stringify(garbage.slice(0, 12))}`, () => {
+      const path = join(dir, 'garbage');
+      writeFileSync(path, garbage);
+      const guard = openClockGuard(path);
+      assert.equal(guard.check(1), undefined);
+      guard.witness(Date.now());
+      assert.equal(openClockGuard(path).check(1)?.code, 'CLOCK_MOVED');
+    });
+  }
+});
