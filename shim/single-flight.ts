@@ -1,8 +1,8 @@
 /** Questions that are under way, so that the same one is asked once. */
 export interface SingleFlight<T> {
   /**
-   * Joins the question under way about this key, or begins it. Answers at the latest at `deadline` (Unix ms): by `late`
-   * when the shared one goes on. Rejects as the shared one does; nothing is kept of one that has ended.
+   * Joins the question under way about this key that ends in time for this caller, or begins one. Answers at the latest at
+   * `deadline` (Unix ms): by `late` when the question goes on. Rejects as the shared one does; nothing is kept of one that has ended.
    */
   join(key: string, flight: Flight<T>): Promise<T>;
   /** For metrics: how many are under way. */
@@ -33,6 +33,8 @@ export function openSingleFlight<T>(): SingleFlight<T> {
     },
     join(key, { deadline, make, late }) {
       const found = flights.get(key);
+      // Who has less time asks alone: he would hear only that he has to go, and not why there is no answer.
+      if (found !== undefined && found.deadline > deadline) return untilDeadline(start(make), deadline, late);
       if (found !== undefined && found.deadline >= deadline - UNUSED_MS)
         return untilDeadline(found.answer, deadline, late);
       const flight = { answer: start(make), deadline };

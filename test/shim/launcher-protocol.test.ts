@@ -10,22 +10,11 @@ import {
   encodeRefusal,
   LAUNCHER_LIMITS,
   LauncherProtocolError,
+  MAX_REQUEST_BYTES,
   parseLauncherRequest,
   readLauncherRequest,
 } from '../../shim/launcher-protocol.ts';
-
-const MAGIC = Buffer.from('portcullis-launcher/1\n');
-
-function u32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(value);
-  return bytes;
-}
-
-function encode(words: readonly Uint8Array[], stdin: Uint8Array): Buffer {
-  const framed = words.flatMap((word) => [u32(word.length), word]);
-  return Buffer.concat([MAGIC, u32(words.length), ...framed, u32(stdin.length), stdin]);
-}
+import { encodeRequest, MAGIC } from '../support/launcher-request.ts';
 
 async function connection(t: TestContext): Promise<{ readonly server: Socket; readonly client: Socket }> {
   const path = join(tmpdir(), `portcullis-protocol-${process.pid}-${Math.random().toString(36).slice(2)}.sock`);
@@ -50,7 +39,7 @@ test('reads back every request, whatever its bytes', () => {
   fc.assert(
     fc.property(fc.array(fc.string({ unit: 'binary' }), { maxLength: 64 }), fc.uint8Array(), (words, stdin) => {
       const wellFormed = words.map((word) => word.toWellFormed());
-      const bytes = encode(
+      const bytes = encodeRequest(
         wellFormed.map((word) => Buffer.from(word)),
         stdin,
       );
@@ -62,7 +51,7 @@ test('reads back every request, whatever its bytes', () => {
 });
 
 test('refuses every prefix of a request and every request with more behind it', () => {
-  const whole = encode([Buffer.from('-name'), Buffer.from('a/b:c')], Buffer.from('{}\n'));
+  const whole = encodeRequest([Buffer.from('-name'), Buffer.from('a/b:c')], Buffer.from('{}\n'));
   for (let length = 0; length < whole.length; length++) {
     assert.throws(() => parseLauncherRequest(whole.subarray(0, length)), LauncherProtocolError, `prefix of ${length}`);
   }
@@ -89,24 +78,32 @@ test('refuses another version, too many arguments, long arguments, long input an
     () => parseLauncherRequest(Buffer.from('portcullis-launcher/2\n')),
     rejection(/portcullis-launcher\/1/),
   );
-  assert.throws(() => parseLauncherRequest(encode(words(65, 1), none)), rejection(/at most 64, found 65/));
-  assert.equal(parseLauncherRequest(encode(words(64, 1024), none)).arguments.length, 64);
-  assert.throws(() => parseLauncherRequest(encode([...words(63, 1024), ...words(1, 1025)], none)), rejection(/1025/));
+  assert.throws(() => parseLauncherRequest(encodeRequest(words(65, 1), none)), rejection(/at most 64, found 65/));
+  assert.equal(parseLauncherRequest(encodeRequest(words(64, 1024), none)).arguments.length, 64);
   assert.throws(
-    () => parseLauncherRequest(encode([], Buffer.alloc(LAUNCHER_LIMITS.maxStdinBytes + 1))),
+    () => parseLauncherRequest(encodeRequest([...words(63, 1024), ...words(1, 1025)], none)),
+    rejection(/1025/),
+  );
+  assert.throws(
+    () => parseLauncherRequest(encodeRequest([], Buffer.alloc(LAUNCHER_LIMITS.maxStdinBytes + 1))),
     rejection(/standard input: expected at most 1048576, found 1048577/),
   );
-  assert.throws(() => parseLauncherRequest(encode([Buffer.of(0xff)], none)), rejection(/argument 1: expected UTF-8/));
+  assert.throws(
+    () => parseLauncherRequest(encodeRequest([Buffer.of(0xff)], none)),
+    rejection(/argument 1: expected UTF-8/),
+  );
 });
 
 test('keeps a byte order mark: an argument is what it was', () => {
-  assert.deepEqual(parseLauncherRequest(encode([Buffer.from('\ufeffa')], new Uint8Array())).arguments, ['\ufeffa']);
+  assert.deepEqual(parseLauncherRequest(encodeRequest([Buffer.from('\ufeffa')], new Uint8Array())).arguments, [
+    '\ufeffa',
+  ]);
 });
 
 test('reads a request that arrives byte by byte, and the socket still takes the answer', async (t) => {
   const { server, client } = await connection(t);
   const reading = readLauncherRequest(server);
-  for (const byte of encode([Buffer.from('-name')], Buffer.from('{}'))) client.write(Buffer.of(byte));
+  for (const byte of encodeRequest([Buffer.from('-name')], Buffer.from('{}'))) client.write(Buffer.of(byte));
   client.end();
   assert.deepEqual((await reading).arguments, ['-name']);
   server.end(encodeAllow());
@@ -119,6 +116,42 @@ test('stops at the limit while reading, and the sender gets its answer', async (
   await assert.rejects(readLauncherRequest(server), rejection(/expected "portcullis-launcher\/1"/));
   server.end(encodeRefusal('too large'));
   assert.equal(Buffer.concat(await client.toArray()).toString(), 'refuse\ntoo large\n');
+});
+
+test('gives up at the first byte that no request has there, without waiting for the end', async (t) => {
+  const none = new Uint8Array();
+  const good = encodeRequest([Buffer.from('-name')], Buffer.from('{}'));
+  const beginnings: readonly (readonly [Uint8Array, RegExp])[] = [
+    [Buffer.from('q'), /expected "portcullis-launcher\/1"/],
+    [Buffer.from('portcullis-launcher/2'), /expected "portcullis-launcher\/1"/],
+    [Buffer.concat([MAGIC, Buffer.alloc(4, 0xff)]), /count of arguments: expected at most 64, found 4294967295/],
+    [encodeRequest([Buffer.alloc(70_000)], none).subarray(0, 60), /argument: expected at most 65536, found 70000/],
+    [encodeRequest([], Buffer.alloc(1_048_577)).subarray(0, 60), /standard input: expected at most 1048576, found/],
+    [Buffer.concat([good, Buffer.of(0)]), /expected its end, found 1 bytes more/],
+  ];
+  for (const [bytes, pattern] of beginnings) {
+    for (const cut of [bytes.length, bytes.length - 1]) {
+      const { server, client } = await connection(t);
+      client.write(bytes.subarray(0, cut));
+      if (cut < bytes.length) setTimeout(() => client.write(bytes.subarray(cut)), 5);
+      await assert.rejects(readLauncherRequest(server), rejection(pattern));
+    }
+  }
+});
+
+test('keeps little more than what was sent, and says how much', async (t) => {
+  const { server, client } = await connection(t);
+  const kept: number[] = [];
+  const reading = readLauncherRequest(server, { onKept: (bytes) => void kept.push(bytes) });
+  const request = encodeRequest([], Buffer.alloc(1024 * 1024));
+  client.end(request);
+  assert.equal((await reading).stdin.length, 1024 * 1024);
+  const most = kept.at(-1) ?? 0;
+  assert.ok(most >= request.length && most <= MAX_REQUEST_BYTES, `${kept}`);
+  assert.deepEqual(
+    kept,
+    kept.toSorted((one, other) => one - other),
+  );
 });
 
 test('a launcher that hangs up, or never ends, is refused', async (t) => {

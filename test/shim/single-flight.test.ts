@@ -37,18 +37,27 @@ describe('a single flight', () => {
     assert.equal(await later, 'changed');
   });
 
-  it('answers who has less time with its own word, and goes on for the others, whoever began it', async () => {
-    for (const hurriedFirst of [true, false]) {
-      const { asked, flight } = byHand();
-      const flights = openSingleFlight<string>();
-      const begin = [() => flights.join('a', flight(20, 'too late for me')), () => flights.join('a', flight(900))];
-      const [one, other] = (hurriedFirst ? begin : begin.toReversed()).map((join) => join());
-      const [hurried, patient] = hurriedFirst ? [one, other] : [other, one];
-      assert.equal(asked.length, 1);
-      assert.equal(await hurried, 'too late for me');
-      asked[0]?.resolve('yes');
-      assert.equal(await patient, 'yes');
-    }
+  it('answers who has less time with its own word, and goes on for who came later', async () => {
+    const { asked, flight } = byHand();
+    const flights = openSingleFlight<string>();
+    const [hurried, patient] = [flights.join('a', flight(20, 'too late for me')), flights.join('a', flight(900))];
+    assert.equal(asked.length, 1);
+    assert.equal(await hurried, 'too late for me');
+    asked[0]?.resolve('yes');
+    assert.equal(await patient, 'yes');
+  });
+
+  it('is not joined by who has less time than it, so that he hears why there is no answer', async () => {
+    const { asked, flight } = byHand();
+    const flights = openSingleFlight<string>();
+    const [patient, hurried] = [flights.join('a', flight(900)), flights.join('a', flight(200))];
+    assert.equal(asked.length, 2);
+    asked[1]?.resolve('nobody there');
+    assert.equal(await hurried, 'nobody there');
+    const another = flights.join('a', flight(900));
+    assert.equal(asked.length, 2);
+    asked[0]?.resolve('yes');
+    assert.deepEqual(await Promise.all([patient, another]), ['yes', 'yes']);
   });
 
   it('is not joined by who has much more time than it, but begun anew for those who come then', async () => {

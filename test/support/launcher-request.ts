@@ -1,0 +1,24 @@
+/** The request of a launcher as bytes: the same words and input that the real one would send. */
+export function encodeRequest(words: readonly Uint8Array[], stdin: Uint8Array): Buffer {
+  const framed = words.flatMap((word) => [u32(word.length), word]);
+  return Buffer.concat([MAGIC, u32(words.length), ...framed, u32(stdin.length), stdin]);
+}
+
+/** What every request begins with. */
+export const MAGIC = Buffer.from('portcullis-launcher/1\n');
+
+/** A well-formed question about an image. */
+export function encodeQuestion(name: string, digest: string): Buffer {
+  const words = ['-name', name, '-digest', digest, '-stdin-media-type', 'application/vnd.oci.descriptor.v1+json'];
+  const descriptor = { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest, size: 500 };
+  return encodeRequest(
+    words.map((word) => Buffer.from(word)),
+    Buffer.from(`${JSON.stringify(descriptor)}\n`),
+  );
+}
+
+function u32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
+}
