@@ -19,6 +19,13 @@ export async function describePolicy(
     statedAt: new Date(now).toISOString(),
     expiresAt: new Date(now + POLICY_HEAD_TTL_MS).toISOString(),
     ...fleetKnowledge(dependencies),
+    ...revokedBy(dependencies),
   };
   return await dependencies.verdictKey.sign(POLICY_HEAD_PAYLOAD_TYPE, new TextEncoder().encode(JSON.stringify(head)));
+}
+
+/** While the directory can't be used nothing is known to be revoked, and nothing is allowed either. */
+function revokedBy({ policy }: Pick<Dependencies, 'policy'>): Pick<PolicyHead, 'revoked'> {
+  const load = policy.current();
+  return load.ok && load.set.revoked.length > 0 ? { revoked: load.set.revoked } : {};
 }

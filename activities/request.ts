@@ -19,7 +19,8 @@ import { invalid, readDigest, readFields, readHash, readList, readName, readText
  */
 export function readPolicyRequest(value: unknown): PolicyRequest {
   const fields = readFields(value, 'the whole');
-  return { name: readName(fields), policyRevision: readHash(fields, 'policyRevision') };
+  const image = { name: readName(fields), digest: readDigest(fields, 'digest') };
+  return { ...image, policyRevision: readHash(fields, 'policyRevision') };
 }
 
 /** Reads a request about the evidence of one image in one place. */

@@ -1,7 +1,7 @@
 import type { VerdictClaim, VerdictRequest } from '../workflows/activities.ts';
 import { SHORTEST_ALLOW_MS, VERDICT_TTL_MS } from '../workflows/deadlines.ts';
 import { evaluate, type JudgedAuthority } from '../workflows/policy/evaluate.ts';
-import { selectPolicies } from '../workflows/policy/selection.ts';
+import { globMatches } from '../workflows/policy/glob.ts';
 import type { Reason } from '../workflows/reason.ts';
 import type { SignedVerdict, Signer, Verdict } from '../workflows/verdict.ts';
 import { STATEMENT_PAYLOAD_TYPE, toStatement } from '../workflows/verification-summary.ts';
@@ -11,6 +11,7 @@ import type { Dependencies } from './dependencies.ts';
 import { EvidenceError } from './evidence-error.ts';
 import { type EvidenceSubject, subjectOf } from './judge-evidence.ts';
 import type { PolicySet } from './policy/policy-set.ts';
+import { resolutionOf } from './resolve-policy.ts';
 import { judgeAuthority } from './verify-signature.ts';
 
 /**
@@ -24,10 +25,10 @@ export async function signVerdict(
   signal: AbortSignal,
 ): Promise<SignedVerdict> {
   const { outcome } = request.claim;
-  const { claim, goodUntil } =
+  const { claim, goodUntil, offlineUntil } =
     outcome === 'allow'
       ? await proveAllow(dependencies, request, signal)
-      : { claim: request.claim, goodUntil: Number.POSITIVE_INFINITY };
+      : { claim: request.claim, goodUntil: Number.POSITIVE_INFINITY, offlineUntil: 0 };
   const now = Date.now();
   const expires = Math.min(now + VERDICT_TTL_MS[outcome], Math.max(goodUntil, now + SHORTEST_ALLOW_MS));
   const verdict: Verdict = {
@@ -35,6 +36,7 @@ export async function signVerdict(
     trustRevision: trustRevision(dependencies, claim.policyRevision),
     decidedAt: new Date(now).toISOString(),
     expiresAt: new Date(expires).toISOString(),
+    ...(offlineUntil > expires ? { offlineUntil: new Date(offlineUntil).toISOString() } : {}),
   };
   const payload = new TextEncoder().encode(JSON.stringify(toStatement(verdict)));
   return { verdict, envelope: await dependencies.verdictKey.sign(STATEMENT_PAYLOAD_TYPE, payload) };
@@ -48,6 +50,8 @@ interface ProvenAllow {
    * was proven, or a key that its owner has disabled would go on opening the gate.
    */
   readonly goodUntil: number;
+  /** Until when a node without a backend may use it, in Unix ms: what an OfflineUse permits, and those keys; 0 is not at all. */
+  readonly offlineUntil: number;
 }
 
 /** Decides again, by the rule of the workflow. What is signed are the reasons and signers found here. */
@@ -58,7 +62,7 @@ async function proveAllow(
 ): Promise<ProvenAllow> {
   const { claim, evidence } = request;
   const set = policySet(dependencies, claim.policyRevision);
-  const resolution = selectPolicies(set.policies, claim.name);
+  const resolution = resolutionOf(set, claim);
   const outcomes: ProvenAuthority[] = [];
   for (const { policy, authority } of resolution.matching.flatMap(({ authorities }) => authorities)) {
     const judged = await judgeAgain(dependencies, set, { policy, authority }, request, signal);
@@ -69,13 +73,25 @@ async function proveAllow(
   if (outcome !== 'allow') throw unproven(claim, `${reasons[0].code}: ${reasons[0].sentence}`);
   const stranger = claim.signers.find((claimed) => !signers.some((signer) => isSame(signer, claimed)));
   if (stranger !== undefined) throw unproven(claim, `${stranger.identity} did not sign as ${stranger.authority}`);
-  const times = outcomes.filter(({ outcome: own }) => own.satisfied).map((one) => one.goodUntil);
-  return { claim: { ...claim, reasons: withWarnings(reasons, claim), signers }, goodUntil: Math.min(...times) };
+  const satisfied = outcomes.filter(({ outcome: own }) => own.satisfied);
+  return {
+    claim: { ...claim, reasons: withWarnings(reasons, claim), signers },
+    goodUntil: Math.min(...satisfied.map((one) => one.goodUntil)),
+    offlineUntil: Math.min(offlineUseOf(set, claim.name), ...satisfied.map((one) => one.knownUntil)),
+  };
+}
+
+/** Until when the policy permits an allow of this name without a backend, in Unix ms; of several documents the shortest time counts. */
+function offlineUseOf({ offlineUses }: PolicySet, name: string): number {
+  const permitted = offlineUses.filter(({ images }) => images.some((glob) => globMatches(glob, name)));
+  return permitted.length === 0 ? 0 : Date.now() + Math.min(...permitted.map(({ forMs }) => forMs));
 }
 
 /** What one authority makes of the evidence, and until when its key is good. */
 interface ProvenAuthority extends JudgedAuthority {
   readonly goodUntil: number;
+  /** Until when its state may be believed while the KMS can't be asked, in Unix ms. */
+  readonly knownUntil: number;
 }
 
 /** What one authority makes of the evidence now; `undefined` for one that needs none, or can't be asked and need not be. */
@@ -92,7 +108,7 @@ async function judgeAgain(
   try {
     const subject = await subjectOf(dependencies, set, authority, about, signal);
     const outcome = await judgeAuthority(dependencies, subject, evidence, signal);
-    const judged = { reference, outcome, goodUntil: goodUntilOf(subject) };
+    const judged = { reference, outcome, ...timesOf(subject) };
     if (authority.log === undefined || !outcome.satisfied) return judged;
     return { ...judged, log: await checkLogs(dependencies, subject, evidence, signal) };
   } catch (error) {
@@ -104,9 +120,13 @@ async function judgeAgain(
   }
 }
 
-function goodUntilOf({ rule: { signer }, keys: { managed } }: EvidenceSubject): number {
-  if (signer.kind !== 'kms' || managed === undefined) return Number.POSITIVE_INFINITY;
-  return managed.checkedAt + signer.freshness.maxAgeMs;
+function timesOf({ rule: { signer }, keys: { managed } }: EvidenceSubject) {
+  if (signer.kind !== 'kms' || managed === undefined) {
+    return { goodUntil: Number.POSITIVE_INFINITY, knownUntil: Number.POSITIVE_INFINITY };
+  }
+  const { maxAgeMs, staleMs } = signer.freshness;
+  const goodUntil = managed.checkedAt + maxAgeMs;
+  return { goodUntil, knownUntil: managed.checkedAt + Math.max(maxAgeMs, staleMs) };
 }
 
 /** Only what is proven is proven again, so a warning is told in the words of the workflow that found the whole of it. */

@@ -36,6 +36,7 @@ export interface Activities {
 export interface PolicyRequest {
   /** The name without its digest. */
   readonly name: string;
+  readonly digest: Digest;
   /** The revision the caller wants applied; another one is POLICY_CHANGED. */
   readonly policyRevision: string;
 }
@@ -44,6 +45,8 @@ export interface PolicyResolution {
   /** How many policies are loaded at all: none is a refusal of its own. */
   readonly loaded: number;
   readonly matching: readonly MatchingPolicy[];
+  /** The digest is revoked: then no policy is asked, and none is listed. */
+  readonly revoked?: true;
 }
 
 export interface MatchingPolicy {

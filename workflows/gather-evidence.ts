@@ -39,12 +39,12 @@ export async function gatherEvidence(
     checklist,
   );
   if (!policy.ok) return policy;
-  const { matching, loaded } = policy.value;
+  const { matching, loaded, revoked } = policy.value;
   const names = matching.map((match) => match.name).join(', ');
   checklist.set(
     'policy',
     matching.length > 0 ? 'passed' : 'failed',
-    matching.length > 0 ? names : `none of ${loaded} match`,
+    matching.length > 0 ? names : revoked === true ? 'the digest is revoked' : `none of ${loaded} match`,
   );
 
   const authorities = matching.flatMap(askedOf);

@@ -12,6 +12,7 @@ import type { Policy, PolicySet } from './policy-set.ts';
 import { parsePullSecret } from './pull-secret.ts';
 import { pullSecretsOf, trustRootReferencesOf } from './references.ts';
 import { type Files, resolveAuthority } from './resolve.ts';
+import { revokedDigests } from './revocation.ts';
 
 /**
  * Puts the documents of a directory and the files that they refer to together. What does not fit is reported at the
@@ -31,6 +32,12 @@ export function assemble(files: readonly PolicyFile[], referred: Files): Omit<Po
       const wanted = requirements.filter((one) => one.policy === name);
       return { name, file, images, mode, authorities: documents.flatMap((one) => toAuthority(one, wanted, referred)) };
     }),
+    offlineUses: files.flatMap(({ documents }) =>
+      documents.flatMap((one) => (one.kind === 'offline-use' ? [one.offlineUse] : [])),
+    ),
+    revoked: revokedDigests(
+      files.flatMap(({ documents }) => documents.flatMap((one) => (one.kind === 'revocation' ? [one.revocation] : []))),
+    ),
     trustRoots: trustRoots(files, authorities, referred),
     pullSecrets: pullSecrets(authorities, referred),
   };

@@ -46,7 +46,8 @@ function readSpec(spec: Field): Omit<PolicyDocument, keyof DocumentName> | undef
   return { images: globs.filter((glob) => glob !== undefined), mode: mode ?? 'enforce', authorities: known };
 }
 
-function readImage(image: Field): Glob | undefined {
+/** Reads `{glob: ...}`, which names images. */
+export function readImage(image: Field): Glob | undefined {
   const fields = readMapping(image, FIELD_TABLES['spec.images[]']);
   const field = fields && required(image, fields, 'glob', 'add a glob');
   const text = field && readText(field);

@@ -120,3 +120,18 @@ export const REQUIREMENT_TABLES = {
   'spec.observers': { count: READ },
   'spec.certificate.*': { exact: READ, regExp: READ },
 } as const satisfies Record<string, FieldTable>;
+
+/** What is read of an OfflineUse (portcullis.dev/v1alpha1). */
+export const OFFLINE_USE_TABLES = {
+  '': DOCUMENT,
+  metadata: METADATA,
+  spec: { images: READ, for: READ },
+  'spec.images[]': { glob: READ },
+} as const satisfies Record<string, FieldTable>;
+
+/** What is read of a Revocation (portcullis.dev/v1alpha1). */
+export const REVOCATION_TABLES = {
+  '': DOCUMENT,
+  metadata: METADATA,
+  spec: { digests: READ },
+} as const satisfies Record<string, FieldTable>;

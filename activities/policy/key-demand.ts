@@ -1,6 +1,6 @@
-import { type Field, readMapping, readText, readWord, reject, required } from './field.ts';
+import { readDuration } from './duration.ts';
+import { type Field, readMapping, readWord, reject, required } from './field.ts';
 import { REQUIREMENT_TABLES } from './field-tables.ts';
-import { quote } from './policy-problem.ts';
 
 /** `spec.key` of an AuthorityRequirement: how a key in a KMS is looked at. */
 export interface KeyDemand {
@@ -43,21 +43,4 @@ function readAllowance(field: Field, maxAgeMs: number | undefined): number | und
   const ms = allow && readDuration(allow, ALLOW_FOR);
   if (allow === undefined || ms === undefined || maxAgeMs === undefined || ms > maxAgeMs) return ms;
   return reject(allow, 'expected more than maxAge, found less, which allows nothing; raise it');
-}
-
-const UNITS = new Map([
-  ['s', 1_000],
-  ['m', MINUTE],
-  ['h', HOUR],
-]);
-
-/** Reads a duration as Go writes it (`time.ParseDuration`), as far as `90s`, `5m` and `1h` go. */
-function readDuration(field: Field, { least, most }: { readonly least: number; readonly most: number }) {
-  const text = readText(field);
-  if (text === undefined) return undefined;
-  const [, count, unit] = /^([1-9][0-9]{0,5})(s|m|h)$/.exec(text) ?? [];
-  const ms = Number(count) * (UNITS.get(unit ?? '') ?? Number.NaN);
-  if (ms >= least && ms <= most) return ms;
-  const expected = `expected ${least / 1_000}s to ${most / MINUTE}m, as in 90s, 5m or 1h`;
-  return reject(field, `${expected}, found ${quote(text)}; correct it`);
 }

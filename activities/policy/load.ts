@@ -44,8 +44,10 @@ async function loadOnce(directory: string): Promise<PolicyLoad> {
   for (const path of paths.slice(0, MAX_POLICY_FILES)) referred.set(path, await readInside(directory, path));
   const content = assemble(files, referred);
 
+  const onlyRevoking = new Set(files.filter(onlyRevokes).map(({ path }) => path));
+  const deciding = reads.filter((read) => !read.ok || !onlyRevoking.has(read.path));
   const revision = revisionOf(
-    [...reads, ...referred.values()].map((read) =>
+    [...deciding, ...referred.values()].map((read) =>
       read.ok ? { path: read.path, content: read.bytes } : unreadable(read.problem),
     ),
   );
@@ -58,20 +60,28 @@ async function loadOnce(directory: string): Promise<PolicyLoad> {
   return problems.length === 0 ? { ok: true, set: { revision, ...content } } : { ok: false, revision, problems };
 }
 
+/** Such a file changes no decision but that about the digests that it names. */
+function onlyRevokes({ documents, problems }: PolicyFile): boolean {
+  return problems.length === 0 && documents.length > 0 && documents.every(({ kind }) => kind === 'revocation');
+}
+
 /** What each kind of document is counted against. */
 const MOST: Readonly<Record<FileDocument['kind'], number>> = {
   policy: MAX_POLICIES,
   requirement: MAX_POLICIES,
+  'offline-use': MAX_POLICIES,
+  revocation: MAX_POLICIES,
   'trust-root': MAX_TRUST_ROOTS,
 };
 
 /** Names are unique among documents of one kind, and documents of one kind are bounded in number. */
 function checkTogether(files: readonly PolicyFile[]): void {
-  const seen = { policy: new Map<string, string>(), requirement: new Map(), 'trust-root': new Map() };
+  const seen = new Map<FileDocument['kind'], Map<string, string>>();
   for (const { path, documents } of files) {
     for (const document of documents) {
       const { name, field } = nameOf(document);
-      const names: Map<string, string> = seen[document.kind];
+      const names = seen.get(document.kind) ?? new Map<string, string>();
+      seen.set(document.kind, names);
       const other = names.get(name);
       if (other !== undefined)
         reject(field, `expected a new name, found ${quote(name)} already in ${other}; rename one`);
@@ -89,6 +99,10 @@ function nameOf(document: FileDocument): { readonly name: string; readonly field
       return { name: document.policy.name, field: document.policy.nameField };
     case 'requirement':
       return { name: document.requirement.name, field: document.requirement.nameField };
+    case 'offline-use':
+      return { name: document.offlineUse.name, field: document.offlineUse.nameField };
+    case 'revocation':
+      return { name: document.revocation.name, field: document.revocation.nameField };
     case 'trust-root':
       return { name: document.name, field: { ...document.field, path: 'metadata.name' } };
   }

@@ -5,7 +5,9 @@ import { type RequirementDocument, readAuthorityRequirement } from './authority-
 import { type PolicyDocument, readClusterImagePolicy } from './cluster-image-policy.ts';
 import { offsetOf, readYaml, type YamlFile } from './document.ts';
 import { type Field, readText, reject } from './field.ts';
+import { type OfflineUseDocument, readOfflineUse } from './offline-use.ts';
 import { quote } from './policy-problem.ts';
+import { type RevocationDocument, readRevocation } from './revocation.ts';
 
 /** One file with what stands in it. */
 export interface PolicyFile extends YamlFile {
@@ -16,6 +18,8 @@ export interface PolicyFile extends YamlFile {
 export type FileDocument =
   | { readonly kind: 'policy'; readonly policy: PolicyDocument }
   | { readonly kind: 'requirement'; readonly requirement: RequirementDocument }
+  | { readonly kind: 'offline-use'; readonly offlineUse: OfflineUseDocument }
+  | { readonly kind: 'revocation'; readonly revocation: RevocationDocument }
   | {
       readonly kind: 'trust-root';
       /** `undefined` for a broken one, which is missed under its name by nobody else. */
@@ -24,7 +28,7 @@ export type FileDocument =
       readonly field: Field;
     };
 
-const KINDS = 'ClusterImagePolicy, TrustRoot or AuthorityRequirement';
+const KINDS = 'ClusterImagePolicy, TrustRoot, AuthorityRequirement, OfflineUse or Revocation';
 
 /** Reads the bytes of one file; what is wrong with it is among its problems. */
 export function readPolicyFile(path: string, bytes: Uint8Array): PolicyFile {
@@ -60,6 +64,14 @@ function readDocument(field: Field): readonly FileDocument[] {
     case 'AuthorityRequirement': {
       const requirement = readAuthorityRequirement(field);
       return requirement === undefined ? [] : [{ kind: 'requirement', requirement }];
+    }
+    case 'OfflineUse': {
+      const offlineUse = readOfflineUse(field);
+      return offlineUse === undefined ? [] : [{ kind: 'offline-use', offlineUse }];
+    }
+    case 'Revocation': {
+      const revocation = readRevocation(field);
+      return revocation === undefined ? [] : [{ kind: 'revocation', revocation }];
     }
     case 'TrustRoot': {
       const trustRoot = readTrustRoot(field);

@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import type { LogMode, SignatureSource } from '../../workflows/activities.ts';
+import type { Digest } from '../../workflows/digest.ts';
 import type { Glob } from '../../workflows/policy/glob.ts';
 import type { Condition } from '../attestation/condition.ts';
 import type { KeyReference } from '../kms/managed-key.ts';
@@ -98,11 +99,22 @@ export interface AttestationRule {
   readonly condition: Condition | undefined;
 }
 
+/** How long a node that can't reach the backend may go on using an allow, for the images that these globs match. */
+export interface OfflineUse {
+  readonly images: readonly Glob[];
+  /** Counted from when the verdict was reached, in ms. */
+  readonly forMs: number;
+}
+
 /** All policies of one directory at one moment. */
 export interface PolicySet {
-  /** Hex SHA-256 over the paths and bytes of the policy files and of the files they refer to. */
+  /** Hex SHA-256 over the paths and bytes of the policy files, but for those that only revoke, and of the files they refer to. */
   readonly revision: string;
   readonly policies: readonly Policy[];
+  /** How long nodes without a backend may use an allow: not at all for a name that none of them matches. */
+  readonly offlineUses: readonly OfflineUse[];
+  /** Told to nodes beside the revision: what it was about before stays decided when another digest is revoked. */
+  readonly revoked: readonly Digest[];
   readonly trustRoots: readonly TrustRootDocument[];
   /** Registry credentials that policies name by `signaturePullSecrets`, by name. */
   readonly pullSecrets: ReadonlyMap<string, DockerConfig>;

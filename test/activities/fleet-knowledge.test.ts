@@ -56,7 +56,14 @@ async function fleet(t: TestContext) {
   const policies = [
     { name: 'demo', file: 'demo.yaml', images: [], mode: 'enforce', authorities: [authority] },
   ] as const;
-  const set = { revision: 'c'.repeat(64), policies, trustRoots: [], pullSecrets: new Map() };
+  const set = {
+    revision: 'c'.repeat(64),
+    policies,
+    offlineUses: [],
+    revoked: [],
+    trustRoots: [],
+    pullSecrets: new Map(),
+  };
   const load: PolicyLoad = { ok: true, set };
   const clock = { now: Date.now() };
   const worker = () => ({

@@ -46,7 +46,7 @@ const claim = {
 
 /** What every reader reads, and the fields it must not do without. */
 const READERS: readonly [string, (value: unknown) => unknown, object][] = [
-  ['readPolicyRequest', readPolicyRequest, { name: NAME, policyRevision: REVISION }],
+  ['readPolicyRequest', readPolicyRequest, { name: NAME, digest: digestOf('ab'), policyRevision: REVISION }],
   ['readSignaturesRequest', readSignaturesRequest, { ...image, policyRevision: REVISION, source: elsewhere.source }],
   [
     'readSignaturesRequest of the usual place',

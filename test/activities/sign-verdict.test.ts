@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
+import { appliedRevision } from '../../activities/applied-policy.ts';
 import { openEnvelope } from '../../shim/verdict-keys.ts';
 import type { VerdictClaim, VerdictRequest } from '../../workflows/activities.ts';
 import type { Verdict } from '../../workflows/verdict.ts';
@@ -17,6 +20,8 @@ interface Asked extends Setting {
   readonly image: SignedImage;
   /** A claim that the evidence bears out. */
   readonly request: VerdictRequest;
+  /** Adds documents to the policies, a file each, and answers the revision. */
+  addDocuments(...documents: readonly string[]): Promise<string>;
   /** What a node reads after the worker signed. */
   sign(request: unknown): Promise<Verdict>;
 }
@@ -41,6 +46,14 @@ async function asked(
     ...setting,
     image,
     request: { claim, evidence: image.evidence },
+    async addDocuments(...documents) {
+      for (const [index, text] of documents.entries()) {
+        await writeFile(join(setting.policyDirectory, `added-${index}.yaml`), text);
+      }
+      const state = await setting.policy.reload();
+      assert.ok(state.ok && state.rejected === undefined, JSON.stringify(state));
+      return appliedRevision(setting.dependencies);
+    },
     async sign(request) {
       // The cast stands for Temporal, which carries anything.
       const signed = await setting.activities.signVerdict(request as VerdictRequest);
@@ -185,5 +198,53 @@ describe('signVerdict signs no allow', () => {
     assert.ok(reference !== undefined);
     const config = { ...reference, format: 'simple-signing', layer: 7 };
     await assertUnsigned(sign({ ...request, evidence: [config] }), 'EVIDENCE_MALFORMED', /layer 7/);
+  });
+});
+
+describe('an allow without a backend', () => {
+  const offlineUse = (name: string, glob: string, duration: string) =>
+    `{apiVersion: portcullis.dev/v1alpha1, kind: OfflineUse, metadata: {name: ${name}}, spec: {images: [{glob: "${glob}"}], for: ${duration}}}`;
+
+  async function signWith(t: TestContext, ...documents: readonly string[]): Promise<Verdict> {
+    const { sign, request, addDocuments } = await asked(t);
+    const policyRevision = await addDocuments(...documents);
+    return await sign({ ...request, claim: { ...request.claim, policyRevision } });
+  }
+
+  const hoursOf = ({ decidedAt, offlineUntil = decidedAt }: Verdict) =>
+    (Date.parse(offlineUntil) - Date.parse(decidedAt)) / 3_600_000;
+
+  it('is not permitted by a policy that says nothing about it, or about other names only', async (t) => {
+    assert.equal((await signWith(t)).offlineUntil, undefined);
+    assert.equal((await signWith(t, offlineUse('other', 'ghcr.io/other/**', '72h'))).offlineUntil, undefined);
+  });
+
+  it('is permitted for as long as the shortest document that matches says', async (t) => {
+    const verdict = await signWith(t, offlineUse('long', '**', '72h'), offlineUse('short', '**', '2h'));
+    assert.ok(Math.abs(hoursOf(verdict) - 2) < 0.01, String(hoursOf(verdict)));
+    assert.ok(Date.parse(verdict.expiresAt) - Date.parse(verdict.decidedAt) <= 900_000, 'its own time stays as it is');
+  });
+
+  it('is not told where it ends before the verdict does', async (t) => {
+    assert.equal((await signWith(t, offlineUse('minute', '**', '60s'))).offlineUntil, undefined);
+  });
+
+  it('is nothing that a caller can claim', async (t) => {
+    const { sign, request } = await asked(t);
+    const claim = { ...request.claim, offlineUntil: '2099-01-01T00:00:00.000Z' };
+    assert.equal((await sign({ ...request, claim })).offlineUntil, undefined);
+  });
+});
+
+describe('a revoked digest', () => {
+  it('is signed for nobody, whatever the evidence says', async (t) => {
+    const { activities, request, addDocuments, image } = await asked(t);
+    const revocation = `{apiVersion: portcullis.dev/v1alpha1, kind: Revocation, metadata: {name: bad}, spec: {digests: ["${image.digest}"]}}`;
+    const before = request.claim.policyRevision;
+    assert.equal(await addDocuments(revocation), before, 'nothing else is asked for anew');
+    await assertUnsigned(activities.signVerdict(request), 'CLAIM_UNPROVEN', /REVOKED: sha256:[0-9a-f]{64} was revoked/);
+    const { name, digest } = image;
+    const resolution = await activities.resolvePolicy({ name, digest, policyRevision: before });
+    assert.deepEqual(resolution, { loaded: 1, matching: [], revoked: true });
   });
 });

@@ -41,15 +41,22 @@ describe('resolvePolicy', () => {
   it('finds the policies that match, and says how many there are', async (t) => {
     const { activities, image, policyRevision } = await prepare(t);
     const matching = [{ name: 'demo', mode: 'enforce', authorities: [{ ...authority, sources: [{}] }] }];
-    assert.deepEqual(await activities.resolvePolicy({ name: image.name, policyRevision }), { loaded: 1, matching });
-    const elsewhere = await activities.resolvePolicy({ name: 'docker.io/library/alpine:3', policyRevision });
+    assert.deepEqual(await activities.resolvePolicy({ name: image.name, digest: image.digest, policyRevision }), {
+      loaded: 1,
+      matching,
+    });
+    const elsewhere = await activities.resolvePolicy({
+      name: 'docker.io/library/alpine:3',
+      digest: image.digest,
+      policyRevision,
+    });
     assert.deepEqual(elsewhere, { loaded: 1, matching: [] });
   });
 
   it('answers by no other revision than the one it is asked for', async (t) => {
     const { activities, image, policyRevision, writePolicies } = await prepare(t);
     await writePolicies({ demo: [second] });
-    const asked = { name: image.name, policyRevision };
+    const asked = { name: image.name, digest: image.digest, policyRevision };
     await assertFails(activities.resolvePolicy(asked), 'POLICY_CHANGED', new RegExp(policyRevision.slice(0, 12)));
   });
 
@@ -61,7 +68,7 @@ describe('resolvePolicy', () => {
     const state = policy.current();
     assert.ok(!state.ok);
     Object.assign(setting.dependencies, { policy });
-    const asked = { name: 'docker.io/library/alpine:3', policyRevision: state.revision };
+    const asked = { name: 'docker.io/library/alpine:3', digest: digestOf('ab'), policyRevision: state.revision };
     await assertFails(setting.activities.resolvePolicy(asked), 'POLICY_INVALID', /broken\.yaml:\d+:\d+.*policy check/);
   });
 });

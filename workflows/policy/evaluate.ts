@@ -13,6 +13,7 @@ import { byTelling, compareText } from './rejection.ts';
 import {
   noMatchingPolicySentence,
   noPolicySentence,
+  revokedSentence,
   satisfiedReason,
   unreadableReasons,
   unsatisfiedReason,
@@ -63,6 +64,7 @@ const MAX_REASONS = 8;
  */
 export function evaluate(evidence: Evidence): Evaluation {
   const { input, resolution } = evidence;
+  if (resolution.revoked === true) return deny([{ code: 'REVOKED', sentence: revokedSentence(input) }]);
   if (resolution.loaded === 0) return deny([{ code: 'NO_POLICY', sentence: noPolicySentence(input) }]);
   const matching = resolution.matching.toSorted((a, b) => compareText(a.name, b.name));
   if (matching.length === 0) {

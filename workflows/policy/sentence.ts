@@ -30,6 +30,10 @@ const MAX_QUOTE = 300;
 /** Policies and authorities that one sentence lists by name. */
 const MAX_NAMES = 5;
 
+export function revokedSentence({ digest }: Subject): string {
+  return `${digest} was revoked by a Revocation of the policy; use another build of the image`;
+}
+
 /** Why nothing can pass while no policy is loaded. */
 export function noPolicySentence(subject: Subject): string {
   return `no policy is loaded, so nothing may be pulled, nor ${image(subject)}; add a ClusterImagePolicy to the worker's policy directory`;

@@ -127,7 +127,10 @@ test('documents of other kinds are refused with what to do', async (t) => {
       yaml.replace('policy.sigstore.dev', 'config.openshift.io'),
       /apiVersion: expected policy\.sigstore\.dev.*config\.openshift\.io/,
     ],
-    [yaml.replace('ClusterImagePolicy', 'Pod'), /kind: expected ClusterImagePolicy, TrustRoot or .*, found "Pod"/],
+    [
+      yaml.replace('ClusterImagePolicy', 'Pod'),
+      /kind: expected ClusterImagePolicy, TrustRoot, .* or Revocation, found "Pod"/,
+    ],
     [yaml.replace('kind: ClusterImagePolicy\n', ''), /1:1 kind: expected a value, found no such field/],
     [yaml.replace('kind: ClusterImagePolicy', 'kind: [1]'), /2:7 kind: expected a string, found a list/],
     [yaml.replace(/apiVersion.*\n/, ''), /1:1 apiVersion: expected a value/],

@@ -3,7 +3,12 @@ import { readFile } from 'node:fs/promises';
 import { describe, it, type TestContext } from 'node:test';
 import { PREDICATE_TYPE_ALIASES } from '../../../activities/attestation/predicate-type.ts';
 import type { FieldTable } from '../../../activities/policy/field.ts';
-import { FIELD_TABLES, REQUIREMENT_TABLES } from '../../../activities/policy/field-tables.ts';
+import {
+  FIELD_TABLES,
+  OFFLINE_USE_TABLES,
+  REQUIREMENT_TABLES,
+  REVOCATION_TABLES,
+} from '../../../activities/policy/field-tables.ts';
 import { loadPolicyDirectory } from '../../../activities/policy/load.ts';
 import { CLAIM_OIDS } from '../../../activities/sigstore/claim.ts';
 import { TRUST_ROOT_TABLES } from '../../../activities/trust/trust-root-tables.ts';
@@ -61,6 +66,8 @@ const KINDS: readonly (readonly [string, readonly Known[]])[] = [
   ['ClusterImagePolicy', known(FIELD_TABLES)],
   ['TrustRoot', known(TRUST_ROOT_TABLES, TRUST_ROOT_PATHS)],
   ['AuthorityRequirement', [...known(REQUIREMENT_TABLES), { path: 'spec.certificate.*', read: true }]],
+  ['OfflineUse', known(OFFLINE_USE_TABLES)],
+  ['Revocation', known(REVOCATION_TABLES)],
 ];
 
 /** The rows about one kind of document: whether a field is required, read or refused. */
@@ -76,11 +83,12 @@ describe('the reference', () => {
     const examples = Array.from(README.matchAll(/```yaml\n([\s\S]*?)```/g), ([, yaml = '']) =>
       yaml.replace('TRUSTED_ROOT', trustedRootFile()),
     );
-    const [requirement, ...policies] = examples.toReversed();
-    assert.ok(examples.length > 5 && requirement !== undefined);
+    const [revocation, offlineUse, requirement, ...policies] = examples.toReversed();
+    assert.ok(policies.length > 5 && revocation !== undefined && offlineUse !== undefined && requirement !== undefined);
     for (const yaml of policies) await setOf(t, { ...FILES, 'demo.yaml': yaml });
     const set = await setOf(t, { ...FILES, 'demo.yaml': examples.join('---\n') });
     assert.equal(set.policies.length, policies.length);
+    assert.deepEqual([set.offlineUses.map(({ forMs }) => forMs / 3_600_000), set.revoked.length], [[72], 1]);
     const strict = set.policies.find(({ name }) => name === 'provenance')?.authorities[0];
     assert.deepEqual([strict?.log?.mode, strict?.coversIndexChildren], ['consistency', true]);
     const demo = set.policies.find(({ name }) => name === 'demo');

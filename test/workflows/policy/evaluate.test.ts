@@ -203,3 +203,13 @@ test('a policy that warns refuses nothing, and says what it would have refused f
   const refused = decide({ matching: [warns, policy('hard', 'ci')], outcomes: [satisfied('soft', 'ci', 1)] });
   assert.equal(refused.outcome, 'deny', 'a policy that enforces is not outvoted');
 });
+
+test('a revoked digest is refused by that alone, also when no policy is loaded', () => {
+  for (const loaded of [0, 3]) {
+    const { outcome, reasons } = decide({
+      resolution: { loaded, matching: [], revoked: true },
+      outcomes: [satisfied('demo', 'release', 1)],
+    });
+    assert.deepEqual([outcome, reasons.map(({ code }) => code)], ['deny', ['REVOKED']]);
+  }
+});
