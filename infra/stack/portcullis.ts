@@ -50,6 +50,10 @@ export interface ShimOptions {
   readonly taskQueue?: string;
   /** `host:port` of /metrics. */
   readonly metrics?: string;
+  /** The folder of what is remembered over a restart; without it nothing is. */
+  readonly state?: string;
+  /** The folder of the bootstrap lists. */
+  readonly bootstrap?: string;
 }
 
 /** Starts `portcullis shim` and waits until it answers on its socket, which it does without Temporal too. */
@@ -62,6 +66,8 @@ export async function startShim(options: ShimOptions): Promise<ServerProcess> {
       ...['--socket', options.launcherSocket, '--grpc-socket', options.grpcSocket],
       ...['--metrics', options.metrics ?? 'off'],
       ...(options.taskQueue === undefined ? [] : ['--task-queue', options.taskQueue]),
+      ...(options.state === undefined ? [] : ['--state', options.state]),
+      ...(options.bootstrap === undefined ? [] : ['--bootstrap', options.bootstrap]),
     ],
     dir: options.dir,
     env: { TEMPORAL_ADDRESS: options.temporal },
