@@ -1,0 +1,108 @@
+import { parse } from 'smol-toml';
+import type { Dump } from './running.ts';
+
+/**
+ * What containerd makes of its configuration: all imports merged, older schemas migrated, defaults filled in. Read from what
+ * `containerd config dump` prints (containerd 2.1 to 2.4, which all print plugin tables by the ids of schema 3 and 4).
+ */
+export interface EffectiveConfiguration {
+  readonly disabledPlugins: readonly string[];
+  readonly requiredPlugins: readonly string[];
+  /** Ids of all plugin tables, known to containerd or not. */
+  readonly pluginIds: readonly string[];
+  /** Absent in a containerd that has no verifiers. */
+  readonly verifier: VerifierSettings | undefined;
+  /** Settings of CRI's image service, by their path below `plugins."io.containerd.cri.v1.images"`. */
+  readonly images: ReadonlyMap<string, unknown>;
+}
+
+export interface VerifierSettings {
+  readonly binDir: string;
+  /** Negative for all. */
+  readonly maxVerifiers: number;
+  readonly perVerifierTimeoutMs: number;
+  /** Keys that containerd doesn't know and passes over, as it warns. */
+  readonly unknownKeys: readonly string[];
+}
+
+/** Plugins by their ids in schema 3 and 4. */
+export const VERIFIER = 'io.containerd.image-verifier.v1.bindir';
+export const TRANSFER = 'io.containerd.transfer.v1.local';
+export const IMAGES = 'io.containerd.cri.v1.images';
+
+/** What containerd prints is some 10 KiB. */
+const MAX_BYTES = 2 * 1024 * 1024;
+
+/** Reads a dump. Throws, with what was expected, for text that is none. */
+export function readEffective({ toml, warnings }: Dump): EffectiveConfiguration {
+  if (Buffer.byteLength(toml) > MAX_BYTES) {
+    throw new Error(`expected a configuration of at most ${MAX_BYTES} bytes, found more`);
+  }
+  const top = table(parse(toml));
+  const plugins = table(top.get('plugins'));
+  return {
+    disabledPlugins: texts(top.get('disabled_plugins')),
+    requiredPlugins: texts(top.get('required_plugins')),
+    pluginIds: [...plugins.keys()],
+    verifier: plugins.has(VERIFIER) ? readVerifier(table(plugins.get(VERIFIER)), warnings) : undefined,
+    images: flatten(table(plugins.get(IMAGES))),
+  };
+}
+
+function readVerifier(settings: ReadonlyMap<string, unknown>, warnings: string): VerifierSettings {
+  const timeout = settings.get('per_verifier_timeout') ?? '10s';
+  return {
+    binDir: String(settings.get('bin_dir') ?? ''),
+    maxVerifiers: Number(settings.get('max_verifiers') ?? 10),
+    perVerifierTimeoutMs: parseGoDuration(String(timeout)),
+    unknownKeys: unknownKeys(warnings, VERIFIER),
+  };
+}
+
+/** Unknown keys are in no dump: containerd drops them with a line in its log. */
+function unknownKeys(warnings: string, plugin: string): readonly string[] {
+  const lines = warnings
+    .split('\n')
+    .filter((line) => line.includes('unknown key') && line.includes(`plugin=${plugin}`));
+  return lines.flatMap((line) => /\bkey="?([^"\s]+)/.exec(line)?.[1] ?? []);
+}
+
+const UNITS: ReadonlyMap<string, number> = new Map([
+  ['h', 3_600_000],
+  ['m', 60_000],
+  ['s', 1_000],
+  ['ms', 1],
+  ['us', 1e-3],
+  ['µs', 1e-3],
+  ['ns', 1e-6],
+]);
+
+/** A Go duration (`time.ParseDuration`) in ms; NaN for anything else. */
+export function parseGoDuration(text: string): number {
+  if (text === '0') return 0;
+  if (!/^(?:\d+(?:\.\d+)?(?:h|ms|m|s|us|µs|ns))+$/.test(text)) return Number.NaN;
+  const parts = text.matchAll(/(\d+(?:\.\d+)?)(h|ms|m|s|us|µs|ns)/g);
+  return [...parts].reduce((sum, [, count, unit = '']) => sum + Number(count) * (UNITS.get(unit) ?? Number.NaN), 0);
+}
+
+/** The tables inside a table by their paths, `registry.mirrors`, and everything else by `registry.config_path`. */
+function flatten(settings: ReadonlyMap<string, unknown>, prefix = ''): ReadonlyMap<string, unknown> {
+  const flat = new Map<string, unknown>();
+  for (const [key, value] of settings) {
+    flat.set(prefix + key, value);
+    if (isTable(value)) for (const [path, inner] of flatten(table(value), `${prefix}${key}.`)) flat.set(path, inner);
+  }
+  return flat;
+}
+
+function isTable(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
+}
+
+function table(value: unknown): ReadonlyMap<string, unknown> {
+  return new Map(isTable(value) ? Object.entries(value) : []);
+}
+
+function texts(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : [];
+}

@@ -1,0 +1,132 @@
+import { stat } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { dirname } from 'node:path';
+import { readLists } from '../bootstrap/list-watch.ts';
+import { readVerdictKeyFiles } from '../verdict-key-files.ts';
+import type { Finding } from './finding.ts';
+
+/** What the daemon of this node was told, as far as it is known. */
+export interface DaemonSettings {
+  readonly launcherSocket: string;
+  readonly verdictKeys: string | undefined;
+  readonly bootstrap: string | undefined;
+  /** `HOST:PORT` of its metrics; `undefined` when they are off. */
+  readonly metrics: string | undefined;
+}
+
+const RESTART = 'systemctl restart portcullis-shim; journalctl -u portcullis-shim tells why it does not answer';
+
+/** How long the daemon may take to accept a connection or to answer a scrape, in ms. */
+const PATIENCE_MS = 2_000;
+
+/** Finds what keeps the daemon from answering, or from allowing. */
+export async function daemonFindings(settings: DaemonSettings): Promise<readonly Finding[]> {
+  const socket = await socketFindings(settings.launcherSocket);
+  const isThere = socket.length === 0;
+  return [
+    ...socket,
+    ...(isThere && settings.metrics !== undefined ? await policyFindings(settings.metrics) : []),
+    ...(settings.verdictKeys === undefined ? [] : await keyFindings(settings.verdictKeys)),
+    ...(settings.bootstrap === undefined ? [] : await listFindings(settings.bootstrap)),
+  ];
+}
+
+async function socketFindings(path: string): Promise<readonly Finding[]> {
+  const at = await stat(path).catch(() => undefined);
+  const why = 'without the daemon every pull is refused as SHIM_ABSENT';
+  if (at === undefined || !at.isSocket()) {
+    return [{ id: 'socket-missing', severity: 'stuck', found: `no socket at ${path}`, why, fix: RESTART }];
+  }
+  for (const [place, stats] of [[path, at] as const, [dirname(path), await stat(dirname(path))] as const]) {
+    if (stats.uid === 0 && (stats.mode & 0o022) === 0) continue;
+    const found = `${place} belongs to ${stats.uid}, mode ${(stats.mode & 0o7777).toString(8)}`;
+    const because = 'the launcher trusts no socket that others could have put there: SHIM_UNTRUSTED';
+    const fix = `chown root ${place} && chmod go-w ${place}`;
+    return [{ id: 'socket-untrusted', severity: 'stuck', found, why: because, fix }];
+  }
+  if (await accepts(path)) return [];
+  return [{ id: 'daemon-silent', severity: 'stuck', found: `nobody answers at ${path}`, why, fix: RESTART }];
+}
+
+function accepts(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    const end = (accepted: boolean) => {
+      socket.destroy();
+      resolve(accepted);
+    };
+    socket.setTimeout(PATIENCE_MS, () => end(false));
+    socket.once('connect', () => end(true));
+    socket.once('error', () => end(false));
+  });
+}
+
+/** The age of the newest policy statement tells whether Temporal, a worker and the verdict keys are as they should be. */
+async function policyFindings(metrics: string): Promise<readonly Finding[]> {
+  const text = await scrape(metrics).catch((error: unknown) => `unreadable: ${String(error)}`);
+  const age = Number(/^portcullis_policy_age_seconds (\S+)$/m.exec(text)?.[1]);
+  if (age >= 0 && age <= 30) return [];
+  const told = Number.isNaN(age)
+    ? `no metrics at ${metrics}`
+    : `the newest policy statement is ${age.toFixed(0)} s old`;
+  return [
+    {
+      id: 'policy-unknown',
+      severity: 'stuck',
+      found: age === -1 ? 'the daemon has not heard any policy statement' : told,
+      why: 'after 60 s without one nothing is allowed but what is kept for that, or on the bootstrap list',
+      fix: "see that Temporal at TEMPORAL_ADDRESS and a portcullis worker run, that the node has the key by which the workers sign (portcullis keys list), and the daemon's log",
+    },
+  ];
+}
+
+async function scrape(metrics: string): Promise<string> {
+  const response = await fetch(`http://${metrics}/metrics`, { signal: AbortSignal.timeout(PATIENCE_MS) });
+  return await response.text();
+}
+
+async function keyFindings(path: string): Promise<readonly Finding[]> {
+  const problem = (found: string): Finding => ({
+    id: 'verdict-keys',
+    severity: 'stuck',
+    found,
+    why: 'verdicts are believed by these keys alone',
+    fix: `give the node the public key of its workers as a file in ${path}; see portcullis keys list ${path}`,
+  });
+  try {
+    const { keys, refused } = await readVerdictKeyFiles(path);
+    const good = [...keys.values()].filter(
+      ({ window }) => window.notBefore <= Date.now() && window.notAfter > Date.now(),
+    );
+    return [
+      ...refused.map(({ file, problem: what }): Finding => ({ ...problem(`${file}: ${what}`), severity: 'weak' })),
+      ...(good.length === 0 ? [problem(`no key in ${path} is believed now`)] : []),
+    ];
+  } catch (error) {
+    return [problem(String(error))];
+  }
+}
+
+async function listFindings(directory: string): Promise<readonly Finding[]> {
+  const { listed, problems } = await readLists(directory);
+  const findings = problems.map(
+    ({ from, problem }): Finding => ({
+      id: 'bootstrap-problem',
+      severity: 'weak',
+      found: `${from}: ${problem}`,
+      why: 'what can not be read of a bootstrap list lets nothing in',
+      fix: 'correct it, or remove the line',
+    }),
+  );
+  if (listed.length > 0) return findings;
+  return [
+    ...findings,
+    {
+      id: 'bootstrap-empty',
+      severity: 'weak',
+      found: `no digest is listed in ${directory}`,
+      why: 'when the whole cluster starts at once, pause, network and Temporal itself have to be pulled before anybody can verify them',
+      fix: `put "sha256:<digest>  NAME" lines for them into ${directory}/node.list`,
+    },
+  ];
+}

@@ -1,0 +1,62 @@
+import { stat } from 'node:fs/promises';
+import { readEffective } from '../containerd/effective.ts';
+import { type ContainerdProgram, dumpConfiguration, versionOf } from '../containerd/running.ts';
+import { configurationFindings } from './configuration-findings.ts';
+import { type DaemonSettings, daemonFindings } from './daemon-findings.ts';
+import type { Finding } from './finding.ts';
+import { launcherFindings } from './launcher-findings.ts';
+
+/** Everything that is wrong with a node, the worst first. Rejects when the containerd can't be run at all. */
+export async function examine(containerd: ContainerdProgram, daemon: DaemonSettings): Promise<readonly Finding[]> {
+  const findings = [
+    ...(await versionFindings(containerd)),
+    ...(await restartFindings(containerd)),
+    ...(await settingsFindings(containerd)),
+    ...(await daemonFindings(daemon)),
+  ];
+  return findings.toSorted((a, b) => RANK[a.severity] - RANK[b.severity]);
+}
+
+const RANK: Readonly<Record<Finding['severity'], number>> = { open: 0, stuck: 1, weak: 2 };
+
+async function versionFindings(containerd: ContainerdProgram): Promise<readonly Finding[]> {
+  const version = await versionOf(containerd);
+  if (version === undefined) return [];
+  const [major, minor] = version;
+  if (major > 2 || (major === 2 && minor >= 1)) return [];
+  return [
+    {
+      id: 'containerd-too-old',
+      severity: 'open',
+      found: `containerd ${version.join('.')}`,
+      why: "the kubelet's pulls are verified from 2.1 on; 2.0 verifies those of ctr, 1.7 none",
+      fix: 'upgrade containerd to 2.2 or later',
+    },
+  ];
+}
+
+async function settingsFindings(containerd: ContainerdProgram): Promise<readonly Finding[]> {
+  const dump = await dumpConfiguration(containerd).catch((error: unknown) => String(error));
+  if (typeof dump === 'string') {
+    const fix = `correct ${containerd.config}; a [proxy_plugins] of type image-verifier makes containerd panic`;
+    const why = 'containerd does not start with it';
+    return [{ id: 'configuration-refused', severity: 'stuck', found: dump, why, fix }];
+  }
+  const effective = readEffective(dump);
+  return [...configurationFindings(effective), ...(await launcherFindings(effective.verifier?.binDir ?? ''))];
+}
+
+/** What a file says counts from the next start on. */
+async function restartFindings({ config, startedAt }: ContainerdProgram): Promise<readonly Finding[]> {
+  const changed = (await stat(config).catch(() => undefined))?.mtimeMs;
+  if (changed === undefined || startedAt === undefined || changed <= startedAt) return [];
+  return [
+    {
+      id: 'containerd-not-restarted',
+      severity: 'open',
+      found: `${config} was changed at ${new Date(changed).toISOString()}, after containerd had started`,
+      why: 'the running containerd goes by what it read at its start',
+      fix: 'systemctl restart containerd',
+    },
+  ];
+}

@@ -1,0 +1,69 @@
+import { lstat, readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Finding } from './finding.ts';
+
+/** The one file that belongs into `bin_dir`. */
+export const LAUNCHER = 'portcullis-verifier';
+
+/** Finds what is wrong with the folder of verifiers: containerd runs every entry of it, whatever it is. */
+export async function launcherFindings(binDir: string): Promise<readonly Finding[]> {
+  if (binDir === '') return []; // said of the configuration already
+  const fix = `install -m 0755 dist/${LAUNCHER} ${binDir}/`;
+  const folder = await stat(binDir).catch(() => undefined);
+  if (folder === undefined || !folder.isDirectory()) {
+    const found = folder === undefined ? `bin_dir ${binDir} is not there` : `bin_dir ${binDir} is no folder`;
+    const severity = folder === undefined ? 'open' : 'stuck';
+    const why = folder === undefined ? 'without a folder of verifiers every pull is allowed' : 'every pull is refused';
+    return [{ id: 'bin-dir-missing', severity, found, why, fix: `mkdir -p ${binDir} && ${fix}` }];
+  }
+  const names = await readdir(binDir);
+  if (names.length === 0) {
+    const why = 'a folder without verifiers allows every pull';
+    return [{ id: 'bin-dir-empty', severity: 'open', found: `bin_dir ${binDir} is empty`, why, fix }];
+  }
+  const findings: Finding[] = [];
+  for (const path of [binDir, ...names.map((name) => join(binDir, name))]) {
+    const at = await lstat(path);
+    if (at.uid === 0 && ((at.mode & 0o022) === 0 || at.isSymbolicLink())) continue;
+    findings.push({
+      id: 'bin-dir-untrusted',
+      severity: 'open',
+      found: `${path} belongs to ${at.uid}, mode ${(at.mode & 0o7777).toString(8)}`,
+      why: 'whoever may write there decides what is pulled, and runs as containerd does',
+      fix: `chown root ${path} && chmod go-w ${path}`,
+    });
+  }
+  findings.push(...(await aboutLauncher(binDir, names, fix)), ...(await strays(binDir, names)));
+  return findings;
+}
+
+async function aboutLauncher(binDir: string, names: readonly string[], fix: string): Promise<readonly Finding[]> {
+  const path = join(binDir, LAUNCHER);
+  if (!names.includes(LAUNCHER)) {
+    const why = 'containerd asks others and not portcullis';
+    return [{ id: 'launcher-missing', severity: 'open', found: `no ${LAUNCHER} in ${binDir}`, why, fix }];
+  }
+  const at = await stat(path).catch(() => undefined);
+  if (at?.isFile() === true && (at.mode & 0o111) !== 0) return [];
+  const found = at === undefined ? `${path} leads nowhere` : `${path} can't be executed`;
+  return [{ id: 'launcher-not-executable', severity: 'stuck', found, why: 'every pull is refused', fix }];
+}
+
+/** Another verifier may be there on purpose; what can't run refuses every pull. */
+async function strays(binDir: string, names: readonly string[]): Promise<readonly Finding[]> {
+  const findings: Finding[] = [];
+  for (const name of names.filter((one) => one !== LAUNCHER).toSorted()) {
+    const at = await stat(join(binDir, name)).catch(() => undefined);
+    const runs = at?.isFile() === true && (at.mode & 0o111) !== 0;
+    findings.push({
+      id: 'stray-entry',
+      severity: runs ? 'weak' : 'stuck',
+      found: `${join(binDir, name)} stands beside the launcher`,
+      why: runs
+        ? 'containerd runs it for every pull as well, before or after portcullis, in its own time'
+        : 'containerd runs every entry, and refuses every pull when one of them can not run',
+      fix: `mv ${join(binDir, name)} elsewhere, unless it is a verifier that you want`,
+    });
+  }
+  return findings;
+}

@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it, type TestContext } from 'node:test';
+import { configOf } from '../../../shim/containerd/running.ts';
+import { daemonFindings } from '../../../shim/doctor/daemon-findings.ts';
+import { FINDING_IDS, type Finding } from '../../../shim/doctor/finding.ts';
+import { LAUNCHER, launcherFindings } from '../../../shim/doctor/launcher-findings.ts';
+import { listenPrivately } from '../../../shim/socket.ts';
+import { digestOf } from '../../support/verdicts.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'portcullis-doctor-'));
+after(() => rmSync(root, { recursive: true }));
+let count = 0;
+
+function folder(): string {
+  const path = join(root, String(++count));
+  mkdirSync(path, { mode: 0o755 });
+  return path;
+}
+
+function binDir(): string {
+  const path = folder();
+  writeFileSync(join(path, LAUNCHER), '#!/bin/true\n', { mode: 0o755 });
+  return path;
+}
+
+const told = (findings: readonly Finding[]) => findings.map(({ id, severity }) => `${id} ${severity}`);
+
+describe('the folder of verifiers', () => {
+  it('is as it should be with the launcher alone', async () => {
+    assert.deepEqual(await launcherFindings(binDir()), []);
+  });
+
+  const changes: readonly (readonly [string, (path: string) => void, readonly string[]])[] = [
+    ['is gone', (path) => rmSync(path, { recursive: true }), ['bin-dir-missing open']],
+    ['is empty', (path) => rmSync(join(path, LAUNCHER)), ['bin-dir-empty open']],
+    [
+      'is a file',
+      (path) => {
+        rmSync(path, { recursive: true });
+        writeFileSync(path, '');
+      },
+      ['bin-dir-missing stuck'],
+    ],
+    ['can be written by others', (path) => chmodSync(path, 0o777), ['bin-dir-untrusted open']],
+    ['has a launcher of somebody', (path) => chownSync(join(path, LAUNCHER), 1_000, 1_000), ['bin-dir-untrusted open']],
+    [
+      'has a launcher that can not run',
+      (path) => chmodSync(join(path, LAUNCHER), 0o644),
+      ['launcher-not-executable stuck'],
+    ],
+    ['has a hidden file', (path) => writeFileSync(join(path, '.gitkeep'), ''), ['stray-entry stuck']],
+    ['has a folder', (path) => mkdirSync(join(path, 'lost+found')), ['stray-entry stuck']],
+    ['has a link that leads nowhere', (path) => symlinkSync('/nowhere', join(path, 'old')), ['stray-entry stuck']],
+    ['has another verifier', (path) => writeFileSync(join(path, 'cosign'), '', { mode: 0o755 }), ['stray-entry weak']],
+    [
+      'has another verifier only',
+      (path) => {
+        rmSync(join(path, LAUNCHER));
+        writeFileSync(join(path, 'cosign'), '', { mode: 0o755 });
+      },
+      ['launcher-missing open', 'stray-entry weak'],
+    ],
+  ];
+  for (const [what, change, expected] of changes) {
+    it(`is found wanting when it ${what}`, async () => {
+      const path = binDir();
+      change(path);
+      assert.deepEqual(told(await launcherFindings(path)), expected);
+    });
+  }
+});
+
+describe('the daemon', () => {
+  const none = { verdictKeys: undefined, bootstrap: undefined, metrics: undefined };
+
+  async function listening(t: TestContext): Promise<string> {
+    const launcherSocket = join(folder(), 'l.sock');
+    const listener = await listenPrivately(launcherSocket, { accept: (connection) => connection.destroy() });
+    t.after(() => listener.close());
+    return launcherSocket;
+  }
+
+  async function metricsWith(t: TestContext, body: string): Promise<string> {
+    const server = createServer((_, response) => response.end(body)).listen(0, '127.0.0.1');
+    t.after(() => server.close());
+    await new Promise((resolve) => server.once('listening', resolve));
+    return `127.0.0.1:${(server.address() as AddressInfo).port}`; // it listens on TCP
+  }
+
+  it('is as it should be when it answers and knows the policy', async (t) => {
+    const metrics = await metricsWith(t, 'portcullis_policy_age_seconds 4.2\n');
+    assert.deepEqual(await daemonFindings({ ...none, launcherSocket: await listening(t), metrics }), []);
+  });
+
+  for (const [what, body] of [
+    ['has heard no policy', 'portcullis_policy_age_seconds -1\n'],
+    ['heard it long ago', 'portcullis_policy_age_seconds 31\n'],
+    ['answers with garbage', '<html>'],
+  ] as const) {
+    it(`is found wanting when it ${what}`, async (t) => {
+      const launcherSocket = await listening(t);
+      const metrics = await metricsWith(t, body);
+      assert.deepEqual(told(await daemonFindings({ ...none, launcherSocket, metrics })), ['policy-unknown stuck']);
+    });
+  }
+
+  it('is found wanting when it is not there, was killed, or its socket is open to others', async (t) => {
+    const absent = { ...none, launcherSocket: join(folder(), 'none.sock') };
+    assert.deepEqual(told(await daemonFindings(absent)), ['socket-missing stuck']);
+    const open = await listening(t);
+    chmodSync(open, 0o666);
+    assert.deepEqual(told(await daemonFindings({ ...none, launcherSocket: open })), ['socket-untrusted stuck']);
+  });
+
+  it('is found wanting with keys that are none, and with lists that say nothing', async (t) => {
+    const [launcherSocket, verdictKeys, bootstrap] = [await listening(t), folder(), folder()];
+    writeFileSync(join(verdictKeys, 'a.pub'), 'no key');
+    writeFileSync(join(bootstrap, 'a.list'), 'pause:3.10\n');
+    const settings = { ...none, launcherSocket, verdictKeys, bootstrap };
+    assert.deepEqual(told(await daemonFindings(settings)), [
+      'verdict-keys weak',
+      'verdict-keys stuck',
+      'bootstrap-problem weak',
+      'bootstrap-empty weak',
+    ]);
+    writeFileSync(join(bootstrap, 'a.list'), digestOf('aa'));
+    assert.equal((await daemonFindings({ ...settings, verdictKeys: join(root, 'none') })).length, 1);
+  });
+});
+
+describe('what is known of a running containerd', () => {
+  for (const [args, expected] of [
+    [['containerd'], '/etc/containerd/config.toml'],
+    [['containerd', '--config', '/x.toml'], '/x.toml'],
+    [['containerd', '-c', '/x.toml', '--log-level', 'debug'], '/x.toml'],
+    [['containerd', '--config=/x y.toml'], '/x y.toml'],
+    [['containerd', '--config'], '/etc/containerd/config.toml'],
+  ] as const) {
+    it(`is its configuration by ${args.join(' ')}`, () => {
+      assert.equal(configOf(args), expected);
+    });
+  }
+});
+
+describe('the findings', () => {
+  it('are documented, all of them and no others', () => {
+    const readme = readFileSync(new URL('../../../shim/doctor/README.md', import.meta.url), 'utf8');
+    const rows = [...readme.matchAll(/^\| (`.*?) \| (?:open|stuck|weak)/gm)].map(([, ids = '']) => ids);
+    const documented = rows.flatMap((ids) => [...ids.matchAll(/`([a-z-]+)`/g)].map(([, id = '']) => id));
+    assert.deepEqual(documented.toSorted(), [...FINDING_IDS].toSorted());
+  });
+});
