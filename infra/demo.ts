@@ -2,7 +2,7 @@ import { copyFile, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { connectCri } from '../test/support/cri.ts';
+import { connectCri } from '../shim/containerd/cri.ts';
 import { pushImage } from '../test/support/image.ts';
 import { build } from './build.ts';
 import { type Containerd, startContainerd } from './stack/containerd.ts';

@@ -14,6 +14,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   worker: async () => (await import('../activities/cli/worker.ts')).workerCommand,
   verify: async () => (await import('../shim/cli/verify.ts')).verifyCommand,
   explain: async () => (await import('../shim/cli/explain.ts')).explainCommand,
+  canary: async () => (await import('../shim/cli/canary.ts')).canaryCommand,
   doctor: async () => (await import('../shim/cli/doctor.ts')).doctorCommand,
   'policy check': async () => (await import('../activities/cli/policy-check.ts')).policyCheckCommand,
   'conformance verify-bundle': async () => (await import('../activities/cli/conformance.ts')).conformanceCommand,

@@ -11,6 +11,8 @@ export const SHIM_SETTINGS = [
   'metrics',
   'state',
   'bootstrap',
+  'containerd',
+  'canary-every',
 ] as const;
 
 export type ShimSetting = (typeof SHIM_SETTINGS)[number];

@@ -1,5 +1,8 @@
+import type { Digest } from '../workflows/digest.ts';
 import { ADMISSION_LIMITS, openAdmission } from './admission.ts';
 import { watchBootstrapList } from './bootstrap/list-watch.ts';
+import { canaryRule } from './canary/rule.ts';
+import { type CanaryWatch, watchCanary } from './canary/watch.ts';
 import { type DecisionOptions, decide, type Gate } from './decide.ts';
 import type { Decision, Question } from './decision.ts';
 import { serveVerifier, type VerifierServer } from './grpc-server.ts';
@@ -29,6 +32,8 @@ export interface DaemonOptions {
   readonly state: string | undefined;
   /** The folder of the bootstrap lists; `undefined` has none. */
   readonly bootstrap: string | undefined;
+  /** How often, in ms, a canary is pulled through the CRI of this containerd; `undefined` for never. */
+  readonly canary: { readonly containerd: string; readonly everyMs: number } | undefined;
 }
 
 export interface Daemon {
@@ -49,6 +54,8 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Dae
   const verdictKeys = await watchVerdictKeys(options.verdictKeys, log);
   const bootstrap = options.bootstrap === undefined ? undefined : await watchBootstrapList(options.bootstrap, log);
   const memory = openNodeMemory(options.state, log);
+  const canaries = new Set<Digest>();
+  let canary: CanaryWatch | undefined;
   let policyKnown = () => {};
   const backend = connectBackend(options.taskQueue);
   const policy = watchPolicy(
@@ -65,6 +72,7 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Dae
     cache: memory.cache?.stats(),
     admission: admission.stats(),
     listed: bootstrap?.entries().length ?? 0,
+    canary: canary?.state() ?? { green: undefined, at: 0 },
   }));
   const gate: Gate = {
     ...{ backend, policy, keys: verdictKeys.keys, node: options.node },
@@ -72,7 +80,7 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Dae
       metrics.verdictBy(keyId);
       memory.keepVerdict(verdict, envelope);
     },
-    rules: bootstrap === undefined ? [] : [bootstrap.rule],
+    rules: [canaryRule(canaries), ...(bootstrap === undefined ? [] : [bootstrap.rule])],
     kept: keptVerdicts([(key) => memory.cache?.find(key)], policy, verdictKeys.keys, metrics.verdictBy),
     ...{ admission, flights: openSingleFlight<Decision>(), clock: memory.clock.check },
   };
@@ -82,6 +90,10 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Dae
     ...[() => bootstrap?.stop(), () => verdictKeys.stop()],
   ];
   const { verifier, launcher } = await openFronts(options, intake, backend, metrics, log, opened);
+  if (options.canary !== undefined) {
+    canary = watchCanary(options.canary.containerd, options.canary.everyMs, canaries, log);
+    opened.push(() => canary?.stop());
+  }
   policyKnown = () => verifier.setServing(true);
   if (policy.age() !== undefined) policyKnown();
   const { launcherSocket, grpcSocket, node } = options;

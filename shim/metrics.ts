@@ -26,6 +26,7 @@ export interface Holdings {
   readonly admission: { readonly running: number; readonly waiting: number };
   /** Digests on the bootstrap list. */
   readonly listed: number;
+  readonly canary: { readonly green: boolean | undefined; readonly at: number };
 }
 
 /** Makes the metrics in a registry of their own; `policyAge` is the age in ms of the newest policy statement. */
@@ -93,6 +94,10 @@ function measureHoldings(registry: Registry, holdings: () => Holdings): void {
   gauge('portcullis_kept_verdicts_lost', 'Verdicts that could not be kept.', ({ cache }) => cache?.lost ?? 0);
   gauge('portcullis_backend_questions', 'Questions at the backend now.', ({ admission }) => admission.running);
   gauge('portcullis_backend_questions_waiting', 'Those that wait for a turn.', ({ admission }) => admission.waiting);
+  gauge('portcullis_canary_green', '1 when the last canary was green, 0 red, -1 before the first.', ({ canary }) =>
+    canary.green === undefined ? -1 : Number(canary.green),
+  );
+  gauge('portcullis_canary_timestamp_seconds', 'When it ended, Unix time.', ({ canary }) => canary.at / 1_000);
   gauge('portcullis_bootstrap_digests', 'Digests on the bootstrap list.', ({ listed }) => listed);
 }
 

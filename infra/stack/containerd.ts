@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { connectCri } from '../../test/support/cri.ts';
+import { connectCri } from '../../shim/containerd/cri.ts';
 import { obtain } from '../tools/obtain.ts';
 import { type ContainerdSettings, containerdConfig } from './containerd-config.ts';
 import { overlayWorks, unmountUnder } from './mounts.ts';
@@ -21,6 +21,8 @@ export interface ContainerdOptions {
   readonly plainHttpRegistry?: string;
   /** Environment of containerd, which its verifiers inherit. */
   readonly extraEnv?: Readonly<Record<string, string>>;
+  /** Changes the text of the configuration file, for what a node may have been told. */
+  readonly change?: (toml: string) => string;
   /** Log at debug level, where containerd writes what verifiers print on stderr. */
   readonly debug?: boolean;
 }
@@ -66,7 +68,7 @@ export async function startContainerd(options: ContainerdOptions): Promise<Conta
     maxVerifiers: options.maxVerifiers ?? -1,
     logLevel: options.debug === true ? 'debug' : 'info',
   };
-  await writeFile(config, containerdConfig(settings));
+  await writeFile(config, (options.change ?? ((toml) => toml))(containerdConfig(settings)));
 
   const ctr = (args: readonly string[]) =>
     runCtr(programs.ctr, ['--address', address, ...args], { CONTAINERD_SNAPSHOTTER: snapshotter });

@@ -3,6 +3,7 @@ import type { ListenAddress } from '../metrics.ts';
 /** Defaults that several commands share; the launcher has the first one compiled in. */
 export const DEFAULT_LAUNCHER_SOCKET = '/run/portcullis/launcher.sock';
 export const DEFAULT_GRPC_SOCKET = '/run/portcullis/grpc.sock';
+export const DEFAULT_CONTAINERD_SOCKET = '/run/containerd/containerd.sock';
 export const DEFAULT_TASK_QUEUE = 'portcullis';
 
 /** Parses `HOST:PORT` (an IPv6 host in brackets) or `off`; `undefined` for anything else. */
@@ -11,4 +12,18 @@ export function parseListenAddress(text: string): ListenAddress | 'off' | undefi
   const [, host, port] = /^(\[[0-9a-fA-F:.]+\]|[^:]+):(\d{1,5})$/.exec(text) ?? [];
   if (host === undefined || Number(port) > 65_535) return undefined;
   return { host: host.replace(/^\[(.*)\]$/, '$1'), port: Number(port) };
+}
+
+const UNITS: ReadonlyMap<string, number> = new Map([
+  ['s', 1_000],
+  ['m', 60_000],
+  ['h', 3_600_000],
+]);
+
+/** Parses `90s`, `5m`, `1h` (10 s to 24 h) into ms, or `off`; `undefined` for anything else. */
+export function parseInterval(text: string): number | 'off' | undefined {
+  if (text === 'off') return text;
+  const [, count, unit = ''] = /^(\d{1,5})([smh])$/.exec(text) ?? [];
+  const ms = Number(count) * (UNITS.get(unit) ?? Number.NaN);
+  return ms >= 10_000 && ms <= 86_400_000 ? ms : undefined;
 }

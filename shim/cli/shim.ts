@@ -4,7 +4,14 @@ import { SHIM_DEADLINE_MS } from '../../workflows/deadlines.ts';
 import { readShimFile, type ShimSetting } from '../configuration.ts';
 import { startDaemon } from '../daemon.ts';
 import { createLog } from '../log.ts';
-import { DEFAULT_GRPC_SOCKET, DEFAULT_LAUNCHER_SOCKET, DEFAULT_TASK_QUEUE, parseListenAddress } from './options.ts';
+import {
+  DEFAULT_CONTAINERD_SOCKET,
+  DEFAULT_GRPC_SOCKET,
+  DEFAULT_LAUNCHER_SOCKET,
+  DEFAULT_TASK_QUEUE,
+  parseInterval,
+  parseListenAddress,
+} from './options.ts';
 
 const HELP = `The node's daemon: answers the launcher and gRPC callers.
 
@@ -19,6 +26,8 @@ Usage: portcullis shim --verdict-keys PATH [OPTIONS]
   --node NAME          this node, for people      (default: the host name)
   --state DIR          where verdicts are kept over a restart, and the last policy statement; without it every pull asks
   --bootstrap DIR      folder of *.list files: digests that need no backend, see "portcullis bootstrap learn --help"
+  --canary-every TIME  prove to oneself so often that containerd asks, as in 5m; "off" for never (default off)
+  --containerd SOCKET  the socket for that        (default ${DEFAULT_CONTAINERD_SOCKET})
   --config FILE        these settings as YAML, "verdict-keys: PATH"; what is given here counts more
   --metrics HOST:PORT  where Prometheus scrapes /metrics; "off" for nowhere (default 127.0.0.1:9464)
 
@@ -34,6 +43,8 @@ const DEFAULTS = {
   'task-queue': DEFAULT_TASK_QUEUE,
   node: hostname(),
   metrics: '127.0.0.1:9464',
+  containerd: DEFAULT_CONTAINERD_SOCKET,
+  'canary-every': 'off',
 };
 
 const TEXT = { type: 'string' } as const;
@@ -48,6 +59,8 @@ const OPTIONS = {
   metrics: TEXT,
   state: TEXT,
   bootstrap: TEXT,
+  containerd: TEXT,
+  'canary-every': TEXT,
 };
 
 export const shimCommand = {
@@ -59,8 +72,14 @@ export const shimCommand = {
     const settings = { ...DEFAULTS, ...filed, ...given };
     const verdictKeys = settings['verdict-keys'];
     const metrics = parseListenAddress(settings.metrics);
-    if (verdictKeys === undefined || metrics === undefined) {
-      const what = verdictKeys === undefined ? '--verdict-keys is needed' : '--metrics: expected HOST:PORT or "off"';
+    const everyMs = parseInterval(settings['canary-every']);
+    if (verdictKeys === undefined || metrics === undefined || everyMs === undefined) {
+      const what =
+        verdictKeys === undefined
+          ? '--verdict-keys is needed'
+          : metrics === undefined
+            ? '--metrics: expected HOST:PORT or "off"'
+            : '--canary-every: expected 10s to 24h, as in 5m, or "off"';
       console.error(`portcullis shim: ${what}; see "portcullis shim --help"`);
       return 2;
     }
@@ -77,6 +96,7 @@ export const shimCommand = {
         metrics: metrics === 'off' ? undefined : metrics,
         state: settings.state,
         bootstrap: settings.bootstrap,
+        canary: everyMs === 'off' ? undefined : { containerd: settings.containerd, everyMs },
       },
       createLog((line) => process.stderr.write(line)),
     );

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Containerd, type ContainerdOptions, startContainerd } from '../../infra/stack/containerd.ts';
 import { startRegistry } from '../../infra/stack/registry.ts';
 import { obtain } from '../../infra/tools/obtain.ts';
-import { connectCri } from '../support/cri.ts';
+import { connectCri } from '../../shim/containerd/cri.ts';
 import { type PushedImage, pushImage } from '../support/image.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 

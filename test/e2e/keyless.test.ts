@@ -12,7 +12,7 @@ import { type KeylessCosign, type KeylessFormat, useKeylessCosign } from '../../
 import { startRekor } from '../../infra/stack/sigstore/rekor.ts';
 import { trustRootYaml } from '../../infra/stack/sigstore/trust-root.ts';
 import { type Sigstore, startSigstore } from '../../infra/stack/sigstore.ts';
-import { connectCri } from '../support/cri.ts';
+import { connectCri } from '../../shim/containerd/cri.ts';
 import { fillLog, replaceLog } from '../support/fill-log.ts';
 import { pushImage } from '../support/image.ts';
 import { startTestHouse, type TestHouse } from '../support/pull.ts';

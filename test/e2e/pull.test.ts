@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { build } from '../../infra/build.ts';
 import { type Containerd, startContainerd } from '../../infra/stack/containerd.ts';
 import { RELEASE_KEY } from '../../infra/stack/house.ts';
-import { connectCri } from '../support/cri.ts';
+import { connectCri } from '../../shim/containerd/cri.ts';
 import { type PushedImage, pushImage, pushIndex } from '../support/image.ts';
 import { startTestHouse, type TestHouse } from '../support/pull.ts';
 

@@ -119,8 +119,9 @@ describe('a private socket is made anew', () => {
   it('when it was replaced by a dead one', async () => {
     await using folder = await temporaryFolder();
     await using served = await serve(folder.path);
-    await rm(served.path);
-    await leaveDeadSocket(served.path);
+    // In one step, or it would be made anew in between.
+    await leaveDeadSocket(join(folder.path, 'dead.sock'));
+    await rename(join(folder.path, 'dead.sock'), served.path);
     await served.warned(REMADE);
     assert.equal(await greeting(served.path), 'hello');
   });
@@ -144,8 +145,10 @@ describe('a private socket is made anew', () => {
   it('never while another program answers there', async () => {
     await using folder = await temporaryFolder();
     await using served = await serve(folder.path);
-    await rm(served.path);
-    const other = createServer((connection) => connection.on('error', () => {}).end('other')).listen(served.path);
+    const aside = join(folder.path, 'other.sock');
+    const other = createServer((connection) => connection.on('error', () => {}).end('other')).listen(aside);
+    await once(other, 'listening');
+    await rename(aside, served.path);
     await served.warned(/another program is listening there/);
     assert.equal(await greeting(served.path), 'other');
     await served.listener.close();

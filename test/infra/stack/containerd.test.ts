@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import { type Containerd, type ContainerdVersion, startContainerd } from '../../../infra/stack/containerd.ts';
 import { mountsUnder } from '../../../infra/stack/mounts.ts';
 import { startRegistry } from '../../../infra/stack/registry.ts';
-import { type Cri, connectCri } from '../../support/cri.ts';
+import { type Cri, connectCri } from '../../../shim/containerd/cri.ts';
 import { type PushedImage, pushImage, pushIndex } from '../../support/image.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
