@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   verify: async () => (await import('../shim/cli/verify.ts')).verifyCommand,
   explain: async () => (await import('../shim/cli/explain.ts')).explainCommand,
   canary: async () => (await import('../shim/cli/canary.ts')).canaryCommand,
+  'bootstrap learn': async () => (await import('../shim/cli/bootstrap-learn.ts')).bootstrapLearnCommand,
   why: async () => (await import('../shim/cli/why.ts')).whyCommand,
   doctor: async () => (await import('../shim/cli/doctor.ts')).doctorCommand,
   'policy check': async () => (await import('../activities/cli/policy-check.ts')).policyCheckCommand,
