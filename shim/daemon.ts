@@ -2,7 +2,7 @@ import type { Digest } from '../workflows/digest.ts';
 import { ADMISSION_LIMITS, openAdmission } from './admission.ts';
 import { watchBootstrapList } from './bootstrap/list-watch.ts';
 import { canaryRule } from './canary/rule.ts';
-import { type CanaryWatch, watchCanary } from './canary/watch.ts';
+import type { CanaryWatch } from './canary/watch.ts';
 import { type DecisionOptions, decide, type Gate } from './decide.ts';
 import type { Decision, Question } from './decision.ts';
 import { serveVerifier, type VerifierServer } from './grpc-server.ts';
@@ -91,6 +91,8 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Dae
   ];
   const { verifier, launcher } = await openFronts(options, intake, backend, metrics, log, opened);
   if (options.canary !== undefined) {
+    // Loaded only then: a client of the CRI is a large part of what a daemon takes.
+    const { watchCanary } = await import('./canary/watch.ts');
     canary = watchCanary(options.canary.containerd, options.canary.everyMs, canaries, log);
     opened.push(() => canary?.stop());
   }

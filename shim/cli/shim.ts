@@ -34,8 +34,8 @@ Usage: portcullis shim --verdict-keys PATH [OPTIONS]
 Temporal is found as the Temporal CLI finds it: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_TLS_* or its
 configuration file. The daemon comes up without it and refuses pulls, with the reason, until it is there.
 
-Changed verdict keys are picked up within seconds, at SIGHUP at once. SIGTERM and SIGINT drain: new pulls are refused with "pull again", running ones
-are answered first. Logs are JSON lines on stderr, one for each decision.`;
+Changed verdict keys and lists are picked up within seconds, at SIGHUP at once. SIGTERM and SIGINT drain: new pulls wait for the
+next daemon, running ones are answered first. Logs are JSON lines on stderr, one for each decision.`;
 
 const DEFAULTS = {
   socket: DEFAULT_LAUNCHER_SOCKET,

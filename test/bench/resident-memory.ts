@@ -12,7 +12,8 @@ export async function readResidentMemory(house: House): Promise<ResidentMemory> 
 }
 
 /** VmRSS of proc_pid_status(5), which counts in units of 1024 bytes. Throws when the process is gone. */
-async function residentOf(pid: number): Promise<number> {
+/** Of one process, in megabytes. */
+export async function residentOf(pid: number): Promise<number> {
   const file = `/proc/${pid}/status`;
   const found = /^VmRSS:\s+(\d+) kB$/m.exec(await readFile(file, 'utf8'));
   if (found === null) throw new Error(`${file}: expected a line VmRSS, found none`);
