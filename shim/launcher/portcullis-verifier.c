@@ -232,9 +232,9 @@ int main(int argc, char **argv) {
   read_environment();
   frame_arguments(argc, argv);
   frame_stdin();
-  size_t length = 0, head = sizeof REFUSE - 1;
-  bool sent = false;
+  size_t length = 0, head = sizeof REFUSE - 1, sent = 0;
   for (int fd, asked = 0; asked < MAX_QUESTIONS && length == 0; asked++, close(fd)) {
+    if (asked > 0) poll(NULL, 0, RETRY_MS); /* a shim that dies may hang up before it stops to listen */
     fd = connect_to_shim();
     sent = send_request(fd);
     length = receive_answer(fd);
