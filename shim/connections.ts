@@ -11,8 +11,8 @@ const TOLD = 64;
 const MAX_UNHEARD_BYTES = 32 * 1024 * 1024;
 
 /**
- * The connections of one front, bounded in number and in what they hold. Who has not asked yet makes room: the oldest for
- * a new one, the one that sent most when all together sent too much. So whoever says nothing, or never stops, keeps
+ * The connections of one front, bounded in number and in what they hold. Who was answered and stays, or has not asked yet,
+ * makes room: the oldest for a new one, the one that sent most when all together sent too much. So whoever says nothing, or never stops, keeps
  * nobody out who has a question.
  */
 export class Connections {
@@ -20,6 +20,8 @@ export class Connections {
   readonly #open = new Set<Socket>();
   /** Who has not asked yet, oldest first, and how many bytes are kept of each. */
   readonly #unheard = new Map<Socket, number>();
+  /** Who has its answer, and is only waited for to go, oldest first. */
+  readonly #leaving = new Set<Socket>();
   #bytes = 0;
   #gone: (() => void)[] = [];
 
@@ -34,7 +36,7 @@ export class Connections {
   admit(socket: Socket): Admittance {
     socket.on('error', () => {}); // it is gone; 'close' follows
     if (this.#open.size >= this.#most) {
-      const [oldest] = this.#unheard.keys();
+      const oldest = firstOf(this.#leaving) ?? firstOf(this.#unheard.keys());
       if (oldest !== undefined) this.#cut(oldest);
       else if (this.#open.size >= this.#most + TOLD) {
         socket.destroy();
@@ -65,6 +67,11 @@ export class Connections {
     this.#unheard.delete(socket);
   }
 
+  /** It has its answer: it makes room before anybody else does. */
+  leaves(socket: Socket): void {
+    if (this.#open.has(socket)) this.#leaving.add(socket);
+  }
+
   /** Settles when no connection is left. */
   async emptied(): Promise<void> {
     while (this.#open.size > 0) await new Promise<void>((gone) => this.#gone.push(gone));
@@ -81,9 +88,15 @@ export class Connections {
 
   #forget(socket: Socket): void {
     this.heard(socket);
+    this.#leaving.delete(socket);
     this.#open.delete(socket);
     if (this.#open.size === 0) for (const gone of this.#gone.splice(0)) gone();
   }
+}
+
+function firstOf<T>(items: Iterable<T>): T | undefined {
+  const [first] = items;
+  return first;
 }
 
 /** Descriptors that are left for everything but callers: files, the backend, metrics. */

@@ -64,12 +64,13 @@ async function answer(socket: Socket, connections: Connections, ask: Ask, deadli
   try {
     const question = await readQuestion(socket, connections);
     connections.heard(socket);
-    if (question === undefined) return leave(socket);
-    const judgement = toJudgement(await ask(question, { deadline }));
-    leave(socket, judgement.ok ? encodeAllow() : encodeRefusal(judgement.reason));
+    const judgement = question === undefined ? undefined : toJudgement(await ask(question, { deadline }));
+    if (judgement === undefined) leave(socket);
+    else leave(socket, judgement.ok ? encodeAllow() : encodeRefusal(judgement.reason));
   } catch (error) {
     leave(socket, encodeRefusal(`INTERNAL: ${error instanceof Error ? error.message : String(error)}`));
   }
+  connections.leaves(socket);
 }
 
 /** Says the last word, and cuts the connection when the other end doesn't, or sends more than any launcher has. */

@@ -179,6 +179,16 @@ describe('a full house', () => {
   });
 });
 
+describe('connections that were answered and stay', () => {
+  it('make room for launchers, whatever they sent', async () => {
+    await using served = await serve();
+    const garbage = await openMany(served, MOST, Buffer.from('garbage'));
+    assert.equal(garbage.length, MOST);
+    while (garbage.some((client) => !client.over())) await delay(5);
+    await assertHeard(served);
+  });
+});
+
 describe('the deadline of a question', () => {
   it('is earlier for whoever may have waited for the socket', async () => {
     const patience: number[] = [];
