@@ -14,7 +14,7 @@ export function replaceFile(path: string, content: string, mode = 0o600): void {
   renameSync(draft, path);
 }
 
-/** Reads a file of at most so many bytes; `undefined` when it is longer, is none, or can't be read. */
+/** Reads back what {@link replaceFile} wrote, at most so many bytes; `undefined` when it is longer, is none, or can't be read. */
 export function readSmallFile(path: string, mostBytes: number): string | undefined {
   try {
     const fd = openSync(path, 'r');

@@ -1,5 +1,7 @@
-import { open } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { parseDocument } from 'yaml';
+import { isRecord } from '../workflows/record.ts';
+import { readBounded } from './bounded-file.ts';
 
 /** What `portcullis shim` can be told, on the command line as `--KEY` or in its file as `KEY: value`. */
 export const SHIM_SETTINGS = [
@@ -17,6 +19,8 @@ export const SHIM_SETTINGS = [
 
 export type ShimSetting = (typeof SHIM_SETTINGS)[number];
 
+export type ShimSettings = Readonly<Partial<Record<ShimSetting, string>>>;
+
 /** A dozen lines; nothing larger is read. */
 const MAX_BYTES = 64 * 1024;
 const MAX_VALUE = 4_096;
@@ -25,13 +29,14 @@ const MAX_VALUE = 4_096;
  * Reads the daemon's file: a YAML mapping of {@link SHIM_SETTINGS} to text. Throws with file, line and what was expected for
  * anything else: a setting that is misspelt must not be a setting that is missing.
  */
-export async function readShimFile(path: string): Promise<Partial<Record<ShimSetting, string>>> {
-  const document = parseDocument(await readBounded(path), { schema: 'core', uniqueKeys: true, prettyErrors: true });
+export async function readShimFile(path: string): Promise<ShimSettings> {
+  const text = new TextDecoder('utf-8', { fatal: true }).decode(await readBounded(path, MAX_BYTES));
+  const document = parseDocument(text, { schema: 'core', uniqueKeys: true, prettyErrors: true });
   const [problem] = [...document.errors, ...document.warnings];
   if (problem !== undefined) throw new Error(`${path}: ${problem.message.split('\n')[0]}`);
   const content: unknown = document.toJS({ maxAliasCount: 0 });
   if (content === null) return {};
-  if (typeof content !== 'object' || Array.isArray(content)) {
+  if (!isRecord(content)) {
     throw new Error(
       `${path}: expected lines such as "verdict-keys: /etc/portcullis/verdict-keys", found something else`,
     );
@@ -49,18 +54,14 @@ export async function readShimFile(path: string): Promise<Partial<Record<ShimSet
   return settings;
 }
 
-function isSetting(key: string): key is ShimSetting {
-  return SHIM_SETTINGS.some((setting) => setting === key);
+/** Where the daemon's file is on a node, unless somebody names another one. */
+export const DEFAULT_SHIM_FILE = '/etc/portcullis/shim.yaml';
+
+/** The settings of this node's daemon, for other commands: of the file that is named, or of the usual one if it is there. */
+export async function readNodeSettings(file: string | undefined): Promise<ShimSettings> {
+  return file !== undefined || existsSync(DEFAULT_SHIM_FILE) ? await readShimFile(file ?? DEFAULT_SHIM_FILE) : {};
 }
 
-async function readBounded(path: string): Promise<string> {
-  const file = await open(path);
-  try {
-    const bytes = Buffer.alloc(MAX_BYTES + 1);
-    const { bytesRead } = await file.read(bytes, 0, bytes.length, 0);
-    if (bytesRead > MAX_BYTES) throw new Error(`${path}: expected at most ${MAX_BYTES} bytes, found more`);
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(0, bytesRead));
-  } finally {
-    await file.close();
-  }
+function isSetting(key: string): key is ShimSetting {
+  return SHIM_SETTINGS.some((setting) => setting === key);
 }

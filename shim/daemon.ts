@@ -81,7 +81,7 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Dae
       memory.keepVerdict(verdict, envelope);
     },
     rules: [canaryRule(canaries), ...(bootstrap === undefined ? [] : [bootstrap.rule])],
-    kept: keptVerdicts([(key) => memory.cache?.find(key)], policy, verdictKeys.keys, metrics.verdictBy),
+    kept: keptVerdicts((key) => memory.cache?.find(key), policy, verdictKeys.keys, metrics.verdictBy),
     ...{ admission, flights: openSingleFlight<Decision>(), clock: memory.clock.check },
   };
   const intake = openIntake((request, how) => decide(gate, request, how), metrics, log);

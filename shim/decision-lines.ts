@@ -1,20 +1,16 @@
-import type { REASON_OUTCOME } from '../workflows/reason.ts';
+import { isOutcome, type Outcome } from '../workflows/reason.ts';
+import { isRecord } from '../workflows/record.ts';
 
 /** One decision out of the daemon's log. */
 export interface DecisionLine {
   readonly time: string;
   readonly name: string;
   readonly digest: string;
-  readonly decision: keyof typeof OUTCOMES;
+  readonly decision: Outcome;
   /** `CODE: sentence`. */
   readonly reason: string;
   readonly decisionId: string | undefined;
 }
-
-const OUTCOMES = { allow: true, deny: true, inconclusive: true } as const satisfies Record<
-  (typeof REASON_OUTCOME)[keyof typeof REASON_OUTCOME],
-  true
->;
 
 /** A line of the log is less; a longer one is none of ours. */
 const MAX_LINE = 64 * 1024;
@@ -28,16 +24,13 @@ export function parseDecisionLine(line: string): DecisionLine | undefined {
   } catch {
     return undefined;
   }
-  if (typeof json !== 'object' || json === null) return undefined;
-  const { time, message, name, digest, decision, reason, decisionId } = json as Readonly<Record<string, unknown>> &
-    Partial<Record<'time' | 'message' | 'name' | 'digest' | 'decision' | 'reason' | 'decisionId', unknown>>;
+  if (!isRecord(json)) return undefined;
+  const { time, message, name, digest, decision, reason, decisionId } = json as {
+    [K in 'message' | keyof DecisionLine]?: unknown;
+  };
   if (message !== 'decision' || typeof time !== 'string' || typeof reason !== 'string') return undefined;
   if (typeof name !== 'string' || typeof digest !== 'string' || !isOutcome(decision)) return undefined;
   return { time, name, digest, decision, reason, decisionId: typeof decisionId === 'string' ? decisionId : undefined };
-}
-
-function isOutcome(value: unknown): value is DecisionLine['decision'] {
-  return typeof value === 'string' && Object.hasOwn(OUTCOMES, value);
 }
 
 /**

@@ -5,9 +5,6 @@ import type { CacheKey } from './verdict-cache/verdict-cache.ts';
 import { checkVerdict } from './verdict-check.ts';
 import type { VerdictKeys } from './verdict-keys.ts';
 
-/** Where envelopes are kept: the verdict cache, what was imported. Nothing that comes from there is believed unchecked. */
-export type EnvelopeStore = (key: CacheKey) => Envelope | undefined;
-
 /** Verdicts that were carried here earlier: signed, checked afresh each time, and never anything but an allow. */
 export interface KeptVerdicts {
   /** By a verdict whose time is not over, under the policy that is current; `undefined` when there is none. */
@@ -19,29 +16,26 @@ export interface KeptVerdicts {
   offline(request: PullRequest): Decision | undefined;
 }
 
-/** Reads kept verdicts, from the first store that has a good one. */
+/** Reads what `find` has kept. Nothing that comes from there is believed unchecked. */
 export function keptVerdicts(
-  stores: readonly EnvelopeStore[],
+  find: (key: CacheKey) => Envelope | undefined,
   policy: Pick<PolicyWatch, 'known' | 'newest'>,
   keys: () => VerdictKeys,
   onVerdict: (keyId: string) => void,
 ): KeptVerdicts {
-  function find(request: PullRequest, policyRevision: string | undefined, from: 'kept' | 'offline') {
+  function use(request: PullRequest, policyRevision: string | undefined, from: 'kept' | 'offline') {
     if (policyRevision === undefined) return undefined;
     const key = { ...request, policyRevision };
     const now = Date.now();
-    for (const store of stores) {
-      const check = checkVerdict({ envelope: store(key) }, key, keys(), now);
-      if (check.kind === 'refused' || check.verdict.outcome !== 'allow') continue;
-      const { expiresAt, offlineUntil = expiresAt } = check.verdict;
-      if (Date.parse(from === 'offline' ? offlineUntil : expiresAt) <= now) continue;
-      onVerdict(check.keyId);
-      return { by: 'verdict', verdict: check.verdict, from, workflowId: undefined } satisfies Decision;
-    }
-    return undefined;
+    const check = checkVerdict({ envelope: find(key) }, key, keys(), now);
+    if (check.kind === 'refused' || check.verdict.outcome !== 'allow') return undefined;
+    const { expiresAt, offlineUntil = expiresAt } = check.verdict;
+    if (Date.parse(from === 'offline' ? offlineUntil : expiresAt) <= now) return undefined;
+    onVerdict(check.keyId);
+    return { by: 'verdict', verdict: check.verdict, from, workflowId: undefined } satisfies Decision;
   }
   return {
-    fresh: (request) => find(request, policy.known()?.policyRevision, 'kept'),
-    offline: (request) => find(request, policy.newest()?.policyRevision, 'offline'),
+    fresh: (request) => use(request, policy.known()?.policyRevision, 'kept'),
+    offline: (request) => use(request, policy.newest()?.policyRevision, 'offline'),
   };
 }

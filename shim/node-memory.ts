@@ -13,8 +13,8 @@ export interface NodeMemory {
   readonly clock: ClockGuard;
   /** Absent when there is no folder for it, or it can't be used: then every pull asks the backend. */
   readonly cache: VerdictCache | undefined;
-  /** The policy statements from before the start. */
-  readonly remembered: readonly Envelope[];
+  /** The policy statement from before the start. */
+  readonly remembered: Envelope | undefined;
   keepVerdict(verdict: Verdict, envelope: Envelope): void;
   keepStatement(head: PolicyHead, statement: Envelope): void;
   close(): Promise<void>;
@@ -28,11 +28,10 @@ export function openNodeMemory(state: string | undefined, log: Log): NodeMemory 
   const statementPath = file('policy-head.json');
   const statement = statementPath === undefined ? undefined : openStatementFile(statementPath, log);
   const cache = openCache(file('verdicts'), log);
-  const read = statement?.read();
   return {
     clock,
     cache,
-    remembered: read === undefined ? [] : [read],
+    remembered: statement?.read(),
     keepVerdict({ name, digest, policyRevision, outcome, decidedAt, expiresAt, offlineUntil }, envelope) {
       clock.witness(Date.parse(decidedAt));
       if (outcome !== 'allow') return;

@@ -20,8 +20,6 @@ export interface PolicyWatch {
   newest(): PolicyHead | undefined;
   /** Whether the last question found no backend, and what was known before is past its time. */
   isCutOff(): boolean;
-  /** Takes over a statement that came another way than from the backend; believed like one that is remembered. */
-  learn(carried: Envelope): void;
   /** Age in ms of the newest statement, for metrics; `undefined` before the first. */
   age(): number | undefined;
   stop(): void;
@@ -32,8 +30,8 @@ const POLL_TIMEOUT_MS = 3_000;
 
 /** What a watch tells, and what it remembers from before a restart. */
 export interface PolicyMemory {
-  /** The newest statements that this node has, as they were carried: checked like any other, but for their end. */
-  readonly remembered?: readonly Envelope[];
+  /** The newest statement that this node has, as it was carried: checked like any other, but for its end. */
+  readonly remembered?: Envelope | undefined;
   /** Told of each statement that is newer than all before. */
   readonly onStatement?: (head: PolicyHead, carried: Envelope) => void;
 }
@@ -46,9 +44,9 @@ export function watchPolicy(
   backend: Backend,
   keys: () => VerdictKeys,
   onChange: (head: PolicyHead) => void,
-  { remembered = [], onStatement }: PolicyMemory = {},
+  { remembered, onStatement }: PolicyMemory = {},
 ): PolicyWatch {
-  let newest = newestOf(remembered, keys());
+  let newest = remembered && believedHead(remembered, keys());
   let statement: Envelope | undefined;
   let obstacle = NOT_STATED;
   let lastCode: Reason['code'] | undefined;
@@ -115,10 +113,6 @@ export function watchPolicy(
     },
     known,
     newest: () => newest,
-    learn(carried) {
-      const read = readStatement(carried, keys(), Date.now());
-      if (!('code' in read)) accept(read.head, carried);
-    },
     isCutOff: () => known() === undefined && (lastCode === 'TEMPORAL_UNREACHABLE' || lastCode === 'WORKER_UNAVAILABLE'),
     age: () => (newest === undefined ? undefined : Date.now() - Date.parse(newest.statedAt)),
     stop() {
@@ -170,11 +164,9 @@ function readStatement(carried: Envelope, keys: VerdictKeys, nowMs: number): Bel
   return { head, carried };
 }
 
-function newestOf(remembered: readonly Envelope[], keys: VerdictKeys): PolicyHead | undefined {
-  const heads = remembered.map((carried) => readStatement(carried, keys, Date.now()));
-  return heads
-    .flatMap((read) => ('code' in read ? [] : [read.head]))
-    .toSorted((a, b) => Date.parse(b.statedAt) - Date.parse(a.statedAt))[0];
+function believedHead(remembered: Envelope, keys: VerdictKeys): PolicyHead | undefined {
+  const read = readStatement(remembered, keys, Date.now());
+  return 'code' in read ? undefined : read.head;
 }
 
 function unknown(what: string): Reason {

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { lstat, mkdir, rename, rm, stat } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
+import { codeOf } from './bounded-file.ts';
 import type { Log } from './log.ts';
 
 export interface PrivateListener {
@@ -143,7 +144,7 @@ async function claim(path: string): Promise<void> {
 }
 
 function absent(error: unknown): undefined {
-  if (!hasCode(error, 'ENOENT')) throw error;
+  if (codeOf(error) !== 'ENOENT') throw error;
 }
 
 /** Only a refusal proves that nobody is there: a busy daemon (EAGAIN) is one, too. */
@@ -153,10 +154,6 @@ function isAnswered(path: string): Promise<boolean> {
       socket.destroy();
       resolve(true);
     });
-    socket.once('error', (error) => resolve(!hasCode(error, 'ECONNREFUSED') && !hasCode(error, 'ENOENT')));
+    socket.once('error', (error) => resolve(codeOf(error) !== 'ECONNREFUSED' && codeOf(error) !== 'ENOENT'));
   });
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
 }

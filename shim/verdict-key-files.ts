@@ -1,7 +1,7 @@
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
-import { constants } from 'node:fs';
-import { lstat, open, readdir, stat } from 'node:fs/promises';
+import { lstat, readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { codeOf, readBounded } from './bounded-file.ts';
 import { ALWAYS, type KeyWindow, narrower, parseKeyWindow } from './key-window.ts';
 import type { AcceptedKey, VerdictKeys } from './verdict-keys.ts';
 
@@ -78,7 +78,7 @@ function strayWindows(path: string, names: readonly string[]): RefusedKeyFile[] 
 }
 
 async function readAcceptedKey(file: string): Promise<{ readonly keyId: string; readonly accepted: AcceptedKey }> {
-  const key = parseVerdictKey(await readBounded(file), file);
+  const key = parseVerdictKey(await readText(file), file);
   const spki = key.export({ type: 'spki', format: 'der' });
   const accepted = { key, window: await readWindow(file), file: basename(file) };
   return { keyId: createHash('sha256').update(spki).digest('hex'), accepted };
@@ -95,7 +95,7 @@ async function readWindow(keyFile: string): Promise<KeyWindow> {
     },
   );
   if (!isThere) return ALWAYS;
-  const text = await readBounded(file).catch((error: unknown) => {
+  const text = await readText(file).catch((error: unknown) => {
     throw new Error(`${sentenceOf(error, file)}; ${basename(keyFile)} is not believed without its window`);
   });
   const parsed = parseKeyWindow(text);
@@ -103,12 +103,8 @@ async function readWindow(keyFile: string): Promise<KeyWindow> {
   throw new Error(`${file}: ${parsed.problem}; ${basename(keyFile)} is not believed until that is put right`);
 }
 
-async function readBounded(path: string): Promise<string> {
-  await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  if (!(await file.stat()).isFile()) throw new Error(`expected a file at ${path}, found something else`);
-  const { bytesRead, buffer } = await file.read(Buffer.alloc(MAX_FILE_BYTES + 1));
-  if (bytesRead > MAX_FILE_BYTES) throw new Error(`expected at most ${MAX_FILE_BYTES} bytes in ${path}, found more`);
-  return buffer.toString('utf8', 0, bytesRead);
+async function readText(path: string): Promise<string> {
+  return (await readBounded(path, MAX_FILE_BYTES)).toString('utf8');
 }
 
 function parseVerdictKey(pem: string, file: string): KeyObject {
@@ -130,10 +126,6 @@ function importPem(pem: string): KeyObject | undefined {
   } catch {
     return undefined;
   }
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
 }
 
 function sentenceOf(error: unknown, file: string): string {

@@ -41,11 +41,8 @@ export async function gatherEvidence(
   if (!policy.ok) return policy;
   const { matching, loaded, revoked } = policy.value;
   const names = matching.map((match) => match.name).join(', ');
-  checklist.set(
-    'policy',
-    matching.length > 0 ? 'passed' : 'failed',
-    matching.length > 0 ? names : revoked === true ? 'the digest is revoked' : `none of ${loaded} match`,
-  );
+  const none = revoked === true ? 'the digest is revoked' : `none of ${loaded} match`;
+  checklist.set('policy', matching.length > 0 ? 'passed' : 'failed', matching.length > 0 ? names : none);
 
   const authorities = matching.flatMap(askedOf);
   const [found, keys] = await Promise.all([

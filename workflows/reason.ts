@@ -1,6 +1,13 @@
 /** What a verdict says: the evidence says yes, the evidence says no, or it could not be found out. */
 export type Outcome = 'allow' | 'deny' | 'inconclusive';
 
+const OUTCOMES: readonly unknown[] = ['allow', 'deny', 'inconclusive'] satisfies Outcome[];
+
+/** Tells whether something from outside is an outcome. */
+export function isOutcome(value: unknown): value is Outcome {
+  return OUTCOMES.includes(value);
+}
+
 /**
  * Every reason that portcullis can give, and the outcome it belongs to. The list is closed: a code is an interface
  * (README of this folder documents each, and a test holds the two together).

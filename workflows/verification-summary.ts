@@ -1,5 +1,5 @@
 import { digestHex, parseDigest } from './digest.ts';
-import { isReasonCode, type Outcome, type Reason } from './reason.ts';
+import { isOutcome, isReasonCode, type Reason } from './reason.ts';
 import { isRecord } from './record.ts';
 import type { Signer, Verdict } from './verdict.ts';
 
@@ -62,10 +62,10 @@ export function fromStatement(statement: unknown): Verdict | undefined {
   };
   if (!isRecord(own) || policyRevision === undefined || resourceUri !== subject.name) return undefined;
   const { decisionId, expiresAt, offlineUntil, trustRevision } = own as { [K in keyof Verdict]?: unknown };
-  const outcome = parseOutcome(own['outcome']);
+  const { outcome } = own as { outcome?: unknown };
   const reasons = parseReasons(own['reasons']);
   const signers = parseSigners(own['signers']);
-  if (outcome === undefined || reasons === undefined || signers === undefined) return undefined;
+  if (!isOutcome(outcome) || reasons === undefined || signers === undefined) return undefined;
   if ((verificationResult === 'PASSED') !== (outcome === 'allow')) return undefined;
   if (typeof decisionId !== 'string' || !isTime(timeVerified) || !isTime(expiresAt)) return undefined;
   if (typeof trustRevision !== 'string' || !/^(?:[0-9a-f]{64})?$/.test(trustRevision)) return undefined;
@@ -89,10 +89,6 @@ function sha256In(resource: unknown): string | undefined {
   if (!isRecord(resource) || !isRecord(resource['digest'])) return undefined;
   const hex = resource['digest']['sha256'];
   return typeof hex === 'string' && /^[0-9a-f]{64}$/.test(hex) ? hex : undefined;
-}
-
-function parseOutcome(value: unknown): Outcome | undefined {
-  return value === 'allow' || value === 'deny' || value === 'inconclusive' ? value : undefined;
 }
 
 function parseReasons(value: unknown): Verdict['reasons'] | undefined {

@@ -6,7 +6,7 @@ import type { RequirementDocument } from './authority-requirement.ts';
 import { addDemands } from './demands.ts';
 import { trustPath } from './directory.ts';
 import { reject } from './field.ts';
-import type { PolicyFile } from './policy-file.ts';
+import type { FileDocument, PolicyFile } from './policy-file.ts';
 import { quote } from './policy-problem.ts';
 import type { Policy, PolicySet } from './policy-set.ts';
 import { parsePullSecret } from './pull-secret.ts';
@@ -19,26 +19,21 @@ import { revokedDigests } from './revocation.ts';
  * place that names it.
  */
 export function assemble(files: readonly PolicyFile[], referred: Files): Omit<PolicySet, 'revision'> {
-  const requirements = files.flatMap(({ documents }) =>
-    documents.flatMap((one) => (one.kind === 'requirement' ? [one.requirement] : [])),
-  );
+  const documents = files.flatMap((file) => file.documents);
+  const requirements = documents.flatMap((one) => (one.kind === 'requirement' ? [one.requirement] : []));
   const policies = files.flatMap(({ path, documents }) =>
     documents.flatMap((one) => (one.kind === 'policy' ? [{ file: path, policy: one.policy }] : [])),
   );
   const authorities = policies.flatMap(({ policy }) => policy.authorities);
   checkTargets(requirements, policies);
   return {
-    policies: policies.map(({ file, policy: { name, images, mode, authorities: documents } }): Policy => {
+    policies: policies.map(({ file, policy: { name, images, mode, authorities: signers } }): Policy => {
       const wanted = requirements.filter((one) => one.policy === name);
-      return { name, file, images, mode, authorities: documents.flatMap((one) => toAuthority(one, wanted, referred)) };
+      return { name, file, images, mode, authorities: signers.flatMap((one) => toAuthority(one, wanted, referred)) };
     }),
-    offlineUses: files.flatMap(({ documents }) =>
-      documents.flatMap((one) => (one.kind === 'offline-use' ? [one.offlineUse] : [])),
-    ),
-    revoked: revokedDigests(
-      files.flatMap(({ documents }) => documents.flatMap((one) => (one.kind === 'revocation' ? [one.revocation] : []))),
-    ),
-    trustRoots: trustRoots(files, authorities, referred),
+    offlineUses: documents.flatMap((one) => (one.kind === 'offline-use' ? [one.offlineUse] : [])),
+    revoked: revokedDigests(documents.flatMap((one) => (one.kind === 'revocation' ? [one.revocation] : []))),
+    trustRoots: trustRoots(documents, authorities, referred),
     pullSecrets: pullSecrets(authorities, referred),
   };
 }
@@ -75,12 +70,12 @@ function checkTargets(
 }
 
 function trustRoots(
-  files: readonly PolicyFile[],
+  documents: readonly FileDocument[],
   authorities: readonly AuthorityDocument[],
   referred: Files,
 ): readonly TrustRootDocument[] {
-  const documents = files.flatMap((file) => file.documents.filter((one) => one.kind === 'trust-root'));
-  const known = new Map(documents.map((one) => [one.name, one.trustRoot]));
+  const written = documents.filter((one) => one.kind === 'trust-root');
+  const known = new Map(written.map((one) => [one.name, one.trustRoot]));
   const problems = new Map<string, string>();
   for (const { name, field } of authorities.flatMap(trustRootReferencesOf)) {
     if (known.has(name) || field === undefined) continue;

@@ -6,7 +6,7 @@ import { type Cosignatures, readCosignatures } from './cosignatures.ts';
 import { type Field, readCount, readMapping, readText, readWord, reject, required } from './field.ts';
 import { REQUIREMENT_TABLES } from './field-tables.ts';
 import { type KeyDemand, readKeyDemand } from './key-demand.ts';
-import { type DocumentName, hasVersion, readMetadata } from './metadata.ts';
+import { type DocumentName, hasVersion, OWN_VERSIONS, readMetadata } from './metadata.ts';
 import { readExact, readPattern } from './pattern.ts';
 
 /** An AuthorityRequirement as it stands in its file: what one authority, or all of a policy, have to prove beyond it. */
@@ -40,13 +40,12 @@ export interface ClaimDemand extends ClaimRule {
   readonly field: Field;
 }
 
-const API_VERSIONS: readonly string[] = ['portcullis.dev/v1alpha1'];
 const LOG_MODES = ['offline', 'consistency', 'lookup'] as const satisfies readonly LogMode[];
 
 /** Reads one document as an AuthorityRequirement, as `readClusterImagePolicy` reads a policy. */
 export function readAuthorityRequirement(document: Field): RequirementDocument | undefined {
   const fields = readMapping(document, REQUIREMENT_TABLES['']);
-  if (fields === undefined || !hasVersion(document, fields, API_VERSIONS)) return undefined;
+  if (fields === undefined || !hasVersion(document, fields, OWN_VERSIONS)) return undefined;
   const name = readMetadata(document, fields);
   const spec = required(document, fields, 'spec', 'add spec.policy and what is wanted');
   const demands = spec && readSpec(spec);

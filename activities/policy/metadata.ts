@@ -1,4 +1,4 @@
-import { type Field, readMapping, readObjectName, readText, reject, required } from './field.ts';
+import { type Field, type FieldTable, readMapping, readObjectName, readText, reject, required } from './field.ts';
 import { FIELD_TABLES } from './field-tables.ts';
 import { quote } from './policy-problem.ts';
 
@@ -16,6 +16,30 @@ export function hasVersion(document: Field, fields: ReadonlyMap<string, Field>, 
   if (versions.includes(version)) return true;
   reject(field, `expected ${versions.join(' or ')}, found ${quote(version)}; write the document in that form`);
   return false;
+}
+
+/** Of the kinds of documents that are ours. */
+export const OWN_VERSIONS: readonly string[] = ['portcullis.dev/v1alpha1'];
+
+/** A document of ours that has nothing but a name and a spec. */
+export interface NamedSpec {
+  readonly name: DocumentName | undefined;
+  readonly spec: Field;
+  readonly fields: ReadonlyMap<string, Field>;
+}
+
+/** Reads such a document up to the fields of its spec; `undefined` when it has no spec to read. */
+export function readNamedSpec(
+  document: Field,
+  tables: { readonly '': FieldTable; readonly spec: FieldTable },
+  fix: string,
+): NamedSpec | undefined {
+  const inside = readMapping(document, tables['']);
+  if (inside === undefined || !hasVersion(document, inside, OWN_VERSIONS)) return undefined;
+  const name = readMetadata(document, inside);
+  const spec = required(document, inside, 'spec', fix);
+  const fields = spec && readMapping(spec, tables.spec);
+  return spec === undefined || fields === undefined ? undefined : { name, spec, fields };
 }
 
 /** Reads `metadata.name` of a document. */

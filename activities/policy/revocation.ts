@@ -1,8 +1,8 @@
 import { type Digest, parseDigest } from '../../workflows/digest.ts';
 import { MAX_REVOKED } from '../../workflows/policy-head.ts';
-import { type Field, readList, readMapping, readText, reject, required } from './field.ts';
+import { type Field, readList, readText, reject, required } from './field.ts';
 import { REVOCATION_TABLES } from './field-tables.ts';
-import { type DocumentName, hasVersion, readMetadata } from './metadata.ts';
+import { type DocumentName, readNamedSpec } from './metadata.ts';
 import { quote } from './policy-problem.ts';
 
 /** Digests that no node may let in any more, whoever signed them. */
@@ -10,17 +10,12 @@ export interface RevocationDocument extends DocumentName {
   readonly digests: readonly Digest[];
 }
 
-const API_VERSIONS: readonly string[] = ['portcullis.dev/v1alpha1'];
-
 /** Reads one document as a Revocation, as `readClusterImagePolicy` reads a policy. */
 export function readRevocation(document: Field): RevocationDocument | undefined {
-  const fields = readMapping(document, REVOCATION_TABLES['']);
-  if (fields === undefined || !hasVersion(document, fields, API_VERSIONS)) return undefined;
-  const name = readMetadata(document, fields);
-  const spec = required(document, fields, 'spec', 'add spec.digests');
-  const inside = spec && readMapping(spec, REVOCATION_TABLES.spec);
-  if (spec === undefined || inside === undefined) return undefined;
-  const list = required(spec, inside, 'digests', 'add a list of digests');
+  const read = readNamedSpec(document, REVOCATION_TABLES, 'add spec.digests');
+  if (read === undefined) return undefined;
+  const { name, spec, fields } = read;
+  const list = required(spec, fields, 'digests', 'add a list of digests');
   const digests = list && readList(list, MAX_REVOKED)?.map(readDigest);
   if (name === undefined || digests === undefined) return undefined;
   return { ...name, digests: digests.filter((digest) => digest !== undefined) };

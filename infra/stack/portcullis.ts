@@ -76,7 +76,8 @@ export async function startShim(options: ShimOptions): Promise<ServerProcess> {
   });
 }
 
-function accepts(socketPath: string): Promise<boolean> {
+/** Whether somebody listens on a Unix socket. */
+export function accepts(socketPath: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(socketPath);
     socket.once('connect', () => {

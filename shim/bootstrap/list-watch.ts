@@ -1,7 +1,7 @@
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest } from '../../workflows/digest.ts';
-import { readSmallFile } from '../atomic-file.ts';
+import { codeOf, readBounded } from '../bounded-file.ts';
 import type { LocalRule } from '../local-rule.ts';
 import type { Log } from '../log.ts';
 import { plainJson, plainText } from '../plain-text.ts';
@@ -67,8 +67,7 @@ export async function readLists(directory: string): Promise<ListContent> {
   try {
     names = await readdir(directory);
   } catch (error) {
-    const isAbsent = error instanceof Error && 'code' in error && error.code === 'ENOENT';
-    return { listed: [], problems: isAbsent ? [] : [{ from: directory, problem: String(error) }] };
+    return { listed: [], problems: codeOf(error) === 'ENOENT' ? [] : [{ from: directory, problem: String(error) }] };
   }
   const files = names.filter((name) => name.endsWith('.list') && !name.startsWith('.')).toSorted();
   if (files.length > MAX_FILES) {
@@ -84,8 +83,8 @@ export async function readLists(directory: string): Promise<ListContent> {
 async function readList(directory: string, file: string): Promise<ListContent> {
   const path = join(directory, file);
   const distrust = await distrustOf(path);
-  const text = distrust === undefined ? readSmallFile(path, MAX_BYTES) : undefined;
-  if (text !== undefined) return parseList(text, file);
+  const bytes = distrust === undefined ? await readBounded(path, MAX_BYTES).catch(() => undefined) : undefined;
+  if (bytes !== undefined) return parseList(bytes.toString('utf8'), file);
   const problem = distrust ?? `expected a readable file of at most ${MAX_BYTES} bytes`;
   return { listed: [], problems: [{ from: path, problem }] };
 }

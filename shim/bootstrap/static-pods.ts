@@ -1,7 +1,8 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
-import { readSmallFile } from '../atomic-file.ts';
+import { isRecord } from '../../workflows/record.ts';
+import { readBounded } from '../bounded-file.ts';
 
 /** Where the kubelets of kubeadm, k3s and RKE2 look for static pods. */
 export const MANIFEST_FOLDERS = [
@@ -24,14 +25,14 @@ export interface ManifestImages {
 export async function readStaticPods(folder: string): Promise<ManifestImages> {
   const names = await readdir(folder).catch(() => []);
   const files = names.filter((name) => /\.(ya?ml|json)$/.test(name) && !name.startsWith('.')).toSorted();
-  const read = files.slice(0, MAX_FILES).map((file) => {
-    const path = join(folder, file);
-    const text = readSmallFile(path, MAX_BYTES);
-    return text === undefined
-      ? { images: [], problems: [`${path}: expected a readable file of at most ${MAX_BYTES} bytes`] }
-      : imagesOfManifest(text, path);
-  });
+  const read = await Promise.all(files.slice(0, MAX_FILES).map((file) => readManifest(join(folder, file))));
   return { images: read.flatMap(({ images }) => images), problems: read.flatMap(({ problems }) => problems) };
+}
+
+async function readManifest(path: string): Promise<ManifestImages> {
+  const bytes = await readBounded(path, MAX_BYTES).catch(() => undefined);
+  if (bytes !== undefined) return imagesOfManifest(bytes.toString('utf8'), path);
+  return { images: [], problems: [`${path}: expected a readable file of at most ${MAX_BYTES} bytes`] };
 }
 
 /** The images of the containers of a pod, or of several in one file. */
@@ -57,5 +58,5 @@ export function imagesOfManifest(text: string, from: string): ManifestImages {
 }
 
 function asRecord(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {}; // any object has properties
+  return isRecord(value) ? value : {};
 }

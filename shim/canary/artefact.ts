@@ -1,6 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import type { Digest } from '../../workflows/digest.ts';
-import { parseDigest } from '../../workflows/digest.ts';
+import { type Digest, parseDigest } from '../../workflows/digest.ts';
 
 /** An image that nobody has ever seen: one file of random bytes. */
 export interface CanaryImage {

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -7,12 +6,9 @@ import type { Digest } from '../../workflows/digest.ts';
 import { replaceFile } from '../atomic-file.ts';
 import { criClient, ctrClient, type PullClient } from '../canary/clients.ts';
 import { type CanaryResult, runCanary } from '../canary/run.ts';
-import { readShimFile } from '../configuration.ts';
-import { NODE_PATHS } from '../paths.ts';
+import { DEFAULT_SHIM_FILE, readNodeSettings } from '../configuration.ts';
 import { plainJson, plainText } from '../plain-text.ts';
 import { DEFAULT_CONTAINERD_SOCKET } from './options.ts';
-
-const DEFAULT_FILE = `${NODE_PATHS.config}/shim.yaml`;
 
 const HELP = `Proves on the live node that containerd asks: pulls an image that has to be refused, and one that has to pass.
 
@@ -22,7 +18,7 @@ Usage: portcullis canary [OPTIONS]
   --ctr PROGRAM        pull by this ctr, too (default: by CRI alone)
   --bootstrap DIR      the daemon's bootstrap folder, where the good image is listed while this runs; without it only the bad
                        one is tried (default: that of --config)
-  --config FILE        the daemon's settings (default ${DEFAULT_FILE}, if it is there)
+  --config FILE        the daemon's settings (default ${DEFAULT_SHIM_FILE}, if it is there)
   --output text|json   (default text)
 
 It makes both images itself, of random bytes, and serves them on loopback for as long as it runs; they are taken off the node
@@ -47,7 +43,7 @@ export const canaryCommand = {
       console.error('portcullis canary: --output: expected text or json; see "portcullis canary --help"');
       return 2;
     }
-    const bootstrap = values.bootstrap ?? (await settingsOf(values.config)).bootstrap;
+    const bootstrap = values.bootstrap ?? (await readNodeSettings(values.config)).bootstrap;
     const clients: readonly PullClient[] = [
       criClient(values.containerd),
       ...(values.ctr === undefined ? [] : [ctrClient(values.ctr, values.containerd)]),
@@ -65,10 +61,6 @@ export const canaryCommand = {
     }
   },
 };
-
-async function settingsOf(file: string | undefined) {
-  return file !== undefined || existsSync(DEFAULT_FILE) ? await readShimFile(file ?? DEFAULT_FILE) : {};
-}
 
 /** The daemon looks at its lists every 2 s, and a busy one a little later. */
 const LISTED_AFTER_MS = 3_000;

@@ -1,20 +1,16 @@
-import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { readShimFile } from '../configuration.ts';
+import { DEFAULT_SHIM_FILE, readNodeSettings } from '../configuration.ts';
 import { type ContainerdProgram, findRunning } from '../containerd/running.ts';
 import { examine } from '../doctor/examine.ts';
 import type { Finding } from '../doctor/finding.ts';
-import { NODE_PATHS } from '../paths.ts';
 import { plainJson, plainText } from '../plain-text.ts';
 import { DEFAULT_LAUNCHER_SOCKET } from './options.ts';
-
-const DEFAULT_FILE = `${NODE_PATHS.config}/shim.yaml`;
 
 const HELP = `Finds what on this node would open the gate silently, or keep it from pulling.
 
 Usage: portcullis doctor [OPTIONS]
 
-  --config FILE             the daemon's settings (default ${DEFAULT_FILE}, if it is there)
+  --config FILE             the daemon's settings (default ${DEFAULT_SHIM_FILE}, if it is there)
   --containerd BINARY       examine this containerd instead of the one that runs
   --containerd-config FILE  the configuration that it gets (default /etc/containerd/config.toml)
   --output text|json        (default text)
@@ -62,7 +58,7 @@ async function programOf(binary?: string, config?: string): Promise<ContainerdPr
 }
 
 async function settingsOf(file: string | undefined) {
-  const settings = file !== undefined || existsSync(DEFAULT_FILE) ? await readShimFile(file ?? DEFAULT_FILE) : {};
+  const settings = await readNodeSettings(file);
   const { metrics = '127.0.0.1:9464' } = settings;
   return {
     launcherSocket: settings.socket ?? DEFAULT_LAUNCHER_SOCKET,

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
 import { SHIM_DEADLINE_MS } from '../../workflows/deadlines.ts';
-import { readShimFile, type ShimSetting } from '../configuration.ts';
+import { readShimFile, type ShimSetting, type ShimSettings } from '../configuration.ts';
 import { startDaemon } from '../daemon.ts';
 import { createLog } from '../log.ts';
 import {
@@ -61,28 +61,21 @@ const OPTIONS = {
   bootstrap: TEXT,
   containerd: TEXT,
   'canary-every': TEXT,
-};
+} satisfies Record<ShimSetting | 'config', typeof TEXT>;
 
 export const shimCommand = {
   help: HELP,
   async run(args: readonly string[]): Promise<number> {
     const { values } = parseArgs({ args: [...args], options: OPTIONS });
     const { config, ...given } = values;
-    const filed: Partial<Record<ShimSetting, string>> = config === undefined ? {} : await readShimFile(config);
+    const filed: ShimSettings = config === undefined ? {} : await readShimFile(config);
     const settings = { ...DEFAULTS, ...filed, ...given };
     const verdictKeys = settings['verdict-keys'];
     const metrics = parseListenAddress(settings.metrics);
     const everyMs = parseInterval(settings['canary-every']);
-    if (verdictKeys === undefined || metrics === undefined || everyMs === undefined) {
-      const what =
-        verdictKeys === undefined
-          ? '--verdict-keys is needed'
-          : metrics === undefined
-            ? '--metrics: expected HOST:PORT or "off"'
-            : '--canary-every: expected 10s to 24h, as in 5m, or "off"';
-      console.error(`portcullis shim: ${what}; see "portcullis shim --help"`);
-      return 2;
-    }
+    if (verdictKeys === undefined) return misused('--verdict-keys is needed');
+    if (metrics === undefined) return misused('--metrics: expected HOST:PORT or "off"');
+    if (everyMs === undefined) return misused('--canary-every: expected 10s to 24h, as in 5m, or "off"');
     const stopped = new Promise<void>((resolve) => {
       for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
     });
@@ -107,3 +100,8 @@ export const shimCommand = {
     return 0;
   },
 };
+
+function misused(what: string): number {
+  console.error(`portcullis shim: ${what}; see "portcullis shim --help"`);
+  return 2;
+}

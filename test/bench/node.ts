@@ -9,7 +9,7 @@ import { freePort } from '../../infra/stack/ports.ts';
 import { openVerdictCache } from '../../shim/verdict-cache/open.ts';
 import type { Verdict } from '../../workflows/verdict.ts';
 import { aPolicyHead } from '../support/backend.ts';
-import { encodeQuestion } from '../support/launcher-request.ts';
+import { encodeQuestion, verifierInput } from '../support/launcher-request.ts';
 import { anAllow, createTestVerdictKey } from '../support/verdicts.ts';
 import { summarize } from './latency.ts';
 import { residentOf } from './resident-memory.ts';
@@ -77,9 +77,7 @@ try {
   );
 
   function exec({ name, digest }: Verdict) {
-    const args = ['-name', name, '-digest', digest, '-stdin-media-type', 'application/vnd.oci.descriptor.v1+json'];
-    const stdin = JSON.stringify({ mediaType: 'application/vnd.oci.image.manifest.v1+json', digest, size: 500 });
-    return { file: launcher, args, env: environment, stdin: `${stdin}\n` };
+    return { file: launcher, env: environment, ...verifierInput(name, digest) };
   }
 } finally {
   await shim.stop();

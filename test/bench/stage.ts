@@ -6,6 +6,7 @@ import { type House, RELEASE_KEY, startHouse } from '../../infra/stack/house.ts'
 import { obtain } from '../../infra/tools/obtain.ts';
 import type { Digest } from '../../workflows/digest.ts';
 import { pushImage } from '../support/image.ts';
+import { verifierInput } from '../support/launcher-request.ts';
 import type { Program } from './timed-exec.ts';
 
 /** An image as containerd hands it to a verifier: a name and what it was resolved to. */
@@ -77,13 +78,8 @@ export async function setUp(dir: string, programs: Programs): Promise<Stage> {
 
 /** The launcher as containerd executes it for an image, asking the shim of a house. */
 export function launcherFor(programs: Programs, house: House, { name, digest }: Subject): Program {
-  const mediaType = 'application/vnd.oci.image.manifest.v1+json';
-  return {
-    file: programs.launcher,
-    args: [...['-name', name, '-digest', digest], ...['-stdin-media-type', 'application/vnd.oci.descriptor.v1+json']],
-    env: { PORTCULLIS_SOCKET: house.launcherSocket },
-    stdin: JSON.stringify({ mediaType, digest, size: 500 }),
-  };
+  const env = { PORTCULLIS_SOCKET: house.launcherSocket };
+  return { file: programs.launcher, env, ...verifierInput(name, digest) };
 }
 
 /** Linked like the launcher, so that the difference is the launcher's own work. */

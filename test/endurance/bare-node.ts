@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { accepts } from '../../infra/stack/portcullis.ts';
 import { createTestVerdictKey, digestOf } from '../support/verdicts.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../infra/portcullis', import.meta.url));
@@ -55,17 +55,6 @@ export async function startNode(openFiles: number): Promise<BareNode> {
       await rm(dir, { recursive: true, force: true });
     },
   };
-}
-
-/** Whether somebody listens there. */
-export function accepts(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(path, () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
-  });
 }
 
 /** What a process takes now. */

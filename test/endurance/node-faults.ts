@@ -4,10 +4,11 @@ import { readFile, rm } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { accepts } from '../../infra/stack/portcullis.ts';
 import { type LauncherRun, runLauncher } from '../support/launcher.ts';
-import { encodeRequest } from '../support/launcher-request.ts';
+import { encodeRequest, verifierInput } from '../support/launcher-request.ts';
 import { digestOf } from '../support/verdicts.ts';
-import { accepts, type BareNode, LISTED, NAME, startNode, type Usage, usage } from './bare-node.ts';
+import { type BareNode, LISTED, NAME, startNode, type Usage, usage } from './bare-node.ts';
 
 const UNKNOWN = digestOf('cd');
 
@@ -92,11 +93,9 @@ const DEADLINE_MS = 3_000;
 
 /** The real launcher, as containerd runs it. */
 function pull(node: BareNode, name: string, digest: string): Promise<LauncherRun> {
-  const descriptor = { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest, size: 500 };
+  const { args, stdin } = verifierInput(name, digest);
   return runLauncher({
-    socket: node.sockets[0],
-    arguments: ['-name', name, '-digest', digest, '-stdin-media-type', 'application/vnd.oci.descriptor.v1+json'],
-    stdin: Buffer.from(`${JSON.stringify(descriptor)}\n`),
+    ...{ socket: node.sockets[0], arguments: args, stdin: Buffer.from(stdin) },
     environment: { PORTCULLIS_DEADLINE_MS: String(DEADLINE_MS) },
   });
 }

@@ -25,22 +25,22 @@ const aMinuteAgo = new Date(Date.now() - 60_000).toISOString();
 interface Scene {
   /** What the backend answers; it can't be reached by default. */
   readonly backend?: Partial<Backend>;
-  /** Verdicts on the disk. */
-  readonly kept?: readonly Envelope[];
+  /** The verdict on the disk. */
+  readonly kept?: Envelope;
   /** The policy statement from before the start. */
   readonly remembered?: unknown;
   readonly gate?: Partial<Gate>;
 }
 
 /** Decides about `request` in a scene, and tells how often the backend was asked for a verification. */
-async function decideIn({ backend = {}, kept = [], remembered, gate = {} }: Scene, times = 1) {
+async function decideIn({ backend = {}, kept, remembered, gate = {} }: Scene, times = 1) {
   let asked = 0;
   const statement = parseEnvelope(remembered);
   const policy = watchPolicy(
     createTestBackend(backend),
     () => key.accepted(),
     () => {},
-    { remembered: statement === undefined ? [] : [statement] },
+    { remembered: statement },
   );
   const verify = backend.verify ?? unreachable;
   const whole: Gate = {
@@ -56,7 +56,7 @@ async function decideIn({ backend = {}, kept = [], remembered, gate = {} }: Scen
     node: 'test',
     rules: [],
     kept: keptVerdicts(
-      kept.map((envelope) => () => envelope),
+      () => kept,
       policy,
       () => key.accepted(),
       () => {},
@@ -91,7 +91,7 @@ describe('a decision', () => {
   });
 
   it('is made by a kept verdict that is good, without asking for a verification', async () => {
-    const { decision, ok, asked } = await decideIn({ backend: { policyHead }, kept: [envelopeOf({})] });
+    const { decision, ok, asked } = await decideIn({ backend: { policyHead }, kept: envelopeOf({}) });
     assert.deepEqual([decision.by === 'verdict' && decision.from, ok, asked], ['kept', true, 0]);
   });
 
@@ -110,7 +110,7 @@ describe('a decision', () => {
 
   it('is by a kept verdict also when there is no turn: warm answers wait for nobody', async () => {
     const admission = openAdmission({ running: 0, waiting: 0 });
-    const { ok } = await decideIn({ backend: { policyHead }, kept: [envelopeOf({})], gate: { admission } });
+    const { ok } = await decideIn({ backend: { policyHead }, kept: envelopeOf({}), gate: { admission } });
     assert.equal(ok, true);
   });
 
@@ -131,7 +131,7 @@ describe('a decision', () => {
   for (const [what, envelope] of notBelieved) {
     it(`is asked for when the kept verdict is one ${what}`, async () => {
       const verify = async () => key.verdict(genuine);
-      const { decision, asked } = await decideIn({ backend: { policyHead, verify }, kept: [envelope] });
+      const { decision, asked } = await decideIn({ backend: { policyHead, verify }, kept: envelope });
       assert.deepEqual([decision.by === 'verdict' && decision.from, asked], ['backend', 1]);
     });
   }
@@ -141,42 +141,42 @@ describe('a decision without a backend', () => {
   const offline = envelopeOf({ expiresAt: aMinuteAgo, offlineUntil: inAnHour });
 
   it('is made by a kept verdict that the policy permits for that, under the last policy that was stated', async () => {
-    const { decision, ok } = await decideIn({ kept: [offline], remembered: ended });
+    const { decision, ok } = await decideIn({ kept: offline, remembered: ended });
     assert.deepEqual([decision.by === 'verdict' && decision.from, ok], ['offline', true]);
   });
 
   it('is made so, too, while the statement is still good and only the verdict has ended', async () => {
-    const { decision } = await decideIn({ backend: { policyHead }, kept: [offline] });
+    const { decision } = await decideIn({ backend: { policyHead }, kept: offline });
     assert.equal(decision.by === 'verdict' && decision.from, 'offline');
   });
 
   it('is made so when there is Temporal and no worker', async () => {
     const nobody = () => Promise.reject(new BackendProblem('WORKER_UNAVAILABLE', 'no worker'));
-    const { ok } = await decideIn({ backend: { policyHead: nobody }, kept: [offline], remembered: ended });
+    const { ok } = await decideIn({ backend: { policyHead: nobody }, kept: offline, remembered: ended });
     assert.equal(ok, true);
   });
 
   const refused: readonly (readonly [string, Scene, string])[] = [
-    ['no policy was ever stated', { kept: [offline] }, 'TEMPORAL_UNREACHABLE'],
+    ['no policy was ever stated', { kept: offline }, 'TEMPORAL_UNREACHABLE'],
     [
       'the policy does not permit it',
-      { kept: [envelopeOf({ expiresAt: aMinuteAgo })], remembered: ended },
+      { kept: envelopeOf({ expiresAt: aMinuteAgo }), remembered: ended },
       'TEMPORAL_UNREACHABLE',
     ],
     [
       'what it permits is over',
-      { kept: [envelopeOf({ expiresAt: aMinuteAgo, offlineUntil: aMinuteAgo })], remembered: ended },
+      { kept: envelopeOf({ expiresAt: aMinuteAgo, offlineUntil: aMinuteAgo }), remembered: ended },
       'TEMPORAL_UNREACHABLE',
     ],
     [
       'the last policy was another one',
-      { kept: [offline], remembered: aPolicyHead(key, 'e'.repeat(64), { stated: -300_000, expires: -240_000 }) },
+      { kept: offline, remembered: aPolicyHead(key, 'e'.repeat(64), { stated: -300_000, expires: -240_000 }) },
       'TEMPORAL_UNREACHABLE',
     ],
     [
       'the statement is by a stranger',
       {
-        kept: [offline],
+        kept: offline,
         remembered: aPolicyHead(stranger, genuine.policyRevision, { stated: -3_000, expires: -2_000 }),
       },
       'TEMPORAL_UNREACHABLE',
@@ -195,7 +195,7 @@ describe('a decision without a backend', () => {
               }),
             ),
         },
-        kept: [offline],
+        kept: offline,
       },
       'REGISTRY_ERROR',
     ],
@@ -223,7 +223,7 @@ describe('a revoked digest', () => {
   it('is refused in spite of a kept verdict, the bootstrap list and a fresh allow', async () => {
     const scene = {
       backend: { policyHead: head({}), verify: async () => key.verdict(genuine) },
-      kept: [envelopeOf({})],
+      kept: envelopeOf({}),
       gate: { rules: [() => ({ code: 'DIGEST_LISTED', sentence: 'listed' }) as const] },
     };
     const { code, ok, asked } = await decideIn(scene);
@@ -246,7 +246,7 @@ describe('a revoked digest', () => {
 
   it('stays refused without a backend, by the last statement', async () => {
     const past = { statedAt: new Date(Date.now() - 300_000).toISOString(), expiresAt: aMinuteAgo };
-    const scene = { kept: [envelopeOf({ offlineUntil: inAnHour })], remembered: await head(past)() };
+    const scene = { kept: envelopeOf({ offlineUntil: inAnHour }), remembered: await head(past)() };
     assert.equal((await decideIn(scene)).code, 'REVOKED');
   });
 });
@@ -256,7 +256,7 @@ describe('a clock that was moved back', () => {
     const guard = openClockGuard(undefined);
     guard.witness(Date.now());
     const clock = () => guard.check(Date.now() - 3_600_000);
-    const { code, ok } = await decideIn({ backend: { policyHead }, kept: [envelopeOf({})], gate: { clock } });
+    const { code, ok } = await decideIn({ backend: { policyHead }, kept: envelopeOf({}), gate: { clock } });
     assert.deepEqual([code, ok], ['CLOCK_MOVED', false]);
   });
 });

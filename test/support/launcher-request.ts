@@ -7,13 +7,21 @@ export function encodeRequest(words: readonly Uint8Array[], stdin: Uint8Array): 
 /** What every request begins with. */
 export const MAGIC = Buffer.from('portcullis-launcher/1\n');
 
+/** What containerd gives a verifier for an image: the arguments, and the descriptor on standard input. */
+export function verifierInput(name: string, digest: string) {
+  const descriptor = { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest, size: 500 };
+  return {
+    args: ['-name', name, '-digest', digest, '-stdin-media-type', 'application/vnd.oci.descriptor.v1+json'],
+    stdin: `${JSON.stringify(descriptor)}\n`,
+  };
+}
+
 /** A well-formed question about an image. */
 export function encodeQuestion(name: string, digest: string): Buffer {
-  const words = ['-name', name, '-digest', digest, '-stdin-media-type', 'application/vnd.oci.descriptor.v1+json'];
-  const descriptor = { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest, size: 500 };
+  const { args, stdin } = verifierInput(name, digest);
   return encodeRequest(
-    words.map((word) => Buffer.from(word)),
-    Buffer.from(`${JSON.stringify(descriptor)}\n`),
+    args.map((word) => Buffer.from(word)),
+    Buffer.from(stdin),
   );
 }
 

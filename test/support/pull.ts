@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { build } from '../../infra/build.ts';
 import { type House, type HouseOptions, startHouse } from '../../infra/stack/house.ts';
 import { type LauncherRun, runLauncher } from './launcher.ts';
+import { verifierInput } from './launcher-request.ts';
 
 /** The launcher's deadline, in ms, and what the issue of a refusal may take beyond it. */
 const DEADLINE_MS = 9_200;
@@ -33,12 +34,8 @@ export async function startTestHouse(options: Omit<HouseOptions, 'dir'> = {}): P
 
 /** Asks the shim at a socket by the real launcher. */
 export function pullThrough(socket: string, name: string, digest: string): Promise<LauncherRun> {
-  const descriptor = { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest, size: 500 };
-  return runLauncher({
-    socket,
-    arguments: ['-name', name, '-digest', digest, '-stdin-media-type', 'application/vnd.oci.descriptor.v1+json'],
-    stdin: Buffer.from(`${JSON.stringify(descriptor)}\n`),
-  });
+  const { args, stdin } = verifierInput(name, digest);
+  return runLauncher({ socket, arguments: args, stdin: Buffer.from(stdin) });
 }
 
 /** Refused, on time, with one line that begins with this code. */

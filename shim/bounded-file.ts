@@ -1,0 +1,19 @@
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
+
+/**
+ * Reads a file that somebody else wrote, when it is one and has at most so many bytes. Throws the error of the system, or a
+ * sentence that says what was expected.
+ */
+export async function readBounded(path: string, mostBytes: number): Promise<Buffer> {
+  await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  if (!(await file.stat()).isFile()) throw new Error(`expected a file at ${path}, found something else`);
+  const { bytesRead, buffer } = await file.read(Buffer.alloc(mostBytes + 1));
+  if (bytesRead > mostBytes) throw new Error(`expected at most ${mostBytes} bytes in ${path}, found more`);
+  return buffer.subarray(0, bytesRead);
+}
+
+/** The code of a system error, such as ENOENT. */
+export function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
+}
