@@ -79,6 +79,32 @@ describe('the list of unauthenticated places', () => {
   }
 });
 
+describe('the index of a log entry', () => {
+  // Two entries in one bundle: the first has a promise, the second has none.
+  const base = BASES.twoLogs;
+  const original = contentOf(base);
+  const withoutIndex = (entry: number): SignatureContent => {
+    assert.ok(original.format === 'bundle');
+    // Each entry has one, and so has its proof, which comes behind it.
+    let seen = 0;
+    const rename = (name: string) => (seen++ === 2 * entry ? '"notRead":' : name);
+    const bundle = Buffer.from(original.bundle).toString().replaceAll('"logIndex":', rename);
+    return { ...original, bundle: Buffer.from(bundle) };
+  };
+  const { requirement, expected } = asked(base);
+  const isValid = (changed: SignatureContent) => judge(changed, requirement, expected, { now: judgedAt(base) }).valid;
+
+  it('is authenticated by the promise of that entry', () => {
+    assert.equal(isValid(withoutIndex(0)), false);
+    assert.notDeepEqual(unexplained(original, withoutIndex(0)), []);
+  });
+
+  it("is nobody's word where that entry has none, whatever another entry has", () => {
+    assert.equal(isValid(withoutIndex(1)), true);
+    assert.deepEqual(unexplained(original, withoutIndex(1)), []);
+  });
+});
+
 function withExample(content: SignatureContent, { annotation, from, to }: Example): SignatureContent {
   const replace = (bytes: Uint8Array | string) => Buffer.from(Buffer.from(bytes).toString().replace(from, to));
   if (content.format === 'bundle') return { ...content, bundle: replace(content.bundle) };

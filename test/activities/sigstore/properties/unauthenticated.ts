@@ -51,9 +51,9 @@ export const UNAUTHENTICATED: readonly Place[] = [
     example: { base: BASES.chainBundle, from: 'version=0.2', to: 'version=0.1' },
   },
   {
-    path: /tlogEntries\.0\.logIndex$/,
-    only: (_, evidence) => !hasPromise(evidence),
-    why: 'the index in all shards; only a promise is about it, and the proof has an index of its own',
+    path: /tlogEntries\.\d+\.logIndex$/,
+    only: ({ path }, evidence) => !hasPromise(parentOf(path, evidence)),
+    why: 'the index in all shards; only a promise of its entry is about it, and the proof has an index of its own',
     example: { base: BASES.tiled, from: '"logIndex":"', to: '"logIndex":"1' },
   },
   {
@@ -153,8 +153,14 @@ function differences(before: unknown, after: unknown, path = ''): readonly Diffe
   );
 }
 
-function hasPromise(evidence: unknown): boolean {
-  return JSON.stringify(evidence).includes('"inclusionPromise"');
+function hasPromise(entry: unknown): boolean {
+  return isRecord(entry) && entry['inclusionPromise'] !== undefined;
+}
+
+/** What the last name of a path stands in. */
+function parentOf(path: string, evidence: unknown): unknown {
+  const inside = (value: unknown, name: string) => new Map(Object.entries(value ?? {})).get(name);
+  return path.split('.').slice(0, -1).reduce(inside, evidence);
 }
 
 /** The signed text of a checkpoint, and the first signature of it, which is the log's. */
