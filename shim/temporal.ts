@@ -96,7 +96,7 @@ function connectClient(): BoundedClient {
     retryableDecider: (attempt, status) => !closing && retryableDecider(attempt, status),
     delayFunction(attempt) {
       const delay = Math.min(RETRY_FIRST_MS * 2 ** attempt, RETRY_MAX_MS);
-      retriedUntil = Date.now() + delay;
+      retriedUntil = Math.max(retriedUntil, Date.now() + delay);
       return delay;
     },
   });
@@ -128,9 +128,9 @@ function connectClient(): BoundedClient {
     async close() {
       closing = true;
       // A retry that sleeps wakes up to make a call, and throws where nobody listens when the channel is shut by then.
-      const asleep = retriedUntil - Date.now();
-      if (asleep > -RETRY_MAX_MS)
-        await new Promise((resolve) => setTimeout(resolve, Math.max(0, asleep) + RETRY_FIRST_MS));
+      // However late timers are, the one that is due last comes last.
+      const asleep = Math.max(0, retriedUntil - Date.now());
+      if (retriedUntil > 0) await new Promise((resolve) => setTimeout(resolve, asleep + RETRY_FIRST_MS));
       await connection.close();
     },
   };

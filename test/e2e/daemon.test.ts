@@ -164,7 +164,7 @@ describe('a daemon that is stopped', () => {
     assert.equal(answered.code, status.UNAVAILABLE);
     assert.equal(answered.verdict?.reasons[0]?.code, 'TEMPORAL_UNREACHABLE');
     await shim.exited;
-    assert.equal(shim.process.exitCode, 0);
+    assert.equal(shim.process.exitCode, 0, shim.stderr);
     for (const path of Object.values(sockets)) await assert.rejects(stat(path), /ENOENT/);
     assert.equal(shim.lines('decision').length, 3);
     assert.equal(shim.stdout, '');
