@@ -2,10 +2,11 @@ import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode } from '@temporalio/worker';
 import { buildLauncher } from '../shim/launcher/build.ts';
+import { makeRelease } from './release.ts';
 
 const dist = fileURLToPath(new URL('../dist/', import.meta.url));
 
-/** Makes what is not run from source: the workflow bundle that workers load, and the launcher that containerd execs. */
+/** Makes what workers and tests don't run from source: the workflow bundle, and the launcher that containerd execs. */
 export async function build(): Promise<{ readonly workflowBundle: string; readonly launcher: string }> {
   await mkdir(dist, { recursive: true });
   const files = { workflowBundle: `${dist}workflows.js`, launcher: `${dist}portcullis-verifier` };
@@ -22,4 +23,8 @@ async function buildWorkflows(file: string): Promise<void> {
   await rename(`${file}.new`, file);
 }
 
-if (import.meta.main) console.log(Object.values(await build()).join('\n'));
+if (import.meta.main) {
+  const node = `${dist}node`;
+  console.log(Object.values(await build()).join('\n'));
+  console.log(`${node} (${await makeRelease(node)})`);
+}

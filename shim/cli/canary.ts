@@ -1,10 +1,6 @@
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import type { Digest } from '../../workflows/digest.ts';
-import { replaceFile } from '../atomic-file.ts';
 import { criClient, ctrClient, type PullClient } from '../canary/clients.ts';
+import { permitByList } from '../canary/permit.ts';
 import { type CanaryResult, runCanary } from '../canary/run.ts';
 import { DEFAULT_SHIM_FILE, readNodeSettings } from '../configuration.ts';
 import { plainJson, plainText } from '../plain-text.ts';
@@ -49,10 +45,7 @@ export const canaryCommand = {
       ...(values.ctr === undefined ? [] : [ctrClient(values.ctr, values.containerd)]),
     ];
     try {
-      const results = await runCanary(
-        clients,
-        bootstrap === undefined ? undefined : (digest) => list(bootstrap, digest),
-      );
+      const results = await runCanary(clients, bootstrap === undefined ? undefined : permitByList(bootstrap));
       if (values.output === 'json') console.log(plainJson(results, 2));
       else for (const result of results) console.log(lineOf(result));
       return exitCodeOf(results);
@@ -62,18 +55,8 @@ export const canaryCommand = {
   },
 };
 
-/** The daemon looks at its lists every 2 s, and a busy one a little later. */
-const LISTED_AFTER_MS = 3_000;
-
-/** Lists the good image by its digest, which no other image has, and takes the list away again. */
-async function list(bootstrap: string, digest: Digest): Promise<() => Promise<void>> {
-  const path = join(bootstrap, `portcullis-canary-${process.pid}.list`);
-  replaceFile(path, `${digest}  portcullis-canary  # for as long as "portcullis canary" runs; may be removed\n`);
-  await delay(LISTED_AFTER_MS);
-  return () => rm(path, { force: true });
-}
-
-function lineOf({ client, outcome, sentence }: CanaryResult): string {
+/** One line for a person. */
+export function lineOf({ client, outcome, sentence }: CanaryResult): string {
   return `${outcome === 'green' ? 'green' : 'RED  '} ${client}: ${outcome === 'green' ? '' : `${outcome}: `}${plainText(sentence)}`;
 }
 

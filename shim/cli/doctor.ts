@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { DEFAULT_SHIM_FILE, readNodeSettings } from '../configuration.ts';
 import { type ContainerdProgram, findRunning } from '../containerd/running.ts';
+import type { DaemonSettings } from '../doctor/daemon-findings.ts';
 import { examine } from '../doctor/examine.ts';
 import type { Finding } from '../doctor/finding.ts';
 import { plainJson, plainText } from '../plain-text.ts';
@@ -39,25 +40,30 @@ export const doctorCommand = {
       console.error('portcullis doctor: --output: expected text or json; see "portcullis doctor --help"');
       return 2;
     }
-    const containerd = await programOf(values.containerd, values['containerd-config']);
+    const containerd = await findContainerd(values.containerd, values['containerd-config']);
     if (containerd === undefined) {
       console.error('portcullis doctor: no containerd runs here; name one with --containerd and --containerd-config');
       return 3;
     }
-    const findings = await examine(containerd, await settingsOf(values.config));
+    const findings = await examine(containerd, await daemonSettings(values.config));
     if (values.output === 'json') console.log(plainJson({ containerd, findings }, 2));
-    else print(containerd, findings);
+    else {
+      console.log(`${plainText(containerd.binary)} with ${plainText(containerd.config)}`);
+      printFindings(findings);
+    }
     return findings.some(({ severity }) => severity !== 'weak') ? 1 : 0;
   },
 };
 
-async function programOf(binary?: string, config?: string): Promise<ContainerdProgram | undefined> {
+/** The containerd that is named, or the one that runs here. */
+export async function findContainerd(binary?: string, config?: string): Promise<ContainerdProgram | undefined> {
   const running = binary === undefined ? await findRunning() : undefined;
   if (binary === undefined) return running && { ...running, config: config ?? running.config };
   return { binary, config: config ?? '/etc/containerd/config.toml', startedAt: undefined };
 }
 
-async function settingsOf(file: string | undefined) {
+/** What the daemon of this node was told. */
+export async function daemonSettings(file: string | undefined): Promise<DaemonSettings> {
   const settings = await readNodeSettings(file);
   const { metrics = '127.0.0.1:9464' } = settings;
   return {
@@ -68,8 +74,7 @@ async function settingsOf(file: string | undefined) {
   };
 }
 
-function print({ binary, config }: ContainerdProgram, findings: readonly Finding[]): void {
-  console.log(`${plainText(binary)} with ${plainText(config)}`);
+export function printFindings(findings: readonly Finding[]): void {
   for (const { id, severity, found, why, fix } of findings) {
     console.log(
       `\n${MARK[severity]} ${id}: ${plainText(found)}\n      ${plainText(why)}\n      cure: ${plainText(fix)}`,

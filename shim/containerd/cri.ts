@@ -1,8 +1,8 @@
-import { fileURLToPath } from 'node:url';
 import { Client, credentials, type ServiceError } from '@grpc/grpc-js';
 import { loadSync, type ServiceDefinition } from '@grpc/proto-loader';
+import { PROTO_FOLDER } from '../proto/folder.ts';
 
-const definitions = loadSync(fileURLToPath(new URL('../proto/cri.proto', import.meta.url)), {
+const definitions = loadSync(`${PROTO_FOLDER}cri.proto`, {
   defaults: true,
   longs: Number,
 });

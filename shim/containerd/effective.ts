@@ -6,6 +6,10 @@ import type { Dump } from './running.ts';
  * `containerd config dump` prints (containerd 2.1 to 2.4, which all print plugin tables by the ids of schema 3 and 4).
  */
 export interface EffectiveConfiguration {
+  /** Files and patterns that are merged over the main file, the last one counts most. */
+  readonly imports: readonly string[];
+  /** The Unix socket, unless the command line names another one. */
+  readonly address: string | undefined;
   readonly disabledPlugins: readonly string[];
   readonly requiredPlugins: readonly string[];
   /** Ids of all plugin tables, known to containerd or not. */
@@ -29,6 +33,8 @@ export interface VerifierSettings {
 export const VERIFIER = 'io.containerd.image-verifier.v1.bindir';
 export const TRANSFER = 'io.containerd.transfer.v1.local';
 export const IMAGES = 'io.containerd.cri.v1.images';
+/** Where schema 4 has the listener; schema 3 has it in [grpc]. */
+const GRPC = 'io.containerd.server.v1.grpc';
 
 /** What containerd prints is some 10 KiB. */
 const MAX_BYTES = 2 * 1024 * 1024;
@@ -40,7 +46,10 @@ export function readEffective({ toml, warnings }: Dump): EffectiveConfiguration 
   }
   const top = table(parse(toml));
   const plugins = table(top.get('plugins'));
+  const listener = table(plugins.get(GRPC)).get('address') ?? table(top.get('grpc')).get('address');
   return {
+    imports: texts(top.get('imports')),
+    address: typeof listener === 'string' && listener !== '' ? listener : undefined,
     disabledPlugins: texts(top.get('disabled_plugins')),
     requiredPlugins: texts(top.get('required_plugins')),
     pluginIds: [...plugins.keys()],

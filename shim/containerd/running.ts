@@ -8,6 +8,10 @@ export interface ContainerdProgram {
   readonly config: string;
   /** When it started, Unix ms; `undefined` for one that doesn't run. */
   readonly startedAt: number | undefined;
+  /** The socket of `--address`, which counts more than that of the configuration. */
+  readonly address?: string;
+  /** The systemd service that it runs in, such as `containerd.service` or `k3s.service`. */
+  readonly service?: string;
 }
 
 const DEFAULT_CONFIG = '/etc/containerd/config.toml';
@@ -30,17 +34,27 @@ async function readProcess(proc: string): Promise<ContainerdProgram | undefined>
   const args = (await readFile(`${proc}/cmdline`, 'utf8')).split('\0');
   // the binary that runs, also when its file was replaced by an upgrade
   const binary = (await readlink(`${proc}/exe`)).endsWith(' (deleted)') ? `${proc}/exe` : await readlink(`${proc}/exe`);
-  return { binary, config: configOf(args), startedAt: (await stat(proc)).ctimeMs };
+  const address = flagOf(args, 'address|a');
+  const [service] = /[^/\n]+\.service(?=$|\/|\n)/m.exec(await readFile(`${proc}/cgroup`, 'utf8')) ?? [];
+  return {
+    ...{ binary, config: configOf(args), startedAt: (await stat(proc)).ctimeMs },
+    ...(address !== undefined && { address }),
+    ...(service !== undefined && { service }),
+  };
 }
 
 /** `--config FILE`, `-c FILE` and `--config=FILE`, as containerd's flags are. */
 export function configOf(args: readonly string[]): string {
+  return flagOf(args, 'config|c') ?? DEFAULT_CONFIG;
+}
+
+function flagOf(args: readonly string[], flag: string): string | undefined {
   for (const [index, arg] of args.entries()) {
-    const [, joined] = /^--?(?:config|c)=(.+)$/s.exec(arg) ?? [];
+    const [, joined] = new RegExp(`^--?(?:${flag})=(.+)$`, 's').exec(arg) ?? [];
     if (joined !== undefined) return joined;
-    if (/^--?(?:config|c)$/.test(arg)) return args[index + 1] ?? DEFAULT_CONFIG;
+    if (new RegExp(`^--?(?:${flag})$`).test(arg)) return args[index + 1];
   }
-  return DEFAULT_CONFIG;
+  return undefined;
 }
 
 /** What the binary makes of a configuration file, in TOML, and what it warns of. */

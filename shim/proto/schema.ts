@@ -1,6 +1,6 @@
-import { fileURLToPath } from 'node:url';
 import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
 import { loadSync, type MessageTypeDefinition, type PackageDefinition } from '@grpc/proto-loader';
+import { PROTO_FOLDER } from './folder.ts';
 
 /** The wire types of `portcullis.v1`, as proto-loader reads and writes them with the options below. */
 export interface WireDescriptor {
@@ -48,7 +48,7 @@ export interface WireStatus {
 
 /** All of `portcullis.v1`, for the server and for reflection. */
 export const schema: PackageDefinition = loadSync(['portcullis/v1/verifier.proto', 'google/rpc/status.proto'], {
-  includeDirs: [fileURLToPath(new URL('.', import.meta.url))],
+  includeDirs: [PROTO_FOLDER],
   enums: String,
   longs: Number,
   defaults: true,

@@ -1,0 +1,192 @@
+import { parseArgs } from 'node:util';
+import { propose, renderProposal } from '../bootstrap/proposal.ts';
+import { MANIFEST_FOLDERS, readStaticPods } from '../bootstrap/static-pods.ts';
+import { readBounded } from '../bounded-file.ts';
+import { criClient } from '../canary/clients.ts';
+import { permitByList } from '../canary/permit.ts';
+import { runCanary } from '../canary/run.ts';
+import { connectCri } from '../containerd/cri.ts';
+import { readEffective } from '../containerd/effective.ts';
+import { type ContainerdProgram, dumpConfiguration } from '../containerd/running.ts';
+import { examine } from '../doctor/examine.ts';
+import { diffOf } from '../install/file-change.ts';
+import { LAYOUT } from '../install/layout.ts';
+import { perform } from '../install/perform.ts';
+import { type Plan, planInstallation, socketOf } from '../install/plan.ts';
+import { currentRelease, ownRelease } from '../install/release.ts';
+import { systemd } from '../install/service.ts';
+import { plainJson, plainText } from '../plain-text.ts';
+import { lineOf } from './canary.ts';
+import { daemonSettings, findContainerd, printFindings } from './doctor.ts';
+
+const HELP = `Puts portcullis on this node and shuts the gate: from then on containerd asks for every pull.
+
+Usage: portcullis install --verdict-keys PATH --temporal HOST:PORT --bootstrap learn [OPTIONS]
+       portcullis install [OPTIONS]          upgrades, or goes back: what is not given stays as it is
+
+  --verdict-keys PATH       public key of the workers' verdicts, or a folder of them; copied to ${LAYOUT.verdictKeys}
+  --temporal HOST:PORT      where Temporal is
+  --env FILE                what the Temporal CLI needs besides, as NAME=VALUE lines (TEMPORAL_NAMESPACE, TEMPORAL_TLS_*, ...)
+  --bootstrap WHAT          digests that need no backend: "learn" proposes them from this node, FILE is a list, "none" does without
+  --image NAME              with learn: another image that has to start without a backend; may be given more than once
+  --containerd BINARY       guard this containerd instead of the one that runs
+  --containerd-config FILE  the configuration that it gets (default /etc/containerd/config.toml)
+  --without-backend         shut the gate although no worker has been heard of: nothing but listed images is pulled until then
+  --without-restart         leave containerd running: it reads its configuration at its next start
+  --dry-run                 say what would be done, and do nothing
+  --output text|json        (default text)
+
+It shows every change as a diff. The daemon comes first; when it answers, and has heard of the policy, the launcher is put into containerd's
+folder of verifiers, a file of ours beside containerd's configuration, and containerd is restarted (running containers go on). Then doctor
+and canary have the last word. A step that fails is taken back. Run it again at any time: it changes what is different, and nothing else.
+The former release stays on the node: run its own "install" to go back.
+
+Exit code 0: installed, nothing opens the gate, the canary is green. 1: refused, taken back, or the canary is red; the reasons say what to do.`;
+
+const TEXT = { type: 'string' } as const;
+const FLAG = { type: 'boolean', default: false } as const;
+const MANY: { readonly type: 'string'; readonly multiple: true; readonly default: string[] } = {
+  ...{ type: 'string', multiple: true, default: [] },
+};
+
+const OPTIONS = {
+  'verdict-keys': TEXT,
+  temporal: TEXT,
+  env: TEXT,
+  bootstrap: TEXT,
+  image: MANY,
+  containerd: TEXT,
+  'containerd-config': TEXT,
+  'without-backend': FLAG,
+  'without-restart': FLAG,
+  'dry-run': FLAG,
+  output: { type: 'string', default: 'text' },
+} as const;
+
+type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>['values'];
+
+export const installCommand = {
+  help: HELP,
+  async run(args: readonly string[]): Promise<number> {
+    const { values } = parseArgs({ args: [...args], options: OPTIONS });
+    if (values.output !== 'text' && values.output !== 'json') return misused('--output: expected text or json');
+    if (values.temporal !== undefined && !/^\S+:\d{1,5}$/.test(values.temporal)) {
+      return misused('--temporal: expected HOST:PORT');
+    }
+    const release = ownRelease();
+    const containerd = await findContainerd(values.containerd, values['containerd-config']);
+    if (containerd === undefined) {
+      console.error('portcullis install: no containerd runs here; name one with --containerd and --containerd-config');
+      return 3;
+    }
+    const plan = await planInstallation(release, containerd, await givenBy(values, containerd));
+    const isJson = values.output === 'json';
+    if (!isJson) printPlan(plan);
+    const services = systemd();
+    const refusals = [
+      ...plan.refusals,
+      ...(process.getuid?.() === 0 ? [] : ['only root can install: run it with sudo']),
+      ...(services === undefined
+        ? ['no systemd runs here, and nothing else is known that would keep the daemon running']
+        : []),
+    ];
+    if (values['dry-run'] || refusals.length > 0 || services === undefined) {
+      if (isJson) console.log(plainJson({ ...summaryOf(plan), done: false, refusals }, 2));
+      for (const refusal of refusals) console.error(`portcullis install: refused: ${plainText(refusal)}`);
+      return refusals.length > 0 ? 1 : 0;
+    }
+    const before = currentRelease();
+    await perform(plan, {
+      services,
+      daemon: await daemonSettings(undefined),
+      withoutBackend: values['without-backend'],
+      withoutRestart: values['without-restart'],
+      tell: (step) => console.error(`- ${plainText(step)}`),
+    });
+    return await lastWord(plan, before, isJson);
+  },
+};
+
+async function givenBy(values: Values, containerd: ContainerdProgram) {
+  return {
+    verdictKeys: values['verdict-keys'],
+    temporal: values.temporal,
+    environmentFile: values.env,
+    bootstrapList: await listBy(values, containerd),
+    withoutBootstrap: values.bootstrap === 'none',
+  };
+}
+
+const MAX_LIST_BYTES = 1024 * 1024;
+
+async function listBy({ bootstrap, image }: Values, containerd: ContainerdProgram): Promise<string | undefined> {
+  if (bootstrap === undefined || bootstrap === 'none') return undefined;
+  if (bootstrap !== 'learn') return (await readBounded(bootstrap, MAX_LIST_BYTES)).toString('utf8');
+  const pods = await Promise.all(MANIFEST_FOLDERS.map(readStaticPods));
+  const named = image.map((name) => ({ name, from: 'named on the command line' }));
+  const cri = connectCri(socketOf(containerd, readEffective(await dumpConfiguration(containerd))));
+  try {
+    const proposal = propose(await cri.listImages(), [...pods.flatMap(({ images }) => images), ...named], false);
+    const [missing] = proposal.missing;
+    if (missing !== undefined) throw new Error(`not on this node under a digest: ${missing}; pull it first`);
+    return renderProposal(proposal);
+  } finally {
+    cri.close();
+  }
+}
+
+function summaryOf({
+  release,
+  distribution,
+  containerd,
+  binDir,
+  daemon,
+  configuration,
+  isCurrent,
+  isLauncherThere,
+}: Plan) {
+  const files = [...daemon, ...configuration].map(({ path }) => path);
+  const isChanged = !isCurrent || !isLauncherThere || files.length > 0;
+  return { release: release.version, distribution: distribution.name, containerd, binDir, isChanged, files };
+}
+
+function printPlan(plan: Plan): void {
+  const { release, containerd, distribution, binDir } = plan;
+  console.log(
+    `portcullis ${release.version} for ${containerd.binary} with ${plainText(containerd.config)} (${distribution.name})`,
+  );
+  if (distribution.hint !== undefined) console.log(`note: ${distribution.hint}`);
+  for (const change of [...plan.daemon, ...plan.configuration]) process.stdout.write(`\n${diffOf(change)}`);
+  const steps = [
+    ...(plan.isCurrent ? [] : [`${LAYOUT.current} -> ${LAYOUT.releases}/${release.version}`]),
+    ...(plan.isLauncherThere ? [] : [`${binDir}/portcullis-verifier`]),
+  ];
+  for (const step of steps) console.log(step);
+  if (!summaryOf(plan).isChanged) console.log('nothing to change');
+}
+
+/** What counts in the end is not what was written but what doctor and canary see. */
+async function lastWord(plan: Plan, before: string | undefined, isJson: boolean): Promise<number> {
+  const findings = await examine((await findContainerd()) ?? plan.containerd, await daemonSettings(undefined));
+  const client = criClient(plan.socket);
+  try {
+    const canary = await runCanary([client], permitByList(LAYOUT.bootstrap));
+    const isGood =
+      findings.every(({ severity }) => severity === 'weak') && canary.every(({ outcome }) => outcome === 'green');
+    if (isJson) console.log(plainJson({ ...summaryOf(plan), done: true, findings, canary }, 2));
+    else {
+      printFindings(findings);
+      for (const result of canary) console.log(`canary: ${lineOf(result)}`);
+      const now = currentRelease();
+      if (before !== undefined && before !== now) console.log(`to go back: ${before}/portcullis install`);
+    }
+    return isGood ? 0 : 1;
+  } finally {
+    client.close();
+  }
+}
+
+function misused(what: string): number {
+  console.error(`portcullis install: ${what}; see "portcullis install --help"`);
+  return 2;
+}

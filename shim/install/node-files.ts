@@ -1,0 +1,67 @@
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { readBounded } from '../bounded-file.ts';
+import { changeOf, type FileChange } from './file-change.ts';
+import { LAYOUT } from './layout.ts';
+
+/** What a person gives an installation; what is not given stays as it is on the node. */
+export interface Given {
+  /** A public key of the workers, or a folder of `*.pub` and `*.json` files. */
+  readonly verdictKeys: string | undefined;
+  /** `HOST:PORT` of Temporal. */
+  readonly temporal: string | undefined;
+  /** A file of `NAME=VALUE` lines for the daemon, as the Temporal CLI knows them. */
+  readonly environmentFile: string | undefined;
+  /** The text of a bootstrap list. */
+  readonly bootstrapList: string | undefined;
+}
+
+/** Far more than keys, environments and lists are. */
+const MAX_BYTES = 1024 * 1024;
+
+/** The daemon's own files: settings and environment are written once, and then belong to whoever runs the node. */
+export async function nodeFiles(given: Given, release: string, containerd: string): Promise<readonly FileChange[]> {
+  const changes = [
+    ...(existsSync(LAYOUT.settings) ? [] : [changeOf(LAYOUT.settings, settings(containerd))]),
+    await environment(given),
+    ...(await verdictKeys(given.verdictKeys)),
+    ...(given.bootstrapList === undefined ? [] : [changeOf(join(LAYOUT.bootstrap, 'node.list'), given.bootstrapList)]),
+    changeOf(LAYOUT.unit, readFileSync(join(release, 'systemd/portcullis-shim.service'), 'utf8')),
+    changeOf(LAYOUT.tmpfiles, readFileSync(join(release, 'systemd/portcullis.conf'), 'utf8')),
+  ];
+  return changes.filter((change) => change !== undefined);
+}
+
+function settings(containerd: string): string {
+  return [
+    '# The settings of portcullis-shim.service; "portcullis shim --help" lists them.',
+    `verdict-keys: ${LAYOUT.verdictKeys}`,
+    `bootstrap: ${LAYOUT.bootstrap}`,
+    `state: ${LAYOUT.state}`,
+    `containerd: ${JSON.stringify(containerd)}`,
+    'canary-every: 5m',
+    '',
+  ].join('\n');
+}
+
+/** The environment as it will be: where the daemon finds Temporal. It may hold an API key. */
+async function environment({ temporal, environmentFile }: Given): Promise<FileChange | undefined> {
+  if (temporal === undefined && environmentFile === undefined) return undefined;
+  const text = environmentFile === undefined ? '' : (await readBounded(environmentFile, MAX_BYTES)).toString('utf8');
+  const lines = text.split('\n').filter((line) => line !== '' && !(temporal && /^TEMPORAL_ADDRESS=/.test(line)));
+  const all = [...lines, ...(temporal === undefined ? [] : [`TEMPORAL_ADDRESS=${temporal}`])];
+  const change = changeOf(LAYOUT.environment, `${all.join('\n')}\n`, 0o600);
+  return change && { ...change, secret: true };
+}
+
+async function verdictKeys(path: string | undefined): Promise<readonly (FileChange | undefined)[]> {
+  if (path === undefined) return [];
+  const isFolder = statSync(path).isDirectory();
+  const names = isFolder ? readdirSync(path).filter((name) => /\.(pub|json)$/.test(name)) : [basename(path)];
+  return await Promise.all(
+    names.map(async (name) => {
+      const text = (await readBounded(isFolder ? join(path, name) : path, MAX_BYTES)).toString('utf8');
+      return changeOf(join(LAYOUT.verdictKeys, /\.(pub|json)$/.test(name) ? name : `${name}.pub`), text);
+    }),
+  );
+}

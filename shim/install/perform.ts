@@ -1,0 +1,151 @@
+import { existsSync } from 'node:fs';
+import { basename } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { replaceFile } from '../atomic-file.ts';
+import { connectCri } from '../containerd/cri.ts';
+import { readEffective } from '../containerd/effective.ts';
+import { type ContainerdProgram, dumpConfiguration } from '../containerd/running.ts';
+import { configurationFindings } from '../doctor/configuration-findings.ts';
+import { type DaemonSettings, daemonFindings } from '../doctor/daemon-findings.ts';
+import { backUpOf } from './containerd-change.ts';
+import { applyAll, type FileChange } from './file-change.ts';
+import { putLauncher } from './launcher-place.ts';
+import { DROP_IN, LAYOUT, SERVICE } from './layout.ts';
+import type { Plan } from './plan.ts';
+import { currentRelease, makeCurrent, putRelease, removeCurrent, removeOthers } from './release.ts';
+import type { ServiceManager } from './service.ts';
+
+export interface Performance {
+  readonly services: ServiceManager;
+  /** What the daemon is asked by, as doctor does. */
+  readonly daemon: DaemonSettings;
+  /** Shuts the gate although no backend has answered the daemon yet. */
+  readonly withoutBackend: boolean;
+  /** Leaves containerd running as it is; it reads its configuration at its next start. */
+  readonly withoutRestart: boolean;
+  /** Tells a person what is done now. */
+  readonly tell: (step: string) => void;
+}
+
+/** For a daemon to come up and hear of the policy, and for a containerd to serve again, in ms. */
+const DAEMON_MS = 30_000;
+const CONTAINERD_MS = 60_000;
+
+/**
+ * Does what was planned, the daemon first and the gate last: before the daemon answers nothing is changed that containerd goes by. Every
+ * step that fails is taken back, and rejects with what it was.
+ */
+export async function perform(plan: Plan, by: Performance): Promise<void> {
+  const previous = currentRelease();
+  await startRelease(plan, by, previous);
+  if (!plan.isLauncherThere) {
+    by.tell(`launcher into ${plan.binDir}`);
+    putLauncher(plan.release.folder, plan.binDir);
+  }
+  if (plan.configuration.length > 0) await configureContainerd(plan, by);
+  removeOthers([currentRelease(), previous]);
+}
+
+async function startRelease(plan: Plan, by: Performance, previous: string | undefined): Promise<void> {
+  by.tell(`release ${plan.release.version} into ${LAYOUT.releases}`);
+  const place = putRelease(plan.release);
+  const takeBack = applyAll(plan.daemon);
+  makeCurrent(place);
+  try {
+    await by.services.reload();
+    await by.services.enable();
+    if (plan.isCurrent && plan.daemon.length === 0 && (await whatIsMissing(by)) === undefined) return;
+    by.tell(`restarting ${SERVICE}`);
+    await by.services.restart(SERVICE);
+    await daemonReady(by);
+  } catch (error) {
+    takeBack();
+    await goBack(previous, by.services);
+    const now =
+      previous === undefined ? 'it was taken away again, and containerd was not touched' : `${previous} runs again`;
+    throw new Error(`the daemon of release ${plan.release.version} does not answer; ${now}: ${textOf(error)}`);
+  }
+}
+
+async function goBack(previous: string | undefined, services: ServiceManager): Promise<void> {
+  if (previous === undefined) {
+    await services.stop();
+    await services.disable();
+    removeCurrent();
+  } else makeCurrent(previous);
+  await services.reload();
+  if (previous !== undefined) await services.restart(SERVICE);
+}
+
+async function daemonReady(by: Performance): Promise<void> {
+  const deadline = Date.now() + DAEMON_MS;
+  for (let missing = await whatIsMissing(by); missing !== undefined; missing = await whatIsMissing(by)) {
+    if (Date.now() > deadline) throw new Error(missing);
+    await delay(250);
+  }
+}
+
+/** Why the daemon would refuse every pull. */
+async function whatIsMissing({ daemon, withoutBackend }: Performance): Promise<string | undefined> {
+  const findings = await daemonFindings(daemon);
+  const first = findings.find(
+    ({ id, severity }) => severity === 'stuck' && !(withoutBackend && id === 'policy-unknown'),
+  );
+  const more = first?.id === 'policy-unknown' ? '; or shut the gate all the same: --without-backend' : '';
+  return first && `${first.found}: ${first.fix}${more}`;
+}
+
+async function configureContainerd({ configuration, containerd, socket }: Plan, by: Performance): Promise<void> {
+  for (const { path } of configuration) by.tell(`writing ${path}`);
+  const restart = async () => {
+    if (containerd.service === undefined || by.withoutRestart) return;
+    by.tell(`restarting ${containerd.service}`);
+    await by.services.restart(containerd.service);
+    await containerdReady(socket);
+  };
+  backUp(configuration);
+  const takeBack = applyAll(configuration);
+  try {
+    await confirm(containerd);
+    await restart();
+  } catch (error) {
+    takeBack();
+    await restart();
+    throw new Error(`containerd's configuration is as it was before: ${textOf(error)}`);
+  }
+}
+
+/** What others wrote is kept beside it, as it was before the first change. */
+function backUp(configuration: readonly FileChange[]): void {
+  for (const { path, before } of configuration) {
+    const copy = backUpOf(path);
+    if (before !== undefined && basename(path) !== DROP_IN && !existsSync(copy)) replaceFile(copy, before);
+  }
+}
+
+/** What counts is what containerd makes of it. */
+async function confirm(containerd: ContainerdProgram): Promise<void> {
+  const findings = configurationFindings(readEffective(await dumpConfiguration(containerd)));
+  const [first] = findings.filter(({ severity }) => severity !== 'weak');
+  if (first !== undefined) throw new Error(`a file that counts more says ${first.found}: ${first.fix}`);
+}
+
+async function containerdReady(socket: string): Promise<void> {
+  const deadline = Date.now() + CONTAINERD_MS;
+  for (;;) {
+    const cri = connectCri(socket);
+    try {
+      await cri.version();
+      return;
+    } catch (error) {
+      if (Date.now() > deadline) throw new Error(`containerd does not serve at ${socket}: ${textOf(error)}`);
+      await delay(250);
+    } finally {
+      cri.close();
+    }
+  }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,67 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { type EffectiveConfiguration, readEffective } from '../containerd/effective.ts';
+import { type ContainerdProgram, dumpConfiguration } from '../containerd/running.ts';
+import { containerdChanges } from './containerd-change.ts';
+import { type Distribution, distributionOf } from './distribution.ts';
+import { binDirOf } from './drop-in.ts';
+import type { FileChange } from './file-change.ts';
+import { isLauncherOf } from './launcher-place.ts';
+import { LAYOUT } from './layout.ts';
+import { type Given, nodeFiles } from './node-files.ts';
+import { hasList, refusals } from './preflight.ts';
+import { currentRelease, type Release } from './release.ts';
+
+/** All that an installation is going to do, before it does anything. */
+export interface Plan {
+  readonly release: Release;
+  readonly containerd: ContainerdProgram;
+  /** Its Unix socket. */
+  readonly socket: string;
+  readonly distribution: Distribution;
+  readonly binDir: string;
+  readonly isCurrent: boolean;
+  readonly isLauncherThere: boolean;
+  /** The daemon's files, and those of containerd. */
+  readonly daemon: readonly FileChange[];
+  readonly configuration: readonly FileChange[];
+  /** Why it must not be done; empty when it may. */
+  readonly refusals: readonly string[];
+}
+
+const DEFAULT_SOCKET = '/run/containerd/containerd.sock';
+
+/** Looks at everything and changes nothing. Rejects when containerd can't read its own configuration. */
+export async function planInstallation(
+  release: Release,
+  containerd: ContainerdProgram,
+  given: Given & { readonly withoutBootstrap: boolean },
+): Promise<Plan> {
+  const effective = readEffective(await dumpConfiguration(containerd));
+  const socket = socketOf(containerd, effective);
+  const distribution = distributionOf(containerd, {
+    osRelease: existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : '',
+    exists: existsSync,
+  });
+  const daemon = await nodeFiles(given, release.folder, socket);
+  const environment = daemon.find(({ path }) => path === LAYOUT.environment)?.after ?? read(LAYOUT.environment);
+  const binDir = binDirOf(effective);
+  return {
+    ...{ release, containerd, socket, distribution, binDir, daemon },
+    isCurrent: currentRelease()?.endsWith(`/${release.version}`) === true,
+    isLauncherThere: isLauncherOf(release.folder, binDir),
+    configuration: containerdChanges(containerd, effective),
+    refusals: await refusals(effective, {
+      ...{ verdictKeys: given.verdictKeys ?? LAYOUT.verdictKeys, environment, distribution },
+      hasBootstrapList: given.withoutBootstrap || given.bootstrapList !== undefined || hasList(LAYOUT.bootstrap),
+    }),
+  };
+}
+
+/** The socket of a containerd: its flag, its configuration, its default. */
+export function socketOf({ address }: ContainerdProgram, effective: EffectiveConfiguration): string {
+  return address ?? effective.address ?? DEFAULT_SOCKET;
+}
+
+function read(path: string): string {
+  return existsSync(path) ? readFileSync(path, 'utf8') : '';
+}
