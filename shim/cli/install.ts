@@ -2,9 +2,7 @@ import { parseArgs } from 'node:util';
 import { propose, renderProposal } from '../bootstrap/proposal.ts';
 import { MANIFEST_FOLDERS, readStaticPods } from '../bootstrap/static-pods.ts';
 import { readBounded } from '../bounded-file.ts';
-import { criClient } from '../canary/clients.ts';
-import { permitByList } from '../canary/permit.ts';
-import { runCanary } from '../canary/run.ts';
+import type { CanaryResult } from '../canary/run.ts';
 import { connectCri } from '../containerd/cri.ts';
 import { readEffective } from '../containerd/effective.ts';
 import { type ContainerdProgram, dumpConfiguration } from '../containerd/running.ts';
@@ -96,14 +94,14 @@ export const installCommand = {
       return refusals.length > 0 ? 1 : 0;
     }
     const before = currentRelease();
-    await perform(plan, {
+    const canary = await perform(plan, {
       services,
-      daemon: await daemonSettings(undefined),
+      daemon: () => daemonSettings(undefined),
       withoutBackend: values['without-backend'],
       withoutRestart: values['without-restart'],
       tell: (step) => console.error(`- ${plainText(step)}`),
     });
-    return await lastWord(plan, before, isJson);
+    return await lastWord(plan, before, canary, isJson);
   },
 };
 
@@ -166,24 +164,24 @@ function printPlan(plan: Plan): void {
 }
 
 /** What counts in the end is not what was written but what doctor and canary see. */
-async function lastWord(plan: Plan, before: string | undefined, isJson: boolean): Promise<number> {
+async function lastWord(
+  plan: Plan,
+  before: string | undefined,
+  canary: readonly CanaryResult[],
+  isJson: boolean,
+): Promise<number> {
   const findings = await examine((await findContainerd()) ?? plan.containerd, await daemonSettings(undefined));
-  const client = criClient(plan.socket);
-  try {
-    const canary = await runCanary([client], permitByList(LAYOUT.bootstrap));
-    const isGood =
-      findings.every(({ severity }) => severity === 'weak') && canary.every(({ outcome }) => outcome === 'green');
-    if (isJson) console.log(plainJson({ ...summaryOf(plan), done: true, findings, canary }, 2));
-    else {
-      printFindings(findings);
-      for (const result of canary) console.log(`canary: ${lineOf(result)}`);
-      const now = currentRelease();
-      if (before !== undefined && before !== now) console.log(`to go back: ${before}/portcullis install`);
-    }
-    return isGood ? 0 : 1;
-  } finally {
-    client.close();
+  if (isJson) console.log(plainJson({ ...summaryOf(plan), done: true, findings, canary }, 2));
+  else {
+    printFindings(findings);
+    for (const result of canary) console.log(`canary: ${lineOf(result)}`);
+    if (canary.length === 0) console.log('canary: none flew; containerd reads its configuration at its next start');
+    const now = currentRelease();
+    if (before !== undefined && before !== now) console.log(`to go back: ${before}/portcullis install`);
   }
+  const isGood =
+    findings.every(({ severity }) => severity === 'weak') && canary.every(({ outcome }) => outcome === 'green');
+  return isGood ? 0 : 1;
 }
 
 function misused(what: string): number {

@@ -48,10 +48,13 @@ export const uninstallCommand = {
     }
     const effective = readEffective(await dumpConfiguration(containerd));
     const changes = [
-      ...containerdRemovals(containerd, effective),
+      ...containerdRemovals(containerd),
       ...[LAYOUT.unit, LAYOUT.tmpfiles].flatMap((path) => changeOf(path, undefined) ?? []),
     ];
-    for (const change of changes) process.stdout.write(`\n${diffOf(change)}`);
+    for (const change of changes) {
+      if (change.after === undefined) console.log(`removed: ${change.path}`);
+      else process.stdout.write(diffOf(change));
+    }
     const folders = ['/opt/portcullis', ...(values.purge ? [dirname(LAYOUT.settings), LAYOUT.state] : [])];
     for (const folder of folders.filter((path) => existsSync(path))) console.log(`removed: ${folder}`);
     if (values['dry-run']) return 0;

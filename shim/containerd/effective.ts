@@ -6,8 +6,6 @@ import type { Dump } from './running.ts';
  * `containerd config dump` prints (containerd 2.1 to 2.4, which all print plugin tables by the ids of schema 3 and 4).
  */
 export interface EffectiveConfiguration {
-  /** Files and patterns that are merged over the main file, the last one counts most. */
-  readonly imports: readonly string[];
   /** The Unix socket, unless the command line names another one. */
   readonly address: string | undefined;
   readonly disabledPlugins: readonly string[];
@@ -18,6 +16,10 @@ export interface EffectiveConfiguration {
   readonly verifier: VerifierSettings | undefined;
   /** Settings of CRI's image service, by their path below `plugins."io.containerd.cri.v1.images"`. */
   readonly images: ReadonlyMap<string, unknown>;
+  /** The snapshotters that CRI unpacks images for, of all runtimes. */
+  readonly snapshotters: readonly string[];
+  /** Those that the transfer service was told to unpack for; empty for containerd's default alone. */
+  readonly unpacked: readonly string[];
 }
 
 export interface VerifierSettings {
@@ -33,6 +35,7 @@ export interface VerifierSettings {
 export const VERIFIER = 'io.containerd.image-verifier.v1.bindir';
 export const TRANSFER = 'io.containerd.transfer.v1.local';
 export const IMAGES = 'io.containerd.cri.v1.images';
+const RUNTIME = 'io.containerd.cri.v1.runtime';
 /** Where schema 4 has the listener; schema 3 has it in [grpc]. */
 const GRPC = 'io.containerd.server.v1.grpc';
 
@@ -48,14 +51,23 @@ export function readEffective({ toml, warnings }: Dump): EffectiveConfiguration 
   const plugins = table(top.get('plugins'));
   const listener = table(plugins.get(GRPC)).get('address') ?? table(top.get('grpc')).get('address');
   return {
-    imports: texts(top.get('imports')),
     address: typeof listener === 'string' && listener !== '' ? listener : undefined,
     disabledPlugins: texts(top.get('disabled_plugins')),
     requiredPlugins: texts(top.get('required_plugins')),
     pluginIds: [...plugins.keys()],
     verifier: plugins.has(VERIFIER) ? readVerifier(table(plugins.get(VERIFIER)), warnings) : undefined,
     images: flatten(table(plugins.get(IMAGES))),
+    snapshotters: snapshottersOf(plugins),
+    unpacked: tables(table(plugins.get(TRANSFER)).get('unpack_config')).flatMap((one) =>
+      texts([one.get('snapshotter')]),
+    ),
   };
+}
+
+function snapshottersOf(plugins: ReadonlyMap<string, unknown>): readonly string[] {
+  const runtimes = table(table(table(plugins.get(RUNTIME)).get('containerd')).get('runtimes'));
+  const all = [table(plugins.get(IMAGES)), ...[...runtimes.values()].map(table)].map((one) => one.get('snapshotter'));
+  return [...new Set(texts(all).filter((name) => name !== ''))];
 }
 
 function readVerifier(settings: ReadonlyMap<string, unknown>, warnings: string): VerifierSettings {
@@ -110,6 +122,10 @@ function isTable(value: unknown): value is object {
 
 function table(value: unknown): ReadonlyMap<string, unknown> {
   return new Map(isTable(value) ? Object.entries(value) : []);
+}
+
+function tables(value: unknown): readonly ReadonlyMap<string, unknown>[] {
+  return Array.isArray(value) ? value.map(table) : [];
 }
 
 function texts(value: unknown): readonly string[] {

@@ -1,23 +1,54 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, globSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { parse } from 'smol-toml';
 import type { EffectiveConfiguration } from '../containerd/effective.ts';
-import type { ContainerdProgram } from '../containerd/running.ts';
+import { type ContainerdProgram, type Dump, dumpConfiguration } from '../containerd/running.ts';
 import { dropIn } from './drop-in.ts';
-import { changeOf, type FileChange } from './file-change.ts';
+import { changeOf, type FileChange, textAt } from './file-change.ts';
 import { DROP_IN } from './layout.ts';
 
-/** Where files are looked for that are merged over containerd's main one, when it names no place itself. */
-function ownFolder(config: string): string {
-  return join(dirname(config), 'conf.d');
+/** Where files are merged from that count more than the main one, when that names no place itself. */
+function ownPattern(config: string): string {
+  return join(dirname(config), 'conf.d', '*.toml');
 }
 
-/** The folder whose `*.toml` files count most. */
-function importFolder({ config }: ContainerdProgram, { imports }: EffectiveConfiguration): string | undefined {
-  const folders = imports.filter((pattern) => pattern.endsWith('/*.toml')).map((pattern) => dirname(pattern));
-  const last = folders.at(-1);
+/**
+ * The pattern whose files count most. Only the main file itself tells: `config dump` (containerd 2.3.7, 2.4.2) prints
+ * /etc/containerd/conf.d as imported in any case, and containerd reads it only when the file says so.
+ */
+function importPattern(config: string): string | undefined {
+  const last = importsOf(textAt(config) ?? '').findLast((pattern) => pattern.endsWith('/*.toml'));
   return last === undefined || isAbsolute(last) ? last : join(dirname(config), last);
+}
+
+function importsOf(toml: string): readonly string[] {
+  const { imports } = parse(toml);
+  return Array.isArray(imports) ? imports.filter((one) => typeof one === 'string') : [];
+}
+
+/** Whether a file of ours beside the main one would be read, without another word in that. */
+export function readsFilesBeside(config: string): boolean {
+  return importPattern(config) !== undefined;
+}
+
+/** What containerd would make of its configuration without our file. */
+export async function dumpWithoutOurs(program: ContainerdProgram): Promise<Dump> {
+  const { config } = program;
+  const ours = join(dirname(importPattern(config) ?? ownPattern(config)), DROP_IN);
+  const main = textAt(config);
+  if (main === undefined || !existsSync(ours)) return await dumpConfiguration(program);
+  const patterns = importsOf(main).map((pattern) => (isAbsolute(pattern) ? pattern : join(dirname(config), pattern)));
+  const others = patterns.flatMap((pattern) => globSync(pattern).toSorted()).filter((path) => path !== ours);
+  const folder = mkdtempSync(join(tmpdir(), 'portcullis-'));
+  try {
+    const copy = join(folder, 'config.toml');
+    writeFileSync(copy, withImports(main, others, config), { mode: 0o600 });
+    return await dumpConfiguration({ ...program, config: copy });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 /**
@@ -25,34 +56,35 @@ function importFolder({ config }: ContainerdProgram, { imports }: EffectiveConfi
  * line in the main file where it merges none. Throws when that line can't be added without a person.
  */
 export function containerdChanges(
-  program: ContainerdProgram,
+  { config }: ContainerdProgram,
   effective: EffectiveConfiguration,
 ): readonly FileChange[] {
-  const folder = importFolder(program, effective);
-  const path = join(folder ?? ownFolder(program.config), DROP_IN);
-  const changes = [changeOf(path, dropIn(effective))];
-  if (folder === undefined) changes.push(importLine(program.config));
-  return changes.filter((change) => change !== undefined);
+  const found = importPattern(config);
+  const pattern = found ?? ownPattern(config);
+  const ours = changeOf(join(dirname(pattern), DROP_IN), dropIn(effective));
+  const main = textAt(config) ?? 'version = 3\n';
+  const line =
+    found === undefined ? changeOf(config, withImports(main, [...importsOf(main), pattern], config)) : undefined;
+  return [ours, line].filter((change) => change !== undefined);
 }
 
 /** What {@link containerdChanges} wrote, taken away again: what others wrote stays, and so does an import that others use by now. */
-export function containerdRemovals(
-  program: ContainerdProgram,
-  effective: EffectiveConfiguration,
-): readonly FileChange[] {
-  const folder = importFolder(program, effective) ?? ownFolder(program.config);
-  const copy = backUpOf(program.config);
+export function containerdRemovals({ config }: ContainerdProgram): readonly FileChange[] {
+  const folder = dirname(importPattern(config) ?? ownPattern(config));
+  const copy = backUpOf(config);
   const isAlone = existsSync(folder) && readdirSync(folder).every((name) => name === DROP_IN);
-  const main = existsSync(copy) && isAlone ? changeOf(program.config, undefined)?.before : undefined;
+  const main = existsSync(copy) && isAlone ? textAt(config) : undefined;
   return [
     changeOf(join(folder, DROP_IN), undefined),
-    ...(main === undefined
-      ? []
-      : [
-          changeOf(program.config, withoutImport(main, join(ownFolder(program.config), '*.toml'))),
-          changeOf(copy, undefined),
-        ]),
+    ...(main === undefined ? [] : [changeOf(config, withoutOurs(main, config)), changeOf(copy, undefined)]),
   ].filter((change) => change !== undefined);
+}
+
+/** Of a main file that has only our import, the text before. */
+function withoutOurs(main: string, config: string): string {
+  const left = importsOf(main).filter((pattern) => pattern !== ownPattern(config));
+  const before = main.replace(/^imports\s*=\s*\[[^\]]*\]\n/, '');
+  return left.length === 0 && !('imports' in parse(before)) ? before : withImports(main, left, config);
 }
 
 /** Where a file of others is kept as it was before its first change. */
@@ -60,29 +92,12 @@ export function backUpOf(path: string): string {
   return `${path}.before-portcullis`;
 }
 
-function importLine(config: string): FileChange | undefined {
-  const pattern = join(ownFolder(config), '*.toml');
-  const { before } = changeOf(config, '\0') ?? {};
-  return changeOf(config, withImport(before ?? 'version = 3\n', pattern, config));
-}
-
-/** Adds a pattern to `imports` and leaves every other byte as it is, comments too. What it writes is read again before it counts. */
-export function withImport(toml: string, pattern: string, config: string): string {
-  const { imports, ...rest } = parse(toml);
-  const wanted = [...(Array.isArray(imports) ? imports : []), pattern];
+/** Sets `imports` and leaves every other byte as it is, comments too. What it answers was read again, and says just that. */
+export function withImports(toml: string, wanted: readonly string[], config: string): string {
   const line = `imports = [${wanted.map((one) => JSON.stringify(one)).join(', ')}]`;
-  const after = imports === undefined ? `${line}\n${toml}` : toml.replace(/^imports\s*=\s*\[[^\]]*\]/m, line);
-  if (!isDeepStrictEqual(parse(after), { ...rest, imports: wanted })) {
+  const after = 'imports' in parse(toml) ? toml.replace(/^imports\s*=\s*\[[^\]]*\]/m, line) : `${line}\n${toml}`;
+  if (!isDeepStrictEqual(parse(after), Object.assign(parse(toml), { imports: [...wanted] }))) {
     throw new Error(`${config}: "imports" is written in a way that portcullis does not change; make it say: ${line}`);
   }
   return after;
-}
-
-/** Takes the pattern out again. */
-export function withoutImport(toml: string, pattern: string): string {
-  const { imports } = parse(toml);
-  if (!Array.isArray(imports) || !imports.includes(pattern)) return toml;
-  const left = imports.filter((one) => one !== pattern);
-  const line = left.length === 0 ? '' : `imports = [${left.map((one) => JSON.stringify(one)).join(', ')}]\n`;
-  return toml.replace(/^imports\s*=\s*\[[^\]]*\]\n?/m, line);
 }

@@ -23,6 +23,8 @@ export interface NodeTraits {
   /** The text of /etc/os-release. */
   readonly osRelease: string;
   exists(path: string): boolean;
+  /** Whether containerd's main file merges others over itself. */
+  readonly readsFilesBeside: boolean;
 }
 
 /** Systems whose files come from an image that nothing on the node can change. */
@@ -57,16 +59,24 @@ export function distributionOf({ config }: Pick<ContainerdProgram, 'config'>, tr
   const [, id = ''] = /^ID="?([\w-]+)"?$/m.exec(traits.osRelease) ?? [];
   const sealed = SEALED.get(id);
   if (sealed !== undefined) return sealed;
-  if (config.startsWith('/var/lib/rancher/k3s/')) return { name: 'k3s', hint: REWRITTEN };
-  if (config.startsWith('/var/lib/rancher/rke2/')) return { name: 'RKE2', hint: REWRITTEN };
+  if (config.startsWith('/var/lib/rancher/k3s/')) return rancher('k3s', traits);
+  if (config.startsWith('/var/lib/rancher/rke2/')) return rancher('RKE2', traits);
   if (traits.exists('/kind')) return { name: 'kind', hint: NEW_NODES };
   if (traits.exists('/etc/eks'))
-    return { name: 'EKS', hint: `nodeadm writes config.toml anew at each start. ${NEW_NODES}` };
-  if (traits.exists('/home/kubernetes/kube-env')) return { name: 'GKE', hint: NEW_NODES };
+    return { name: 'EKS', hint: NEW_NODES, ...(!traits.readsFilesBeside && { refusal: NODEADM }) };
+  if (traits.exists('/home/kubernetes/kube-env')) return { name: 'GKE', hint: `${REWRITTEN}. ${NEW_NODES}` };
   return { name: 'Linux' };
 }
 
+function rancher(name: 'k3s' | 'RKE2', { readsFilesBeside }: NodeTraits): Distribution {
+  if (readsFilesBeside) return { name };
+  const refusal = `config.toml is written anew at each start, and this ${name} merges no files over it: upgrade to one that reads config-v3.toml.d`;
+  return { name, refusal };
+}
+
+const NODEADM =
+  'nodeadm writes config.toml anew at each start, and would open the gate with it: say in the NodeConfig, spec.containerd.config: imports = ["/etc/containerd/conf.d/*.toml"]';
 const REWRITTEN =
-  'config.toml is written anew at each start; the file of portcullis is beside it and stays, unless the whole data folder is removed';
+  'config.toml is written anew at each start of the node, and the gate is open until the DaemonSet has run again';
 const NEW_NODES =
   'nodes that come later come without: put the installation into their image, or use the DaemonSet in infra/kubernetes';

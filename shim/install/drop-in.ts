@@ -11,6 +11,7 @@ const TRANSFER_PULL: ReadonlyMap<string, boolean | number> = new Map<string, boo
 ]);
 
 const DEFAULT_DOWNLOADS = 3;
+const DEFAULT_SNAPSHOTTER = 'overlayfs';
 
 /** The launcher's own deadline is below it. */
 const LEAST_TIMEOUT_MS = 10_000;
@@ -41,11 +42,24 @@ export function dropIn(effective: EffectiveConfiguration): string {
     `[plugins."${IMAGES}"]`,
     ...[...TRANSFER_PULL].map(([key, value]) => `  ${key} = ${value}`),
     ...registry(images),
+    ...unpackConfig(effective),
     ...(downloads === DEFAULT_DOWNLOADS
       ? []
       : ['', `[plugins."${TRANSFER}"]`, `  max_concurrent_downloads = ${downloads}`]),
     '',
   ].join('\n');
+}
+
+/** With another snapshotter than its default the transfer service pulls nothing that it was not told to unpack for. */
+function unpackConfig({ snapshotters, unpacked }: EffectiveConfiguration): readonly string[] {
+  const isDefault = unpacked.length === 0 && snapshotters.every((name) => name === DEFAULT_SNAPSHOTTER);
+  const missing = isDefault ? [] : snapshotters.filter((name) => !unpacked.includes(name));
+  return missing.flatMap((name) => [
+    '',
+    `[[plugins."${TRANSFER}".unpack_config]]`,
+    `  platform = "linux/${process.arch === 'x64' ? 'amd64' : process.arch}"`,
+    `  snapshotter = ${JSON.stringify(name)}`,
+  ]);
 }
 
 /** The transfer service reads one folder of hosts.toml files; with several it reads none. */

@@ -13,9 +13,13 @@ export interface FileChange {
   readonly secret?: true;
 }
 
+export function textAt(path: string): string | undefined {
+  return existsSync(path) ? readFileSync(path, 'utf8') : undefined;
+}
+
 /** What is to be done to have this content at a path; `undefined` when it is there. */
 export function changeOf(path: string, after: string | undefined, mode = 0o644): FileChange | undefined {
-  const before = existsSync(path) ? readFileSync(path, 'utf8') : undefined;
+  const before = textAt(path);
   return before === after ? undefined : { path, before, after, mode };
 }
 
@@ -29,8 +33,8 @@ export function diffOf({ path, before, after, secret }: FileChange): string {
 
 /** Makes it so, in one step. A file that somebody changed since we looked is left as it is: rejects and says so. */
 export function apply({ path, before, after, mode }: FileChange): void {
-  const now = existsSync(path) ? readFileSync(path, 'utf8') : undefined;
-  if (now !== before) throw new Error(`${path} was changed while portcullis looked at it; run the command again`);
+  if (textAt(path) !== before)
+    throw new Error(`${path} was changed while portcullis looked at it; run the command again`);
   if (after === undefined) {
     rmSync(path);
     return;

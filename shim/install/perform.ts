@@ -2,6 +2,9 @@ import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { replaceFile } from '../atomic-file.ts';
+import { criClient } from '../canary/clients.ts';
+import { permitByList } from '../canary/permit.ts';
+import { type CanaryResult, runCanary } from '../canary/run.ts';
 import { connectCri } from '../containerd/cri.ts';
 import { readEffective } from '../containerd/effective.ts';
 import { type ContainerdProgram, dumpConfiguration } from '../containerd/running.ts';
@@ -9,7 +12,7 @@ import { configurationFindings } from '../doctor/configuration-findings.ts';
 import { type DaemonSettings, daemonFindings } from '../doctor/daemon-findings.ts';
 import { backUpOf } from './containerd-change.ts';
 import { applyAll, type FileChange } from './file-change.ts';
-import { putLauncher } from './launcher-place.ts';
+import { putLauncher, removeLauncher } from './launcher-place.ts';
 import { DROP_IN, LAYOUT, SERVICE } from './layout.ts';
 import type { Plan } from './plan.ts';
 import { currentRelease, makeCurrent, putRelease, removeCurrent, removeOthers } from './release.ts';
@@ -17,8 +20,8 @@ import type { ServiceManager } from './service.ts';
 
 export interface Performance {
   readonly services: ServiceManager;
-  /** What the daemon is asked by, as doctor does. */
-  readonly daemon: DaemonSettings;
+  /** What the daemon was told by the settings that are there now. */
+  readonly daemon: () => Promise<DaemonSettings>;
   /** Shuts the gate although no backend has answered the daemon yet. */
   readonly withoutBackend: boolean;
   /** Leaves containerd running as it is; it reads its configuration at its next start. */
@@ -32,49 +35,40 @@ const DAEMON_MS = 30_000;
 const CONTAINERD_MS = 60_000;
 
 /**
- * Does what was planned, the daemon first and the gate last: before the daemon answers nothing is changed that containerd goes by. Every
- * step that fails is taken back, and rejects with what it was.
+ * Does what was planned, the daemon first and the gate last: before the daemon answers nothing is changed that containerd goes by. A step
+ * that fails is taken back, and rejects with what it was. Answers what the canary saw; nothing where containerd was not restarted.
  */
-export async function perform(plan: Plan, by: Performance): Promise<void> {
+export async function perform(plan: Plan, by: Performance): Promise<readonly CanaryResult[]> {
   const previous = currentRelease();
   await startRelease(plan, by, previous);
-  if (!plan.isLauncherThere) {
-    by.tell(`launcher into ${plan.binDir}`);
-    putLauncher(plan.release.folder, plan.binDir);
-  }
-  if (plan.configuration.length > 0) await configureContainerd(plan, by);
+  const canary = await shutGate(plan, by, previous);
   removeOthers([currentRelease(), previous]);
+  return canary;
 }
 
 async function startRelease(plan: Plan, by: Performance, previous: string | undefined): Promise<void> {
-  by.tell(`release ${plan.release.version} into ${LAYOUT.releases}`);
+  const { services } = by;
+  if (!plan.isCurrent) by.tell(`release ${plan.release.version} into ${LAYOUT.releases}`);
   const place = putRelease(plan.release);
   const takeBack = applyAll(plan.daemon);
   makeCurrent(place);
   try {
-    await by.services.reload();
-    await by.services.enable();
+    await services.reload();
+    await services.enable();
     if (plan.isCurrent && plan.daemon.length === 0 && (await whatIsMissing(by)) === undefined) return;
     by.tell(`restarting ${SERVICE}`);
-    await by.services.restart(SERVICE);
+    await services.restart(SERVICE);
     await daemonReady(by);
   } catch (error) {
+    if (previous === undefined) await services.disable();
     takeBack();
-    await goBack(previous, by.services);
-    const now =
-      previous === undefined ? 'it was taken away again, and containerd was not touched' : `${previous} runs again`;
+    if (previous === undefined) removeCurrent();
+    else makeCurrent(previous);
+    await services.reload();
+    if (previous !== undefined) await services.restart(SERVICE);
+    const now = previous === undefined ? 'it is gone again, and containerd was not touched' : `${previous} runs again`;
     throw new Error(`the daemon of release ${plan.release.version} does not answer; ${now}: ${textOf(error)}`);
   }
-}
-
-async function goBack(previous: string | undefined, services: ServiceManager): Promise<void> {
-  if (previous === undefined) {
-    await services.stop();
-    await services.disable();
-    removeCurrent();
-  } else makeCurrent(previous);
-  await services.reload();
-  if (previous !== undefined) await services.restart(SERVICE);
 }
 
 async function daemonReady(by: Performance): Promise<void> {
@@ -87,7 +81,7 @@ async function daemonReady(by: Performance): Promise<void> {
 
 /** Why the daemon would refuse every pull. */
 async function whatIsMissing({ daemon, withoutBackend }: Performance): Promise<string | undefined> {
-  const findings = await daemonFindings(daemon);
+  const findings = await daemonFindings(await daemon());
   const first = findings.find(
     ({ id, severity }) => severity === 'stuck' && !(withoutBackend && id === 'policy-unknown'),
   );
@@ -95,24 +89,53 @@ async function whatIsMissing({ daemon, withoutBackend }: Performance): Promise<s
   return first && `${first.found}: ${first.fix}${more}`;
 }
 
-async function configureContainerd({ configuration, containerd, socket }: Plan, by: Performance): Promise<void> {
+async function shutGate(plan: Plan, by: Performance, previous: string | undefined): Promise<readonly CanaryResult[]> {
+  const { configuration, containerd, release, binDir } = plan;
+  if (!plan.isLauncherThere) {
+    by.tell(`launcher into ${binDir}`);
+    putLauncher(release.folder, binDir);
+  }
   for (const { path } of configuration) by.tell(`writing ${path}`);
-  const restart = async () => {
-    if (containerd.service === undefined || by.withoutRestart) return;
-    by.tell(`restarting ${containerd.service}`);
-    await by.services.restart(containerd.service);
-    await containerdReady(socket);
-  };
   backUp(configuration);
   const takeBack = applyAll(configuration);
   try {
     await confirm(containerd);
-    await restart();
+    if (by.withoutRestart) return [];
+    if (configuration.length > 0) await restartContainerd(plan, by);
+    by.tell('canary');
+    const canary = await fly(plan, by);
+    if (configuration.length > 0 || !plan.isLauncherThere) requireGreen(canary);
+    return canary;
   } catch (error) {
     takeBack();
-    await restart();
-    throw new Error(`containerd's configuration is as it was before: ${textOf(error)}`);
+    if (!plan.isLauncherThere && previous === undefined) removeLauncher(binDir);
+    else if (previous !== undefined) putLauncher(previous, binDir);
+    if (configuration.length > 0 && !by.withoutRestart) await restartContainerd(plan, by);
+    throw new Error(`containerd is as it was before, and the gate as open: ${textOf(error)}`);
   }
+}
+
+async function restartContainerd({ containerd, socket }: Plan, by: Performance): Promise<void> {
+  if (containerd.service === undefined)
+    throw new Error('it runs in no service of systemd: restart it by hand, and use --without-restart');
+  by.tell(`restarting ${containerd.service}`);
+  await by.services.restart(containerd.service);
+  await containerdReady(socket);
+}
+
+async function fly({ socket }: Plan, { daemon }: Performance): Promise<readonly CanaryResult[]> {
+  const { bootstrap } = await daemon();
+  const client = criClient(socket);
+  try {
+    return await runCanary([client], bootstrap === undefined ? undefined : permitByList(bootstrap));
+  } finally {
+    client.close();
+  }
+}
+
+function requireGreen(canary: readonly CanaryResult[]): void {
+  const red = canary.find(({ outcome }) => outcome !== 'green');
+  if (red !== undefined) throw new Error(`the canary by ${red.client} is red, ${red.outcome}: ${red.sentence}`);
 }
 
 /** What others wrote is kept beside it, as it was before the first change. */

@@ -1,10 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { type EffectiveConfiguration, readEffective } from '../containerd/effective.ts';
-import { type ContainerdProgram, dumpConfiguration } from '../containerd/running.ts';
-import { containerdChanges } from './containerd-change.ts';
+import type { ContainerdProgram } from '../containerd/running.ts';
+import { containerdChanges, dumpWithoutOurs, readsFilesBeside } from './containerd-change.ts';
 import { type Distribution, distributionOf } from './distribution.ts';
 import { binDirOf } from './drop-in.ts';
-import type { FileChange } from './file-change.ts';
+import { type FileChange, textAt } from './file-change.ts';
 import { isLauncherOf } from './launcher-place.ts';
 import { LAYOUT } from './layout.ts';
 import { type Given, nodeFiles } from './node-files.ts';
@@ -36,14 +36,15 @@ export async function planInstallation(
   containerd: ContainerdProgram,
   given: Given & { readonly withoutBootstrap: boolean },
 ): Promise<Plan> {
-  const effective = readEffective(await dumpConfiguration(containerd));
+  const effective = readEffective(await dumpWithoutOurs(containerd));
   const socket = socketOf(containerd, effective);
   const distribution = distributionOf(containerd, {
-    osRelease: existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : '',
+    osRelease: textAt('/etc/os-release') ?? '',
     exists: existsSync,
+    readsFilesBeside: readsFilesBeside(containerd.config),
   });
   const daemon = await nodeFiles(given, release.folder, socket);
-  const environment = daemon.find(({ path }) => path === LAYOUT.environment)?.after ?? read(LAYOUT.environment);
+  const environment = daemon.find(({ path }) => path === LAYOUT.environment)?.after ?? textAt(LAYOUT.environment) ?? '';
   const binDir = binDirOf(effective);
   return {
     ...{ release, containerd, socket, distribution, binDir, daemon },
@@ -60,8 +61,4 @@ export async function planInstallation(
 /** The socket of a containerd: its flag, its configuration, its default. */
 export function socketOf({ address }: ContainerdProgram, effective: EffectiveConfiguration): string {
   return address ?? effective.address ?? DEFAULT_SOCKET;
-}
-
-function read(path: string): string {
-  return existsSync(path) ? readFileSync(path, 'utf8') : '';
 }
