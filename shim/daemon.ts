@@ -1,7 +1,6 @@
-import type { Digest } from '../workflows/digest.ts';
 import { ADMISSION_LIMITS, openAdmission } from './admission.ts';
 import { watchBootstrapList } from './bootstrap/list-watch.ts';
-import { canaryRule } from './canary/rule.ts';
+import { type Canaries, createCanaries } from './canary/canary.ts';
 import type { CanaryWatch } from './canary/watch.ts';
 import { type DecisionOptions, decide, type Gate } from './decide.ts';
 import type { Decision, Question } from './decision.ts';
@@ -54,7 +53,7 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Dae
   const verdictKeys = await watchVerdictKeys(options.verdictKeys, log);
   const bootstrap = options.bootstrap === undefined ? undefined : await watchBootstrapList(options.bootstrap, log);
   const memory = openNodeMemory(options.state, log);
-  const canaries = new Set<Digest>();
+  const canaries = createCanaries();
   let canary: CanaryWatch | undefined;
   let policyKnown = () => {};
   const backend = connectBackend(options.taskQueue);
@@ -72,7 +71,7 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Dae
     cache: memory.cache?.stats(),
     admission: admission.stats(),
     listed: bootstrap?.entries().length ?? 0,
-    canary: canary?.state() ?? { green: undefined, at: 0 },
+    canary: canary?.state(),
   }));
   const gate: Gate = {
     ...{ backend, policy, keys: verdictKeys.keys, node: options.node },
@@ -80,7 +79,7 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Dae
       metrics.verdictBy(keyId);
       memory.keepVerdict(verdict, envelope);
     },
-    rules: [canaryRule(canaries), ...(bootstrap === undefined ? [] : [bootstrap.rule])],
+    rules: [canaries.rule, ...(bootstrap === undefined ? [] : [bootstrap.rule])],
     kept: keptVerdicts((key) => memory.cache?.find(key), policy, verdictKeys.keys, metrics.verdictBy),
     ...{ admission, flights: openSingleFlight<Decision>(), clock: memory.clock.check },
   };
@@ -89,12 +88,15 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Dae
     ...[() => memory.close(), () => backend.close(), () => policy.stop()],
     ...[() => bootstrap?.stop(), () => verdictKeys.stop()],
   ];
-  const { verifier, launcher } = await openFronts(options, intake, backend, metrics, log, opened);
+  const { verifier, launcher } = await openFronts(options, intake, backend, canaries, metrics, log, opened);
   if (options.canary !== undefined) {
     // Loaded only then: a client of the CRI is a large part of what a daemon takes.
-    const { watchCanary } = await import('./canary/watch.ts');
-    canary = watchCanary(options.canary.containerd, options.canary.everyMs, canaries, log);
-    opened.push(() => canary?.stop());
+    const [{ watchCanary }, { criClient }, { containerdIdentity }] = await Promise.all([
+      ...([import('./canary/watch.ts'), import('./canary/clients.ts'), import('./canary/identity.ts')] as const),
+    ]);
+    const { containerd, everyMs } = options.canary;
+    const [client, identity] = [criClient(containerd), containerdIdentity(containerd)];
+    canary = watchCanary({ source: canaries, client, identity, everyMs }, log);
   }
   policyKnown = () => verifier.setServing(true);
   if (policy.age() !== undefined) policyKnown();
@@ -109,8 +111,10 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Dae
       policyKnown = () => {};
       verifier.setServing(false);
       log.info('stopping');
+      const canaryEnded = canary?.stop();
       await launcher.stopListening();
       await intake.drain(graceMs);
+      await canaryEnded;
       await closeAll(opened);
       log.info('stopped');
     },
@@ -129,6 +133,7 @@ async function openFronts(
   options: DaemonOptions,
   intake: Intake,
   backend: Backend,
+  canaries: Canaries,
   metrics: Metrics,
   log: Log,
   opened: Closers,
@@ -141,10 +146,14 @@ async function openFronts(
     const handlers = {
       decide: (question: Question, how: DecisionOptions) => intake.ask('grpc', question, how),
       resolve: backend.resolve,
+      canaries,
     };
     const verifier = await serveVerifier(options.grpcSocket, handlers, log);
     opened.push(() => verifier.close(FLUSH_MS));
-    const ask = (question: Question, how: DecisionOptions) => intake.ask('launcher', question, how);
+    const ask = (question: Question, how: DecisionOptions) => {
+      if (question.ok) canaries.onAsked(question.request);
+      return intake.ask('launcher', question, how);
+    };
     const launcher = await serveLauncher(options.launcherSocket, ask, log);
     opened.push(() => launcher.close(FLUSH_MS));
     return { verifier, launcher };

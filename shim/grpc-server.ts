@@ -15,11 +15,14 @@ import { SHIM_DEADLINE_MS } from '../workflows/deadlines.ts';
 import type { Descriptor } from '../workflows/descriptor.ts';
 import { parseDigest } from '../workflows/digest.ts';
 import { nameWithoutDigest, parseName } from '../workflows/name.ts';
+import type { Canaries } from './canary/canary.ts';
+import { nodeHandlers } from './canary/service.ts';
 import { affordableConnections, Connections } from './connections.ts';
 import type { DecisionOptions } from './decide.ts';
 import type { Decision, Question, Watcher } from './decision.ts';
 import type { Log } from './log.ts';
 import {
+  nodeService,
   schema,
   verifierService,
   type WireDescriptor,
@@ -36,6 +39,8 @@ export interface VerifierHandlers {
   decide(question: Question, options: DecisionOptions): Promise<Decision>;
   /** Untrusted answer: a descriptor, looked up by a worker. `deadline` is Unix time in ms. */
   resolve(name: string, deadline: number): Promise<unknown>;
+  /** What `portcullis.v1.Node` lends; without, that service is not served. */
+  readonly canaries?: Canaries;
 }
 
 export interface VerifierServer {
@@ -60,7 +65,7 @@ const MAX_CONNECTIONS = 256;
 /** A caller begins to speak at once; a connection that doesn't within this, in ms, has none. */
 const PREFACE_MS = 2_000;
 
-/** Serves `portcullis.v1.Verifier`, health and reflection on a Unix socket. */
+/** Serves `portcullis.v1.Verifier` and `portcullis.v1.Node`, health and reflection on a Unix socket. */
 export async function serveVerifier(
   socketPath: string,
   handlers: VerifierHandlers,
@@ -77,6 +82,7 @@ export async function serveVerifier(
     Resolve: (call: ServerUnaryCall<{ name: string }, WireDescriptor>, done: sendUnaryData<WireDescriptor>) =>
       void resolve(handlers, call, done),
   });
+  if (handlers.canaries !== undefined) server.addService(nodeService, nodeHandlers(handlers.canaries));
   health.addToServer(server);
   new ReflectionService({ ...schema, ...loadSync(HEALTH_PROTO) }).addToServer(server);
   // Connections are accepted here and not by the server, which can't make its socket anew, nor turn anybody away.

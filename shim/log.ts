@@ -7,6 +7,8 @@ export type LogFields = Readonly<Record<string, string | number | boolean | unde
 export interface Log {
   info(message: string, fields?: LogFields): void;
   warn(message: string, fields?: LogFields): void;
+  /** The gate may be open. */
+  error(message: string, fields?: LogFields): void;
 }
 
 /** Writes each line, its line feed included, to `write`: stderr in the daemon. */
@@ -15,5 +17,5 @@ export function createLog(write: (line: string) => void): Log {
     (level: string) =>
     (message: string, fields: LogFields = {}) =>
       write(`${plainJson({ time: new Date().toISOString(), level, message, ...fields })}\n`);
-  return { info: line('info'), warn: line('warn') };
+  return { info: line('info'), warn: line('warn'), error: line('error') };
 }

@@ -1,6 +1,8 @@
 import { createServer, type Server } from 'node:http';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Outcome, ReasonCode } from '../workflows/reason.ts';
+import { CANARY_OUTCOMES } from './canary/outcome.ts';
+import type { CanaryState } from './canary/watch.ts';
 import type { VerdictKeys } from './verdict-keys.ts';
 
 /** Who asked: containerd through the launcher, or a gRPC caller. */
@@ -26,7 +28,8 @@ export interface Holdings {
   readonly admission: { readonly running: number; readonly waiting: number };
   /** Digests on the bootstrap list. */
   readonly listed: number;
-  readonly canary: { readonly green: boolean | undefined; readonly at: number };
+  /** `undefined` when the daemon runs none by itself. */
+  readonly canary: CanaryState | undefined;
 }
 
 /** Makes the metrics in a registry of their own; `policyAge` is the age in ms of the newest policy statement. */
@@ -94,10 +97,21 @@ function measureHoldings(registry: Registry, holdings: () => Holdings): void {
   gauge('portcullis_kept_verdicts_lost', 'Verdicts that could not be kept.', ({ cache }) => cache?.lost ?? 0);
   gauge('portcullis_backend_questions', 'Questions at the backend now.', ({ admission }) => admission.running);
   gauge('portcullis_backend_questions_waiting', 'Those that wait for a turn.', ({ admission }) => admission.waiting);
-  gauge('portcullis_canary_green', '1 when the last canary was green, 0 red, -1 before the first.', ({ canary }) =>
-    canary.green === undefined ? -1 : Number(canary.green),
+  gauge('portcullis_canary_green', '1 when the last canary was green, 0 red, -1 not known.', ({ canary }) =>
+    Number(canary?.green ?? -1),
   );
-  gauge('portcullis_canary_timestamp_seconds', 'When it ended, Unix time.', ({ canary }) => canary.at / 1_000);
+  gauge('portcullis_canary_timestamp_seconds', 'When the last one ended that was green or red.', ({ canary }) =>
+    canary === undefined ? 0 : canary.at / 1_000,
+  );
+  new Counter({
+    ...{ name: 'portcullis_canary_runs_total', help: 'Canaries by outcome.', labelNames: ['outcome'] },
+    registers: [registry],
+    collect() {
+      this.reset();
+      const outcomes = holdings().canary?.outcomes;
+      for (const outcome of CANARY_OUTCOMES) this.inc({ outcome }, outcomes?.get(outcome) ?? 0);
+    },
+  });
   gauge('portcullis_bootstrap_digests', 'Digests on the bootstrap list.', ({ listed }) => listed);
 }
 

@@ -54,6 +54,8 @@ export interface ShimOptions {
   readonly state?: string;
   /** The folder of the bootstrap lists. */
   readonly bootstrap?: string;
+  /** The socket of a containerd that it proves to itself, every 5 minutes and whenever it is another one. */
+  readonly canaryOf?: string;
 }
 
 /** Starts `portcullis shim` and waits until it answers on its socket, which it does without Temporal too. */
@@ -68,6 +70,7 @@ export async function startShim(options: ShimOptions): Promise<ServerProcess> {
       ...(options.taskQueue === undefined ? [] : ['--task-queue', options.taskQueue]),
       ...(options.state === undefined ? [] : ['--state', options.state]),
       ...(options.bootstrap === undefined ? [] : ['--bootstrap', options.bootstrap]),
+      ...(options.canaryOf === undefined ? [] : ['--canary-every', '5m', '--containerd', options.canaryOf]),
     ],
     dir: options.dir,
     env: { TEMPORAL_ADDRESS: options.temporal },

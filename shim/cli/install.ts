@@ -2,7 +2,9 @@ import { parseArgs } from 'node:util';
 import { propose, renderProposal } from '../bootstrap/proposal.ts';
 import { MANIFEST_FOLDERS, readStaticPods } from '../bootstrap/static-pods.ts';
 import { readBounded } from '../bounded-file.ts';
-import type { CanaryResult } from '../canary/run.ts';
+import { lentCanaries } from '../canary/lent.ts';
+import { type CanaryResult, colourOf } from '../canary/outcome.ts';
+import { readNodeSettings } from '../configuration.ts';
 import { connectCri } from '../containerd/cri.ts';
 import { readEffective } from '../containerd/effective.ts';
 import { type ContainerdProgram, dumpConfiguration } from '../containerd/running.ts';
@@ -14,8 +16,9 @@ import { type Plan, planInstallation, socketOf } from '../install/plan.ts';
 import { currentRelease, ownRelease } from '../install/release.ts';
 import { systemd } from '../install/service.ts';
 import { plainJson, plainText } from '../plain-text.ts';
-import { lineOf } from './canary.ts';
+import { printCanary } from './canary.ts';
 import { daemonSettings, findContainerd, printFindings } from './doctor.ts';
+import { DEFAULT_GRPC_SOCKET } from './options.ts';
 
 const HELP = `Puts portcullis on this node and shuts the gate: from then on containerd asks for every pull.
 
@@ -97,6 +100,7 @@ export const installCommand = {
     const canary = await perform(plan, {
       services,
       daemon: () => daemonSettings(undefined),
+      canaries: async () => lentCanaries((await readNodeSettings(undefined))['grpc-socket'] ?? DEFAULT_GRPC_SOCKET),
       withoutBackend: values['without-backend'],
       withoutRestart: values['without-restart'],
       tell: (step) => console.error(`- ${plainText(step)}`),
@@ -167,20 +171,20 @@ function printPlan(plan: Plan): void {
 async function lastWord(
   plan: Plan,
   before: string | undefined,
-  canary: readonly CanaryResult[],
+  canary: CanaryResult | undefined,
   isJson: boolean,
 ): Promise<number> {
   const findings = await examine((await findContainerd()) ?? plan.containerd, await daemonSettings(undefined));
   if (isJson) console.log(plainJson({ ...summaryOf(plan), done: true, findings, canary }, 2));
   else {
     printFindings(findings);
-    for (const result of canary) console.log(`canary: ${lineOf(result)}`);
-    if (canary.length === 0) console.log('canary: none flew; containerd reads its configuration at its next start');
+    if (canary === undefined) console.log('no canary: containerd reads its configuration at its next start');
+    else printCanary(canary);
     const now = currentRelease();
     if (before !== undefined && before !== now) console.log(`to go back: ${before}/portcullis install`);
   }
-  const isGood =
-    findings.every(({ severity }) => severity === 'weak') && canary.every(({ outcome }) => outcome === 'green');
+  const isGreen = canary === undefined || colourOf(canary.outcome) === 'green';
+  const isGood = isGreen && findings.every(({ severity }) => severity === 'weak');
   return isGood ? 0 : 1;
 }
 

@@ -1,6 +1,7 @@
-import { Client, credentials, type ServiceError } from '@grpc/grpc-js';
-import { loadSync, type ServiceDefinition } from '@grpc/proto-loader';
+import { Client, credentials } from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
 import { PROTO_FOLDER } from '../proto/folder.ts';
+import { unaryCaller } from './unary-caller.ts';
 
 const definitions = loadSync(`${PROTO_FOLDER}cri.proto`, {
   defaults: true,
@@ -32,8 +33,8 @@ export interface CriStatus {
 export interface Cri {
   version(): Promise<CriVersion>;
   status(verbose: boolean): Promise<CriStatus>;
-  /** The id of the image on the node. */
-  pullImage(name: string): Promise<string>;
+  /** The id of the image on the node. The signal ends the pull. */
+  pullImage(name: string, signal?: AbortSignal): Promise<string>;
   /** Undefined when the node does not have the image. */
   imageStatus(name: string): Promise<CriImage | undefined>;
   listImages(): Promise<readonly CriImage[]>;
@@ -44,51 +45,31 @@ export interface Cri {
 /** A client of the CRI (v1) on a Unix socket, given by its absolute path. It connects with the first call. */
 export function connectCri(address: string): Cri {
   const client = new Client(`unix://${address}`, credentials.createInsecure());
-  const runtime = caller(client, 'runtime.v1.RuntimeService');
-  const images = caller(client, 'runtime.v1.ImageService');
+  const call = { deadlineMs: DEADLINE_MS };
+  const runtime = unaryCaller(client, definitions, 'runtime.v1.RuntimeService');
+  const images = unaryCaller(client, definitions, 'runtime.v1.ImageService');
   return {
-    version: () => runtime<CriVersion>('Version', {}),
-    status: async (verbose) => {
-      const { status, info } = await runtime<{ readonly status: Omit<CriStatus, 'info'> } & Pick<CriStatus, 'info'>>(
-        'Status',
-        { verbose },
-      );
+    version: () => runtime<CriVersion>('Version', {}, call),
+    async status(verbose) {
+      type Answer = { readonly status: Pick<CriStatus, 'conditions'>; readonly info: CriStatus['info'] };
+      const { status, info } = await runtime<Answer>('Status', { verbose }, call);
       return { conditions: status.conditions, info };
     },
-    pullImage: async (name) => (await images<{ readonly imageRef: string }>('PullImage', imageSpec(name))).imageRef,
-    imageStatus: async (name) =>
-      (await images<{ readonly image: CriImage | null }>('ImageStatus', imageSpec(name))).image ?? undefined,
-    listImages: async () => (await images<{ readonly images: readonly CriImage[] }>('ListImages', {})).images,
-    removeImage: async (name) => void (await images('RemoveImage', imageSpec(name))),
+    async pullImage(name, signal) {
+      type Answer = { readonly imageRef: string };
+      return (await images<Answer>('PullImage', imageSpec(name), { ...call, signal })).imageRef;
+    },
+    async imageStatus(name) {
+      return (
+        (await images<{ readonly image: CriImage | null }>('ImageStatus', imageSpec(name), call)).image ?? undefined
+      );
+    },
+    listImages: async () => (await images<{ readonly images: readonly CriImage[] }>('ListImages', {}, call)).images,
+    removeImage: async (name) => void (await images('RemoveImage', imageSpec(name), call)),
     close: () => client.close(),
   };
 }
 
 function imageSpec(name: string): object {
   return { image: { image: name } };
-}
-
-/** Calls methods of one service. The caller names the response type that cri.proto gives the method. */
-function caller(client: Client, serviceName: string) {
-  const service = definitions[serviceName];
-  if (service === undefined || 'format' in service) throw new Error(`expected the service ${serviceName} in cri.proto`);
-  const methods: ServiceDefinition = service;
-  return <Response extends object>(methodName: string, request: object): Promise<Response> => {
-    const method = methods[methodName];
-    if (method === undefined) throw new Error(`expected the method ${methodName} in ${serviceName}`);
-    return new Promise((resolve, reject) => {
-      client.makeUnaryRequest<object, object>(
-        method.path,
-        method.requestSerialize,
-        method.responseDeserialize,
-        request,
-        { deadline: Date.now() + DEADLINE_MS },
-        (error: ServiceError | null, response?: object) => {
-          // proto-loader has decoded it by the method's message in cri.proto, which the type argument repeats.
-          if (error === null && response !== undefined) resolve(response as Response);
-          else reject(error ?? new Error(`${methodName} answered nothing`));
-        },
-      );
-    });
-  };
 }

@@ -2,9 +2,10 @@ import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { replaceFile } from '../atomic-file.ts';
+import type { CanarySource } from '../canary/canary.ts';
 import { criClient } from '../canary/clients.ts';
-import { permitByList } from '../canary/permit.ts';
-import { type CanaryResult, runCanary } from '../canary/run.ts';
+import { type CanaryResult, colourOf } from '../canary/outcome.ts';
+import { runCanary } from '../canary/run.ts';
 import { connectCri } from '../containerd/cri.ts';
 import { readEffective } from '../containerd/effective.ts';
 import { type ContainerdProgram, dumpConfiguration } from '../containerd/running.ts';
@@ -22,6 +23,8 @@ export interface Performance {
   readonly services: ServiceManager;
   /** What the daemon was told by the settings that are there now. */
   readonly daemon: () => Promise<DaemonSettings>;
+  /** Where the daemon lends its canaries. */
+  readonly canaries: () => Promise<CanarySource>;
   /** Shuts the gate although no backend has answered the daemon yet. */
   readonly withoutBackend: boolean;
   /** Leaves containerd running as it is; it reads its configuration at its next start. */
@@ -38,7 +41,7 @@ const CONTAINERD_MS = 60_000;
  * Does what was planned, the daemon first and the gate last: before the daemon answers nothing is changed that containerd goes by. A step
  * that fails is taken back, and rejects with what it was. Answers what the canary saw; nothing where containerd was not restarted.
  */
-export async function perform(plan: Plan, by: Performance): Promise<readonly CanaryResult[]> {
+export async function perform(plan: Plan, by: Performance): Promise<CanaryResult | undefined> {
   const previous = currentRelease();
   await startRelease(plan, by, previous);
   const canary = await shutGate(plan, by, previous);
@@ -89,7 +92,7 @@ async function whatIsMissing({ daemon, withoutBackend }: Performance): Promise<s
   return first && `${first.found}: ${first.fix}${more}`;
 }
 
-async function shutGate(plan: Plan, by: Performance, previous: string | undefined): Promise<readonly CanaryResult[]> {
+async function shutGate(plan: Plan, by: Performance, previous: string | undefined): Promise<CanaryResult | undefined> {
   const { configuration, containerd, release, binDir } = plan;
   if (!plan.isLauncherThere) {
     by.tell(`launcher into ${binDir}`);
@@ -100,7 +103,7 @@ async function shutGate(plan: Plan, by: Performance, previous: string | undefine
   const takeBack = applyAll(configuration);
   try {
     await confirm(containerd);
-    if (by.withoutRestart) return [];
+    if (by.withoutRestart) return undefined;
     if (configuration.length > 0) await restartContainerd(plan, by);
     by.tell('canary');
     const canary = await fly(plan, by);
@@ -123,19 +126,18 @@ async function restartContainerd({ containerd, socket }: Plan, by: Performance):
   await containerdReady(socket);
 }
 
-async function fly({ socket }: Plan, { daemon }: Performance): Promise<readonly CanaryResult[]> {
-  const { bootstrap } = await daemon();
+async function fly({ socket }: Plan, { canaries }: Performance): Promise<CanaryResult> {
   const client = criClient(socket);
   try {
-    return await runCanary([client], bootstrap === undefined ? undefined : permitByList(bootstrap));
+    return await runCanary(await canaries(), client);
   } finally {
     client.close();
   }
 }
 
-function requireGreen(canary: readonly CanaryResult[]): void {
-  const red = canary.find(({ outcome }) => outcome !== 'green');
-  if (red !== undefined) throw new Error(`the canary by ${red.client} is red, ${red.outcome}: ${red.sentence}`);
+function requireGreen({ outcome, steps, cure }: CanaryResult): void {
+  if (colourOf(outcome) === 'green') return;
+  throw new Error(`the canary is not green, ${outcome}: ${steps.at(-1)?.sentence ?? ''}; ${cure}`);
 }
 
 /** What others wrote is kept beside it, as it was before the first change. */

@@ -40,6 +40,19 @@ export interface WireProgress {
   readonly checks: readonly WireCheck[];
   readonly verdict: WireVerdict | null;
 }
+export interface WireCanaryImage {
+  readonly name: string;
+  readonly digest: string;
+}
+export interface WireCanaryImages {
+  readonly bad: WireCanaryImage | null;
+  readonly good: WireCanaryImage | null;
+  readonly nonce: string;
+}
+export interface WireCanaryEvent {
+  readonly images: WireCanaryImages | null;
+  readonly asked: string;
+}
 export interface WireStatus {
   readonly code: number;
   readonly message: string;
@@ -47,18 +60,20 @@ export interface WireStatus {
 }
 
 /** All of `portcullis.v1`, for the server and for reflection. */
-export const schema: PackageDefinition = loadSync(['portcullis/v1/verifier.proto', 'google/rpc/status.proto'], {
-  includeDirs: [PROTO_FOLDER],
-  enums: String,
-  longs: Number,
-  defaults: true,
-});
+export const schema: PackageDefinition = loadSync(
+  ['portcullis/v1/verifier.proto', 'portcullis/v1/node.proto', 'google/rpc/status.proto'],
+  { includeDirs: [PROTO_FOLDER], enums: String, longs: Number, defaults: true },
+);
 
 /** The service `portcullis.v1.Verifier`. */
 export const verifierService = service('portcullis.v1.Verifier');
-export const VERIFY_METHOD = method('Verify');
-export const WATCH_METHOD = method('Watch');
-export const RESOLVE_METHOD = method('Resolve');
+export const VERIFY_METHOD = method(verifierService, 'Verify');
+export const WATCH_METHOD = method(verifierService, 'Watch');
+export const RESOLVE_METHOD = method(verifierService, 'Resolve');
+
+/** The service `portcullis.v1.Node`. */
+export const nodeService = service('portcullis.v1.Node');
+export const OPEN_CANARY_METHOD = method(nodeService, 'OpenCanary');
 
 /** The messages that travel inside a status. */
 export const verdictMessage = message<WireVerdict>('portcullis.v1.Verdict');
@@ -71,8 +86,8 @@ function service(name: string): ServiceDefinition {
   return found as ServiceDefinition;
 }
 
-function method(name: string): MethodDefinition<unknown, unknown> {
-  const found = verifierService[name];
+function method(of: ServiceDefinition, name: string): MethodDefinition<unknown, unknown> {
+  const found = of[name];
   if (found === undefined) throw new Error(`${name} is no method of the schema`);
   return found;
 }

@@ -1,119 +1,50 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { createVerdictKey } from '../../activities/verdict-key.ts';
-import { build } from '../../infra/build.ts';
-import { type Containerd, type ContainerdVersion, startContainerd } from '../../infra/stack/containerd.ts';
-import { startShim } from '../../infra/stack/portcullis.ts';
-import { freePort } from '../../infra/stack/ports.ts';
+import { type ContainerdVersion, startContainerd } from '../../infra/stack/containerd.ts';
 import type { ServerProcess } from '../../infra/stack/process.ts';
-import { obtain } from '../../infra/tools/obtain.ts';
-import { connectCri } from '../../shim/containerd/cri.ts';
 import { renderTable } from '../bench/table.ts';
+import { canary, IMAGES, leftOn, openScene, portcullis, programsOf, setting } from './canary-scene.ts';
 
-const PROGRAM = new URL('../../infra/portcullis', import.meta.url).pathname;
-const IMAGES = `[plugins.'io.containerd.cri.v1.images']`;
 const VERIFIER = `[plugins.'io.containerd.image-verifier.v1.bindir']`;
 
-let dir: string;
+let scene: Awaited<ReturnType<typeof openScene>>;
 let shim: ServerProcess;
-let launcher: string;
-let metrics: string;
-const bootstrap = () => join(dir, 'bootstrap');
 const rows: string[][] = [['trigger', 'containerd', 'doctor says', 'canary by cri', 'canary by ctr']];
 
 before(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'portcullis-canary-'));
-  await mkdir(bootstrap());
-  launcher = (await build()).launcher;
-  await createVerdictKey(join(dir, 'verdict.key'), join(dir, 'verdict.pub'));
-  metrics = `127.0.0.1:${await freePort()}`;
-  // There is no Temporal anywhere here: neither doctor nor canary needs one.
-  shim = await startShim({
-    ...{
-      dir,
-      temporal: `127.0.0.1:${await freePort()}`,
-      verdictKeys: join(dir, 'verdict.pub'),
-      bootstrap: bootstrap(),
-    },
-    ...{ launcherSocket: join(dir, 'run', 'l.sock'), grpcSocket: join(dir, 'run', 'g.sock'), metrics },
-  });
-  await writeFile(
-    join(dir, 'shim.yaml'),
-    `socket: ${join(dir, 'run', 'l.sock')}\nmetrics: "off"\nbootstrap: ${bootstrap()}\n`,
-  );
+  scene = await openScene();
+  shim = await scene.startDaemon(scene.dir);
 });
 after(async () => {
   await shim.stop();
-  await rm(dir, { recursive: true });
+  await scene.close();
   console.log(renderTable(rows));
 });
 
-interface Said {
-  readonly code: number;
-  readonly json: unknown;
-}
-
-function portcullis(...args: readonly string[]): Promise<Said> {
-  return new Promise((resolve, reject) => {
-    execFile(PROGRAM, [...args, '--config', join(dir, 'shim.yaml'), '--output', 'json'], (error, stdout, stderr) => {
-      const code = error === null ? 0 : error.code;
-      if (typeof code !== 'number' || stdout === '') reject(new Error(stderr, { cause: error }));
-      else resolve({ code, json: JSON.parse(stdout) });
-    });
-  });
-}
-
 /** One containerd with the launcher, a change to its configuration or folder, and what doctor and canary say of it. */
 async function examine(version: ContainerdVersion, name: string, trigger: Trigger) {
+  const { dir } = scene;
   const home = await mkdtemp(join(dir, 'c-'));
-  const binDir = join(home, 'verifiers');
-  await mkdir(binDir);
-  await copyFile(launcher, join(binDir, 'portcullis-verifier'));
+  const binDir = await scene.verifiers(home);
   await trigger.folder?.(binDir);
   const containerd = await startContainerd({
     ...{ dir: home, binDir, version, extraEnv: { PORTCULLIS_SOCKET: join(dir, 'run', 'l.sock') } },
     ...(trigger.change === undefined ? {} : { change: trigger.change }),
   });
   try {
-    const programs =
-      version === 'current' ? (['containerd', 'ctr'] as const) : (['containerd-previous', 'ctr-previous'] as const);
-    const found: Readonly<Record<string, string>> = await obtain(programs);
-    const [binary = '', ctr = ''] = programs.map((program) => found[program]);
-    const doctor = await portcullis(
-      'doctor',
-      '--containerd',
-      binary,
-      '--containerd-config',
-      join(home, 'containerd.toml'),
-    );
-    const canary = await portcullis('canary', '--containerd', containerd.address, '--ctr', ctr);
-    // the commands print what these types say
+    const [binary, ctr] = await programsOf(version);
+    const config = join(home, 'containerd.toml');
+    const doctor = await portcullis(dir, 'doctor', '--containerd', binary, '--containerd-config', config);
+    const { code, outcomes } = await canary(dir, '--containerd', containerd.address, '--ctr', ctr);
+    // the command prints what this type says
     const { findings } = doctor.json as { findings: readonly { id: string; severity: string }[] };
-    const results = canary.json as readonly { client: string; outcome: string }[];
     const serious = findings.filter(({ severity }) => severity !== 'weak').map(({ id }) => id);
-    const outcomes = results.map(({ outcome }) => outcome);
     rows.push([name, version, serious.join(', ') || 'nothing', ...outcomes]);
-    return {
-      doctor: { code: doctor.code, serious },
-      canary: { code: canary.code, outcomes },
-      left: await imagesOf(containerd),
-    };
+    return { doctor: { code: doctor.code, serious }, canary: { code, outcomes }, left: await leftOn(containerd) };
   } finally {
     await containerd.stop();
-  }
-}
-
-async function imagesOf(containerd: Containerd): Promise<number> {
-  const cri = connectCri(containerd.address);
-  const { stdout } = await containerd.ctr(['--namespace', 'portcullis-canary', 'images', 'ls', '-q']);
-  try {
-    return (await cri.listImages()).length + stdout.split('\n').filter((line) => line !== '').length;
-  } finally {
-    cri.close();
   }
 }
 
@@ -124,11 +55,6 @@ interface Trigger {
   readonly canary: readonly [string, string];
 }
 
-const setting = (section: string, line: string) => (toml: string) => {
-  const key = line.split(' ')[0];
-  return toml.replace(new RegExp(`^  ${key} = .*\n`, 'm'), '').replace(section, `${section}\n  ${line}`);
-};
-
 /** These tables and `config_path` exclude each other. */
 const registry = (table: string) => (toml: string) =>
   toml.replace(/^ {4}config_path = .*\n/m, '').concat(`\n[plugins.'io.containerd.cri.v1.images'.registry.${table}\n`);
@@ -136,6 +62,10 @@ const registry = (table: string) => (toml: string) =>
 /** What each does on a real node, by both ways to pull: `ctr` has its own list of what makes it pull by itself. */
 const TRIGGERS: Readonly<Record<string, Trigger>> = {
   none: { doctor: [], canary: ['green', 'green'] },
+  'no config_path': {
+    change: (toml) => toml.replace(/^ {4}config_path = .*\n/m, ''),
+    ...{ doctor: [], canary: ['green', 'green'] },
+  },
   use_local_image_pull: {
     change: setting(IMAGES, 'use_local_image_pull = true'),
     ...{ doctor: ['local-pull'], canary: ['bypassed', 'green'] },
@@ -193,6 +123,10 @@ const TRIGGERS: Readonly<Record<string, Trigger>> = {
     folder: (binDir) => writeFile(join(binDir, 'a-other'), '#!/bin/sh\necho no\nexit 1\n', { mode: 0o755 }),
     ...{ doctor: [], canary: ['refused-by-others', 'refused-by-others'] },
   },
+  'another one that refuses, after ours': {
+    folder: (binDir) => writeFile(join(binDir, 'z-other'), '#!/bin/sh\necho no\nexit 1\n', { mode: 0o755 }),
+    ...{ doctor: [], canary: ['good-refused', 'good-refused'] },
+  },
   'an entry that can not run': {
     folder: (binDir) => writeFile(join(binDir, '.gitkeep'), ''),
     ...{ doctor: ['stray-entry'], canary: ['refused-by-others', 'refused-by-others'] },
@@ -208,20 +142,18 @@ describe('doctor and canary on a real containerd', { concurrency: 4 }, () => {
         assert.deepEqual(doctor, { code: trigger.doctor.length === 0 ? 0 : 1, serious: trigger.doctor });
         const code = trigger.canary.every((outcome) => outcome === 'green') ? 0 : 1;
         assert.deepEqual(canary, { code, outcomes: trigger.canary });
-        assert.equal(left, 0, 'images are left on the node');
+        assert.deepEqual(left, []);
       });
     }
   }
 });
 
 describe('the canary', () => {
-  it('says so when there is no containerd, and of the daemon when it watches itself', async () => {
-    const { code, json } = await portcullis('canary', '--containerd', join(dir, 'none.sock'));
-    assert.equal(code, 3);
-    assert.partialDeepStrictEqual(json, [{ client: 'cri', outcome: 'no-client' }]);
-    const text = await (await fetch(`http://${metrics}/metrics`)).text();
-    assert.match(text, /^portcullis_canary_green -1$/m);
-    assert.match(text, /^portcullis_decisions_total\{front="launcher",outcome="deny",reason="CANARY_REFUSED"\} \d+$/m);
-    assert.deepEqual(await readdir(bootstrap()), [], 'a list is left on the node');
+  it('says so when there is no containerd, and when there is no daemon', async () => {
+    const { dir } = scene;
+    const away = await canary(dir, '--containerd', join(dir, 'none.sock'), '--ctr', (await programsOf('current'))[1]);
+    assert.deepEqual([away.code, away.outcomes], [3, ['no-client', 'no-client']]);
+    const alone = await canary(dir, '--ctr', 'off', '--grpc-socket', join(dir, 'none.sock'));
+    assert.deepEqual([alone.code, alone.outcomes], [3, ['no-daemon']]);
   });
 });

@@ -10,7 +10,7 @@ import { digestOf } from '../../support/verdicts.ts';
 const root = mkdtempSync(join(tmpdir(), 'portcullis-list-'));
 after(() => rmSync(root, { recursive: true }));
 const [A, B] = [digestOf('aa'), digestOf('bb')];
-const silent = { info() {}, warn() {} };
+const silent = { info() {}, warn() {}, error() {} };
 
 function folder(name: string, files: Readonly<Record<string, string>>): string {
   const path = join(root, name);
