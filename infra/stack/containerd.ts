@@ -15,7 +15,7 @@ export interface ContainerdOptions {
   readonly perVerifierTimeout?: string;
   /** How many of the verifiers run, the first by name; without, all. */
   readonly maxVerifiers?: number;
-  /** `previous` is an older line that is still supported. */
+  /** `previous` and `older` are lines that are still supported. */
   readonly version?: ContainerdVersion;
   /** `host:port` of a registry that CRI pulls reach by plain HTTP. */
   readonly plainHttpRegistry?: string;
@@ -27,7 +27,7 @@ export interface ContainerdOptions {
   readonly debug?: boolean;
 }
 
-export type ContainerdVersion = 'current' | 'previous';
+export type ContainerdVersion = 'current' | 'previous' | 'older';
 
 /** What a `ctr` command printed, and its exit code. */
 export interface CtrResult {
@@ -56,7 +56,7 @@ export async function startContainerd(options: ContainerdOptions): Promise<Conta
   const address = join(dir, 'containerd.sock');
   requireRoot();
   requireShortPath(`${address}.ttrpc`);
-  const programs = await programsOf(options.version ?? 'current');
+  const programs = await containerdPrograms(options.version ?? 'current');
   const snapshotter = (await overlayWorks(dir)) ? 'overlayfs' : 'native';
   const config = join(dir, 'containerd.toml');
   const hostsDir = join(dir, 'hosts');
@@ -92,13 +92,18 @@ export async function startContainerd(options: ContainerdOptions): Promise<Conta
   };
 }
 
-async function programsOf(version: ContainerdVersion) {
+/** The programs of a line, and the schema that its configuration is written in here. */
+export async function containerdPrograms(version: ContainerdVersion) {
   switch (version) {
     case 'current':
       return { ...(await obtain(['containerd', 'ctr'])), schema: 4 } as const;
     case 'previous': {
       const programs = await obtain(['containerd-previous', 'ctr-previous']);
       return { containerd: programs['containerd-previous'], ctr: programs['ctr-previous'], schema: 3 } as const;
+    }
+    case 'older': {
+      const programs = await obtain(['containerd-older', 'ctr-older']);
+      return { containerd: programs['containerd-older'], ctr: programs['ctr-older'], schema: 3 } as const;
     }
   }
 }

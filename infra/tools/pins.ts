@@ -60,6 +60,15 @@ export const PARTS = [
     source: { kind: 'go', module: CONTAINERD, target: 'tool' },
   },
   {
+    name: 'containerd-older',
+    version: '2.2.9',
+    programs: [
+      { name: 'containerd-older', file: 'containerd', asks: ['--version'] },
+      { name: 'ctr-older', file: 'ctr', asks: ['--version'] },
+    ],
+    source: { kind: 'go', module: CONTAINERD, target: 'tool' },
+  },
+  {
     name: 'cosign',
     version: '3.1.3',
     programs: [{ name: 'cosign', file: 'cosign', asks: ['version'] }],

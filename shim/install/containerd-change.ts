@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { parse } from 'smol-toml';
 import type { EffectiveConfiguration } from '../containerd/effective.ts';
 import { type ContainerdProgram, type Dump, dumpConfiguration } from '../containerd/running.ts';
-import { dropIn } from './drop-in.ts';
+import { type DropInSchema, dropIn } from './drop-in.ts';
 import { changeOf, type FileChange, textAt } from './file-change.ts';
 import { DROP_IN } from './layout.ts';
 
@@ -57,15 +57,21 @@ export async function dumpWithoutOurs(program: ContainerdProgram): Promise<Dump>
  */
 export function containerdChanges(
   { config }: ContainerdProgram,
+  version: readonly [number, number, number],
   effective: EffectiveConfiguration,
 ): readonly FileChange[] {
   const found = importPattern(config);
   const pattern = found ?? ownPattern(config);
-  const ours = changeOf(join(dirname(pattern), DROP_IN), dropIn(effective));
+  const ours = changeOf(join(dirname(pattern), DROP_IN), dropIn(effective, schemaOf(config, version)));
   const main = textAt(config) ?? 'version = 3\n';
   const line =
     found === undefined ? changeOf(config, withImports(main, [...importsOf(main), pattern], config)) : undefined;
   return [ours, line].filter((change) => change !== undefined);
+}
+
+function schemaOf(config: string, [major, minor]: readonly [number, number, number]): DropInSchema {
+  const mergesFirst = major === 2 && minor < 3;
+  return mergesFirst && Number(parse(textAt(config) ?? 'version = 3')['version'] ?? 1) < 3 ? 2 : 3;
 }
 
 /** What {@link containerdChanges} wrote, taken away again: what others wrote stays, and so does an import that others use by now. */

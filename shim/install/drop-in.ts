@@ -1,14 +1,33 @@
 import { type EffectiveConfiguration, IMAGES, TRANSFER, VERIFIER } from '../containerd/effective.ts';
 import { DEFAULT_BIN_DIR } from './layout.ts';
 
-/** Settings of CRI's images that switch verification off by another value, as `CheckLocalImagePullConfigs` of containerd 2.1 to 2.4 lists them. */
-const TRANSFER_PULL: ReadonlyMap<string, boolean | number> = new Map<string, boolean | number>([
-  ['use_local_image_pull', false],
-  ['discard_unpacked_layers', false],
-  ['disable_snapshot_annotations', true],
-  ['image_pull_with_sync_fs', false],
-  ['max_concurrent_downloads', 3],
-]);
+/**
+ * How the file has to be written to be merged: containerd 2.3 and 2.4 bring each file to their own schema before they merge, 2.1 and 2.2 merge
+ * first, and then lose what the main file says in another schema than the last one.
+ */
+export type DropInSchema = 2 | 3;
+
+/**
+ * Settings of CRI that switch verification off by another value, as `CheckLocalImagePullConfigs` of containerd 2.1 to 2.4 lists them, and
+ * where schema 2 has them.
+ */
+const TRANSFER_PULL: readonly { readonly key: string; readonly value: boolean | number; readonly old: OldSection }[] = [
+  { key: 'use_local_image_pull', value: false, old: 'images' },
+  { key: 'discard_unpacked_layers', value: false, old: 'containerd' },
+  { key: 'disable_snapshot_annotations', value: true, old: 'containerd' },
+  { key: 'image_pull_with_sync_fs', value: false, old: 'cri' },
+  { key: 'max_concurrent_downloads', value: 3, old: 'cri' },
+];
+
+/** `images` is newer than schema 2, and has its new name there as well. */
+type OldSection = 'images' | 'containerd' | 'cri';
+
+const CRI = 'io.containerd.grpc.v1.cri';
+const SECTIONS: Readonly<Record<OldSection, string>> = {
+  images: `[plugins."${IMAGES}"]`,
+  containerd: `[plugins."${CRI}".containerd]`,
+  cri: `[plugins."${CRI}"]`,
+};
 
 const DEFAULT_DOWNLOADS = 3;
 const DEFAULT_SNAPSHOTTER = 'overlayfs';
@@ -20,17 +39,13 @@ export function binDirOf({ verifier }: EffectiveConfiguration): string {
   return verifier?.binDir || DEFAULT_BIN_DIR;
 }
 
-/**
- * The file that is merged over containerd's configuration, so that every pull is asked for: containerd 2.1 to 2.4 read schema 3 beside
- * main files of schema 2, 3 and 4, merge tables by key, and append lists.
- */
-export function dropIn(effective: EffectiveConfiguration): string {
-  const { images, verifier } = effective;
+/** The file that is merged over containerd's configuration, so that every pull is asked for. */
+export function dropIn(effective: EffectiveConfiguration, schema: DropInSchema): string {
+  const { verifier } = effective;
   const timeout = Math.max(LEAST_TIMEOUT_MS, verifier?.perVerifierTimeoutMs || 0);
-  const downloads = Number(images.get('max_concurrent_downloads') ?? DEFAULT_DOWNLOADS);
   return [
     '# Written by "portcullis install"; "portcullis uninstall" removes it. See shim/install/README.md of the release.',
-    'version = 3',
+    `version = ${schema}`,
     `required_plugins = ["${VERIFIER}", "${TRANSFER}"]`,
     '',
     `[plugins."${VERIFIER}"]`,
@@ -39,15 +54,33 @@ export function dropIn(effective: EffectiveConfiguration): string {
     `  per_verifier_timeout = "${timeout}ms"`,
     '',
     '# With another value for one of these the kubelet pulls unasked.',
-    `[plugins."${IMAGES}"]`,
-    ...[...TRANSFER_PULL].map(([key, value]) => `  ${key} = ${value}`),
-    ...registry(images),
+    ...transferPull(effective, schema),
+    ...downloads(effective),
     ...unpackConfig(effective),
-    ...(downloads === DEFAULT_DOWNLOADS
-      ? []
-      : ['', `[plugins."${TRANSFER}"]`, `  max_concurrent_downloads = ${downloads}`]),
     '',
   ].join('\n');
+}
+
+function transferPull({ images }: EffectiveConfiguration, schema: DropInSchema): readonly string[] {
+  const line = ({ key, value }: (typeof TRANSFER_PULL)[number]) => `  ${key} = ${value}`;
+  const sections =
+    schema === 3
+      ? [SECTIONS.images, ...TRANSFER_PULL.map(line)]
+      : (['images', 'containerd', 'cri'] as const).flatMap((old) => [
+          SECTIONS[old],
+          ...TRANSFER_PULL.filter((one) => one.old === old).map(line),
+        ]);
+  const path = images.get('registry.config_path');
+  // The transfer service reads one folder of hosts.toml files; of several it reads none.
+  if (typeof path !== 'string' || !path.includes(':')) return sections;
+  const folder = JSON.stringify(path.split(':')[0]);
+  return [...sections, `  [plugins."${schema === 3 ? IMAGES : CRI}".registry]`, `    config_path = ${folder}`];
+}
+
+/** The number that somebody wanted for CRI's own pulls goes where it counts now. */
+function downloads({ images }: EffectiveConfiguration): readonly string[] {
+  const wanted = Number(images.get('max_concurrent_downloads') ?? DEFAULT_DOWNLOADS);
+  return wanted === DEFAULT_DOWNLOADS ? [] : ['', `[plugins."${TRANSFER}"]`, `  max_concurrent_downloads = ${wanted}`];
 }
 
 /** With another snapshotter than its default the transfer service pulls nothing that it was not told to unpack for. */
@@ -62,13 +95,6 @@ function unpackConfig({ snapshotters, unpacked }: EffectiveConfiguration): reado
   ]);
 }
 
-/** The transfer service reads one folder of hosts.toml files; with several it reads none. */
-function registry(images: EffectiveConfiguration['images']): readonly string[] {
-  const path = images.get('registry.config_path');
-  if (typeof path !== 'string' || !path.includes(':')) return [];
-  return [`  [plugins."${IMAGES}".registry]`, `    config_path = ${JSON.stringify(path.split(':')[0])}`];
-}
-
 /** What containerd will make of its configuration together with {@link dropIn}. */
 export function withDropIn(effective: EffectiveConfiguration): EffectiveConfiguration {
   const { images, verifier } = effective;
@@ -78,7 +104,7 @@ export function withDropIn(effective: EffectiveConfiguration): EffectiveConfigur
     requiredPlugins: [...effective.requiredPlugins, VERIFIER, TRANSFER],
     images: new Map([
       ...images,
-      ...TRANSFER_PULL,
+      ...TRANSFER_PULL.map(({ key, value }) => [key, value] as const),
       ...(typeof path === 'string' ? ([['registry.config_path', path.split(':')[0]]] as const) : []),
     ]),
     verifier: verifier && {

@@ -7,10 +7,9 @@ import { criClient } from '../canary/clients.ts';
 import { type CanaryResult, colourOf } from '../canary/outcome.ts';
 import { runCanary } from '../canary/run.ts';
 import { connectCri } from '../containerd/cri.ts';
-import { readEffective } from '../containerd/effective.ts';
-import { type ContainerdProgram, dumpConfiguration } from '../containerd/running.ts';
-import { configurationFindings } from '../doctor/configuration-findings.ts';
+import { dumpConfiguration } from '../containerd/running.ts';
 import { type DaemonSettings, daemonFindings } from '../doctor/daemon-findings.ts';
+import { confirm } from './confirm.ts';
 import { backUpOf } from './containerd-change.ts';
 import { applyAll, type FileChange } from './file-change.ts';
 import { putLauncher, removeLauncher } from './launcher-place.ts';
@@ -102,7 +101,7 @@ async function shutGate(plan: Plan, by: Performance, previous: string | undefine
   backUp(configuration);
   const takeBack = applyAll(configuration);
   try {
-    await confirm(containerd);
+    confirm(plan.dump, await dumpConfiguration(containerd));
     if (by.withoutRestart) return undefined;
     if (configuration.length > 0) await restartContainerd(plan, by);
     by.tell('canary');
@@ -146,13 +145,6 @@ function backUp(configuration: readonly FileChange[]): void {
     const copy = backUpOf(path);
     if (before !== undefined && basename(path) !== DROP_IN && !existsSync(copy)) replaceFile(copy, before);
   }
-}
-
-/** What counts is what containerd makes of it. */
-async function confirm(containerd: ContainerdProgram): Promise<void> {
-  const findings = configurationFindings(readEffective(await dumpConfiguration(containerd)));
-  const [first] = findings.filter(({ severity }) => severity !== 'weak');
-  if (first !== undefined) throw new Error(`a file that counts more says ${first.found}: ${first.fix}`);
 }
 
 async function containerdReady(socket: string): Promise<void> {

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { type EffectiveConfiguration, readEffective } from '../containerd/effective.ts';
-import type { ContainerdProgram } from '../containerd/running.ts';
+import { type ContainerdProgram, type Dump, versionOf } from '../containerd/running.ts';
 import { containerdChanges, dumpWithoutOurs, readsFilesBeside } from './containerd-change.ts';
 import { type Distribution, distributionOf } from './distribution.ts';
 import { binDirOf } from './drop-in.ts';
@@ -8,13 +8,15 @@ import { type FileChange, textAt } from './file-change.ts';
 import { isLauncherOf } from './launcher-place.ts';
 import { LAYOUT } from './layout.ts';
 import { type Given, nodeFiles } from './node-files.ts';
-import { hasList, refusals } from './preflight.ts';
+import { refusals } from './preflight.ts';
 import { currentRelease, type Release } from './release.ts';
 
 /** All that an installation is going to do, before it does anything. */
 export interface Plan {
   readonly release: Release;
   readonly containerd: ContainerdProgram;
+  /** What it makes of its configuration without portcullis. */
+  readonly dump: Dump;
   /** Its Unix socket. */
   readonly socket: string;
   readonly distribution: Distribution;
@@ -36,7 +38,10 @@ export async function planInstallation(
   containerd: ContainerdProgram,
   given: Given & { readonly withoutBootstrap: boolean },
 ): Promise<Plan> {
-  const effective = readEffective(await dumpWithoutOurs(containerd));
+  const dump = await dumpWithoutOurs(containerd);
+  const effective = readEffective(dump);
+  const version = await versionOf(containerd);
+  if (version === undefined) throw new Error(`${containerd.binary} does not tell its version`);
   const socket = socketOf(containerd, effective);
   const distribution = distributionOf(containerd, {
     osRelease: textAt('/etc/os-release') ?? '',
@@ -46,14 +51,16 @@ export async function planInstallation(
   const daemon = await nodeFiles(given, release.folder, socket);
   const environment = daemon.find(({ path }) => path === LAYOUT.environment)?.after ?? textAt(LAYOUT.environment) ?? '';
   const binDir = binDirOf(effective);
+  const current = currentRelease();
   return {
-    ...{ release, containerd, socket, distribution, binDir, daemon },
-    isCurrent: currentRelease()?.endsWith(`/${release.version}`) === true,
+    ...{ release, containerd, dump, socket, distribution, binDir, daemon },
+    isCurrent: current?.endsWith(`/${release.version}`) === true,
     isLauncherThere: isLauncherOf(release.folder, binDir),
-    configuration: containerdChanges(containerd, effective),
+    configuration: containerdChanges(containerd, version, effective),
     refusals: await refusals(effective, {
       ...{ verdictKeys: given.verdictKeys ?? LAYOUT.verdictKeys, environment, distribution },
-      hasBootstrapList: given.withoutBootstrap || given.bootstrapList !== undefined || hasList(LAYOUT.bootstrap),
+      // Who upgrades has decided that before.
+      hasBootstrapList: given.withoutBootstrap || given.bootstrapList !== undefined || current !== undefined,
     }),
   };
 }

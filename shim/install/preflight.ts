@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import type { EffectiveConfiguration } from '../containerd/effective.ts';
 import { configurationFindings } from '../doctor/configuration-findings.ts';
 import type { Finding } from '../doctor/finding.ts';
@@ -62,9 +62,4 @@ async function withoutKeys(path: string): Promise<readonly string[]> {
   } catch (error) {
     return [`${error instanceof Error ? error.message : String(error)}; ${cure}`];
   }
-}
-
-/** Whether a folder has a bootstrap list. */
-export function hasList(folder: string): boolean {
-  return existsSync(folder) && readdirSync(folder).some((name) => name.endsWith('.list'));
 }

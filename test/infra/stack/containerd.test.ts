@@ -9,9 +9,13 @@ import { type Cri, connectCri } from '../../../shim/containerd/cri.ts';
 import { type PushedImage, pushImage, pushIndex } from '../../support/image.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
-const LINES: Readonly<Record<ContainerdVersion, RegExp>> = { current: /^v?2\.4\./, previous: /^v?2\.3\./ };
+const LINES: Readonly<Record<ContainerdVersion, RegExp>> = {
+  current: /^v?2\.4\./,
+  previous: /^v?2\.3\./,
+  older: /^v?2\.2\./,
+};
 
-for (const version of ['current', 'previous'] as const) {
+for (const version of ['current', 'previous', 'older'] as const) {
   describe(`the ${version} containerd`, () => {
     it('asks the verifier about every pull by ctr and by CRI, obeys it, and leaves nothing behind', async () => {
       await using folder = await temporaryFolder();
