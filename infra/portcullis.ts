@@ -14,6 +14,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   worker: async () => (await import('../activities/cli/worker.ts')).workerCommand,
   verify: async () => (await import('../shim/cli/verify.ts')).verifyCommand,
   explain: async () => (await import('../shim/cli/explain.ts')).explainCommand,
+  export: async () => (await import('../shim/cli/export.ts')).exportCommand,
+  import: async () => (await import('../shim/cli/import.ts')).importCommand,
   canary: async () => (await import('../shim/cli/canary.ts')).canaryCommand,
   'bootstrap learn': async () => (await import('../shim/cli/bootstrap-learn.ts')).bootstrapLearnCommand,
   why: async () => (await import('../shim/cli/why.ts')).whyCommand,

@@ -20,7 +20,7 @@ export interface Signatory extends AcceptedKey {
 }
 
 /** A verdict is some KiB; a carrier that sends more than this carries something else. */
-const MAX_PAYLOAD_LENGTH = 256 * 1024;
+export const MAX_PAYLOAD_LENGTH = 256 * 1024;
 
 /** One signature for each verdict key that was current when the verdict was signed: two while keys are rotated. */
 const MAX_SIGNATURES = 8;

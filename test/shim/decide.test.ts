@@ -56,7 +56,7 @@ async function decideIn({ backend = {}, kept, remembered, gate = {} }: Scene, ti
     node: 'test',
     rules: [],
     kept: keptVerdicts(
-      () => kept,
+      () => (kept === undefined ? [] : [kept]),
       policy,
       () => key.accepted(),
       () => {},
