@@ -65,9 +65,9 @@ export function fits(files: readonly Pick<FoundImport, 'bytes'>[], more: number)
 }
 
 /** Reads one import; a sentence when its content is not the one it was named by, or is none of ours. */
-export async function readImport({ name, path }: FoundImport): Promise<OfflineFile | string> {
+export async function readImport({ name, path, bytes }: FoundImport): Promise<OfflineFile | string> {
   try {
-    const content = await readBounded(path, MAX_BYTES);
+    const content = await readBounded(path, bytes);
     if (importName(content) !== name) {
       return 'its content is not the one that was imported; it is not used, import it again';
     }
