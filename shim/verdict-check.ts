@@ -3,7 +3,7 @@ import type { Reason } from '../workflows/reason.ts';
 import type { Envelope, Verdict } from '../workflows/verdict.ts';
 import { fromStatement, STATEMENT_PAYLOAD_TYPE } from '../workflows/verification-summary.ts';
 import type { PullRequest } from './decision.ts';
-import { believe, MAX_PAYLOAD_LENGTH, openEnvelope, parseEnvelope, type VerdictKeys } from './verdict-keys.ts';
+import { believe, isOfUsualSize, openEnvelope, parseEnvelope, type VerdictKeys } from './verdict-keys.ts';
 
 export interface Expectation extends PullRequest {
   readonly policyRevision: string;
@@ -85,10 +85,10 @@ function refuse(code: Reason['code'], sentence: string): { readonly kind: 'refus
 }
 
 /** What an envelope claims to say: to show it or to find it by, never to decide. `undefined` when it is no verdict. */
-export function readUnchecked({ payload }: Envelope): Verdict | undefined {
-  if (payload.length > MAX_PAYLOAD_LENGTH) return undefined;
+export function readUnchecked(envelope: Envelope): Verdict | undefined {
+  if (!isOfUsualSize(envelope)) return undefined;
   try {
-    return fromStatement(JSON.parse(Buffer.from(payload, 'base64').toString()));
+    return fromStatement(JSON.parse(Buffer.from(envelope.payload, 'base64').toString()));
   } catch {
     return undefined; // whoever put that there is no worker of ours
   }

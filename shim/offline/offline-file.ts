@@ -1,6 +1,6 @@
 import { isRecord } from '../../workflows/record.ts';
 import type { Envelope } from '../../workflows/verdict.ts';
-import { parseEnvelope } from '../verdict-keys.ts';
+import { isOfUsualSize, parseEnvelope } from '../verdict-keys.ts';
 
 /** Says what a file is before anything else in it is read. */
 export const OFFLINE_FORMAT = 'portcullis.dev/offline-verdicts/v1';
@@ -32,13 +32,13 @@ export function parseOfflineFile(bytes: Uint8Array): OfflineFileRead {
   if (format !== OFFLINE_FORMAT) {
     return problem(`"format": "${OFFLINE_FORMAT}"`, (JSON.stringify(format) ?? 'none').slice(0, 80));
   }
-  const statement = parseEnvelope(policy);
+  const statement = parseCarried(policy);
   if (statement === undefined) return problem('a signed policy statement as "policy"', 'something else');
   if (!Array.isArray(verdicts)) return problem('a list as "verdicts"', 'something else');
   if (verdicts.length > MAX_OFFLINE_VERDICTS) {
     return problem(`at most ${MAX_OFFLINE_VERDICTS} verdicts`, `${verdicts.length}`);
   }
-  const envelopes = verdicts.map(parseEnvelope);
+  const envelopes = verdicts.map(parseCarried);
   const wrong = envelopes.indexOf(undefined);
   if (wrong >= 0) return problem(`a signed envelope as verdict ${wrong + 1}`, 'something else');
   return { ok: true, file: { policy: statement, verdicts: envelopes.filter((one) => one !== undefined) } };
@@ -47,6 +47,11 @@ export function parseOfflineFile(bytes: Uint8Array): OfflineFileRead {
 /** Writes a file so that the same content is the same bytes. */
 export function renderOfflineFile({ policy, verdicts }: OfflineFile): string {
   return `${JSON.stringify({ format: OFFLINE_FORMAT, policy, verdicts })}\n`;
+}
+
+function parseCarried(value: unknown): Envelope | undefined {
+  const envelope = parseEnvelope(value);
+  return envelope !== undefined && isOfUsualSize(envelope) ? envelope : undefined;
 }
 
 function problem(expected: string, found: string): OfflineFileRead {

@@ -4,8 +4,9 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { importCommand } from '../../../shim/cli/import.ts';
+import { type CheckedFile, checkOfflineFile } from '../../../shim/offline/check-file.ts';
 import { importFolder } from '../../../shim/offline/import-folder.ts';
-import { MAX_OFFLINE_BYTES } from '../../../shim/offline/offline-file.ts';
+import { MAX_OFFLINE_BYTES, parseOfflineFile } from '../../../shim/offline/offline-file.ts';
 import { anOfflineVerdict, aStatement, fromNow, offlineText, smuggle } from '../../support/offline.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { createTestVerdictKey, digestOf } from '../../support/verdicts.ts';
@@ -43,6 +44,11 @@ async function aNode(t: TestContext) {
       }
     },
   };
+}
+
+function checkBytes(bytes: Uint8Array): CheckedFile {
+  const read = parseOfflineFile(bytes);
+  return read.ok ? checkOfflineFile(read.file, key.accepted(), Date.now()) : { ok: false, problems: [read.problem] };
 }
 
 describe('import', () => {
@@ -89,6 +95,16 @@ describe('import', () => {
     ['no list', offlineText(statement, good), /expected a list as "verdicts"/],
     ['a verdict that is none', offlineText(statement, [good, 7]), /expected a signed envelope as verdict 2/],
     ['too many', offlineText(statement, Array(10_001).fill(0)), /expected at most 10000 verdicts, found 10001/],
+    [
+      'a verdict with more signatures than there are keys',
+      offlineText(statement, [{ ...good, signatures: Array(9).fill(good.signatures[0]) }]),
+      /expected a signed envelope as verdict 1/,
+    ],
+    [
+      'a verdict that is larger than any',
+      offlineText(statement, [{ ...good, payload: 'A'.repeat(300_000) }]),
+      /expected a signed envelope as verdict 1/,
+    ],
     [
       'a forged verdict',
       offlineText(statement, [good, forged]),
@@ -142,6 +158,18 @@ describe('import', () => {
       assert.match(text, /nothing was imported$/);
     });
   }
+
+  it('believes nothing else when any one byte of a file is another one', () => {
+    const text = offlineText(statement, [good]);
+    const genuine = checkBytes(Buffer.from(text));
+    assert.ok(genuine.ok);
+    for (let at = 0; at < text.length; at += 7) {
+      const bytes = Buffer.from(text);
+      bytes[at] = (bytes[at] ?? 0) ^ 1;
+      const checked = checkBytes(bytes);
+      if (checked.ok) assert.deepEqual(checked, genuine, `byte ${at}`);
+    }
+  });
 
   it('shows a hostile name as text', async (t) => {
     const verdict = anOfflineVerdict(stranger, { name: 'evil\u001b[2J\n\u202eapp' });
