@@ -123,7 +123,9 @@ function print({ head, exported, refused }: Export, file: string | undefined): v
     console.log(`wrote ${plainText(file)}: ${exported.length} images, ${revoked} revoked digests, ${policy}`);
   } else {
     const advice = exported.length === 0 ? '' : '; --partial writes the others';
-    console.error(`portcullis export: nothing was written: ${refused.length} images do not pass${advice}`);
+    console.error(
+      `portcullis export: nothing was written: ${refused.length} of ${refused.length + exported.length} do not pass${advice}`,
+    );
   }
 }
 

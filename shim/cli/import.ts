@@ -1,17 +1,7 @@
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { PolicyHead } from '../../workflows/policy-head.ts';
-import type { Verdict } from '../../workflows/verdict.ts';
-import { readBounded } from '../bounded-file.ts';
 import { DEFAULT_SHIM_FILE, readNodeSettings } from '../configuration.ts';
-import { checkOfflineFile, usableUntil } from '../offline/check-file.ts';
-import { newestStatement, obstacleTo, putImport, readImports } from '../offline/import-file.ts';
-import { importFolder } from '../offline/import-folder.ts';
-import { MAX_OFFLINE_BYTES, parseOfflineFile } from '../offline/offline-file.ts';
+import { type ImportReport, importFile } from '../offline/import-file.ts';
 import { plainJson, plainText } from '../plain-text.ts';
-import { isNewer } from '../policy-watch.ts';
-import { openStatementFile, STATEMENT_FILE } from '../statement-file.ts';
-import { loadVerdictKeys } from '../verdict-key-files.ts';
 
 const HELP = `Brings verdicts that "portcullis export" wrote to this node, which needs no backend for them.
 
@@ -64,65 +54,7 @@ function misused(what: string): number {
   return 2;
 }
 
-interface Line {
-  readonly name: string;
-  readonly digest: string;
-  readonly until: string;
-  /** Why it can't be used. */
-  readonly problem?: string;
-}
-
-interface Report {
-  /** Where it is now; `null` when it was not imported. */
-  readonly file: string | null;
-  readonly removed: readonly string[];
-  readonly verdicts: readonly Line[];
-  readonly statedAt?: string;
-  /** Why nothing was imported. */
-  readonly problems: readonly string[];
-}
-
-/** Checks a file and puts it where the daemon looks, unless there is a problem. */
-async function importFile(path: string, state: string, keyPath: string, isDry: boolean): Promise<Report> {
-  const read = parseOfflineFile(await readBounded(path, MAX_OFFLINE_BYTES));
-  if (!read.ok) return refused(`${read.problem}; carry it here again`);
-  const keys = await loadVerdictKeys(keyPath);
-  const now = Date.now();
-  const checked = checkOfflineFile(read.file, keys, now);
-  if (!checked.ok) return refused(...checked.problems);
-  const { head } = checked;
-  const folder = importFolder(state);
-  const existing = await readImports(folder, keys, now);
-  const remembered = openStatementFile(join(state, STATEMENT_FILE), { warn() {} }).read();
-  const known = newestStatement(existing, remembered, keys, now) ?? head;
-  const newest = isNewer(known, head) ? known : head;
-  if (newest.policyRevision !== head.policyRevision) return refused(replacedBy(newest, head));
-  const verdicts = checked.verdicts.map((verdict) => lineOf(verdict, newest, now));
-  const { statedAt } = head;
-  if (verdicts.length > 0 && verdicts.every(({ problem }) => problem !== undefined)) {
-    return { ...refused('none of its verdicts can be used; export again'), verdicts, statedAt };
-  }
-  const put = isDry ? { path: null, removed: [] } : putImport(folder, read.file, head, existing, now);
-  return { file: put.path, removed: put.removed, verdicts, statedAt, problems: [] };
-}
-
-function refused(...problems: readonly string[]): Report {
-  return { file: null, removed: [], verdicts: [], problems };
-}
-
-function replacedBy(newest: PolicyHead, head: PolicyHead): string {
-  const stated = `policy ${head.policyRevision.slice(0, 12)} of ${head.statedAt}`;
-  return `POLICY_CHANGED: ${stated} was replaced on this node by that of ${newest.statedAt}; export again`;
-}
-
-function lineOf(verdict: Verdict, newest: PolicyHead, nowMs: number): Line {
-  const { name, digest } = verdict;
-  const problem = obstacleTo(verdict, newest, nowMs);
-  const until = new Date(usableUntil(verdict)).toISOString();
-  return { name, digest, until, ...(problem === undefined ? {} : { problem }) };
-}
-
-function print(path: string, { file, removed, verdicts, problems }: Report, isDry: boolean): void {
+function print(path: string, { file, removed, verdicts, problems }: ImportReport, isDry: boolean): void {
   for (const { name, digest, until, problem } of verdicts) {
     const image = `${plainText(name)}@${digest}`;
     if (problem === undefined) console.log(`until ${until}  ${image}`);
@@ -132,5 +64,5 @@ function print(path: string, { file, removed, verdicts, problems }: Report, isDr
   for (const old of removed) console.log(`removed ${plainText(old)}: nothing in it counts any more`);
   if (problems.length > 0) console.error('portcullis import: nothing was imported');
   else if (isDry) console.log(`${plainText(path)} is good; nothing was changed`);
-  else console.log(`imported as ${file}; the daemon takes it within 4 s, or when it starts`);
+  else console.log(`imported as ${file}; the daemon takes it within seconds, or when it starts`);
 }

@@ -1,91 +1,78 @@
-import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PolicyHead } from '../../workflows/policy-head.ts';
-import type { Envelope, Verdict } from '../../workflows/verdict.ts';
-import { replaceFile } from '../atomic-file.ts';
-import { isNewer, readStatement } from '../policy-watch.ts';
-import { readUnchecked } from '../verdict-check.ts';
-import type { VerdictKeys } from '../verdict-keys.ts';
-import { usableUntil } from './check-file.ts';
-import { fits, importName, listImports, MOST, readImport } from './import-folder.ts';
-import { type OfflineFile, renderOfflineFile } from './offline-file.ts';
+import type { Verdict } from '../../workflows/verdict.ts';
+import { readBounded } from '../bounded-file.ts';
+import { isNewer } from '../policy-watch.ts';
+import { openStatementFile, STATEMENT_FILE } from '../statement-file.ts';
+import { loadVerdictKeys } from '../verdict-key-files.ts';
+import { checkOfflineFile, usableUntil } from './check-file.ts';
+import { importFolder } from './import-folder.ts';
+import { MAX_OFFLINE_BYTES, parseOfflineFile } from './offline-file.ts';
+import { newestStatement, obstacleTo, putImport, readImports } from './put-import.ts';
 
-/** An import that is there already; without `file` it can't be read. */
-export interface Existing {
-  readonly path: string;
-  readonly bytes: number;
-  readonly file: OfflineFile | undefined;
-  /** The statement in it, if this node believes it. */
-  readonly head: PolicyHead | undefined;
+/** One verdict of an import. */
+interface ImportedImage {
+  readonly name: string;
+  readonly digest: string;
+  /** RFC 3339, UTC. */
+  readonly until: string;
+  /** Why it can't be used. */
+  readonly problem?: string;
 }
 
-export async function readImports(folder: string, keys: VerdictKeys, nowMs: number): Promise<readonly Existing[]> {
-  const existing: Existing[] = [];
-  for (const found of (await listImports(folder)).files) {
-    const read = await readImport(found);
-    const file = typeof read === 'string' ? undefined : read;
-    existing.push({ path: found.path, bytes: found.bytes, file, head: file && headOf(file.policy, keys, nowMs) });
-  }
-  return existing;
-}
-
-/** The newest policy statement that a node has: of an import, or the one that its daemon remembers. */
-export function newestStatement(
-  existing: readonly Existing[],
-  remembered: Envelope | undefined,
-  keys: VerdictKeys,
-  nowMs: number,
-): PolicyHead | undefined {
-  let newest = remembered && headOf(remembered, keys, nowMs);
-  for (const { head } of existing) {
-    if (head !== undefined && (newest === undefined || isNewer(head, newest))) newest = head;
-  }
-  return newest;
-}
-
-/** What keeps a node from using a verdict that is genuine; `undefined` for nothing. */
-export function obstacleTo(verdict: Verdict, newest: PolicyHead, nowMs: number): string | undefined {
-  if (newest.revoked?.includes(verdict.digest))
-    return `REVOKED: its digest was revoked, as stated at ${newest.statedAt}`;
-  const until = usableUntil(verdict);
-  if (until > nowMs) return undefined;
-  return `VERDICT_EXPIRED: it ended at ${new Date(until).toISOString()}; export it again`;
+/** What became of an import. */
+export interface ImportReport {
+  /** Where it is now; `null` when it was not imported. */
+  readonly file: string | null;
+  readonly removed: readonly string[];
+  readonly verdicts: readonly ImportedImage[];
+  readonly statedAt?: string;
+  /** Why nothing was imported. */
+  readonly problems: readonly string[];
 }
 
 /**
- * Puts a checked file into the folder in one step, and removes those that have no verdict any more that counts and no newer
- * statement. Answers the path and what was removed. Throws when the folder can't take it; then nothing has changed.
+ * Checks a file by the node's keys and against what the node knows, and puts it where the daemon looks, unless there is a problem or
+ * `isDry`. Throws when something can't be read or written.
  */
-export function putImport(
-  folder: string,
-  file: OfflineFile,
-  head: PolicyHead,
-  existing: readonly Existing[],
-  nowMs: number,
-): { readonly path: string; readonly removed: readonly string[] } {
-  const content = renderOfflineFile(file);
-  const path = join(folder, importName(content));
-  const others = existing.filter((one) => one.path !== path);
-  const ended = others.filter((one) => hasEnded(one, head, nowMs));
-  const staying = others.filter((one) => !ended.includes(one));
-  if (!fits(staying, Buffer.byteLength(content))) {
-    throw new Error(`expected room in ${folder}, which takes ${MOST}, found none; remove old ones`);
+export async function importFile(path: string, state: string, keyPath: string, isDry: boolean): Promise<ImportReport> {
+  const read = parseOfflineFile(await readBounded(path, MAX_OFFLINE_BYTES));
+  if (!read.ok) return refused(`${read.problem}; carry it here again`);
+  const keys = await loadVerdictKeys(keyPath);
+  const now = Date.now();
+  const checked = checkOfflineFile(read.file, keys, now);
+  if (!checked.ok) return refused(...checked.problems);
+  const { head } = checked;
+  const folder = importFolder(state);
+  const existing = await readImports(folder, keys, now);
+  const remembered = openStatementFile(join(state, STATEMENT_FILE), { warn() {} }).read();
+  const known = newestStatement(existing, remembered, keys, now) ?? head;
+  const newest = isNewer(known, head) ? known : head;
+  if (newest.policyRevision !== head.policyRevision) return refused(replacedBy(newest, head));
+  if (checked.verdicts.length === 0 && newest !== head) {
+    return refused(`the policy statement of ${head.statedAt} alone: this node knows that of ${newest.statedAt}`);
   }
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  replaceFile(path, content);
-  for (const old of ended) rmSync(old.path, { force: true });
-  return { path, removed: ended.map((one) => one.path) };
+  const verdicts = checked.verdicts.map((verdict) => lineOf(verdict, newest, now));
+  const { statedAt } = head;
+  if (verdicts.length > 0 && verdicts.every(({ problem }) => problem !== undefined)) {
+    return { ...refused('none of its verdicts can be used; export again'), verdicts, statedAt };
+  }
+  const put = isDry ? { path: null, removed: [] } : putImport(folder, read.file, head, existing, now);
+  return { file: put.path, removed: put.removed, verdicts, statedAt, problems: [] };
 }
 
-function hasEnded({ file, head }: Existing, than: PolicyHead, nowMs: number): boolean {
-  if (file === undefined || (head !== undefined && isNewer(head, than))) return false;
-  return file.verdicts.every((envelope) => {
-    const verdict = readUnchecked(envelope);
-    return verdict === undefined || usableUntil(verdict) <= nowMs;
-  });
+function refused(...problems: readonly string[]): ImportReport {
+  return { file: null, removed: [], verdicts: [], problems };
 }
 
-function headOf(statement: Envelope, keys: VerdictKeys, nowMs: number): PolicyHead | undefined {
-  const read = readStatement(statement, keys, nowMs);
-  return 'code' in read ? undefined : read.head;
+function replacedBy(newest: PolicyHead, head: PolicyHead): string {
+  const stated = `policy ${head.policyRevision.slice(0, 12)} of ${head.statedAt}`;
+  return `POLICY_CHANGED: ${stated} was replaced on this node by that of ${newest.statedAt}; export again`;
+}
+
+function lineOf(verdict: Verdict, newest: PolicyHead, nowMs: number): ImportedImage {
+  const { name, digest } = verdict;
+  const problem = obstacleTo(verdict, newest, nowMs);
+  const until = new Date(usableUntil(verdict)).toISOString();
+  return { name, digest, until, ...(problem === undefined ? {} : { problem }) };
 }

@@ -213,6 +213,9 @@ describe('import', () => {
     const revoking = offlineText(aStatement(key, { statedAt: fromNow(-10_000), revoked: [B] }), []);
     assert.deepEqual([(await node.import(revoking)).files.length, existsSync(old)], [1, false]);
     assert.equal((await node.import(offlineText(aStatement(key), [good]))).files.length, 2);
+    const stale = await node.import(offlineText(aStatement(key), []));
+    assert.deepEqual([stale.code, stale.files.length], [1, 2]);
+    assert.match(stale.text, /the policy statement of 20[^ ]+ alone: this node knows that of 20/);
     const latest = offlineText(aStatement(key, { statedAt: fromNow(-5_000), revoked: [B] }), [good]);
     assert.equal((await node.import(latest)).files.length, 2, 'the first with a good verdict stays');
   });
