@@ -12,7 +12,7 @@ import { DEFAULT_TASK_QUEUE } from './options.ts';
 
 const HELP = `Writes a file of signed verdicts, for nodes that never reach the backend.
 
-Usage: portcullis export IMAGE... --verdict-keys PATH [OPTIONS]
+Usage: portcullis export [IMAGE...] --verdict-keys PATH [OPTIONS]
 
   IMAGE                as nodes pull it, with its tag: NAME:TAG, which a worker looks up, or NAME:TAG@sha256:...
   --verdict-keys PATH  public key of the workers' verdicts, or a directory of *.pub files (required)
