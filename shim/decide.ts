@@ -33,11 +33,11 @@ export async function decide(gate: Gate, request: PullRequest, options: Decision
   const deadline = Math.min(Date.now() + SHIM_DEADLINE_MS, options.deadline ?? Number.POSITIVE_INFINITY);
   const early = decideLocally(gate, request);
   if (early !== undefined) return early;
-  const decision = await askOnce(gate, request, { ...options, deadline });
-  // It may have been revoked while it was verified.
+  const answer = await askOnce(gate, request, { ...options, deadline });
+  const decision = isCutOff(answer) ? (gate.kept.offline(request) ?? advise(answer)) : answer;
+  // It may have been revoked while it was verified, or while nobody answered.
   const revoked = outcomeOf(decision) === 'allow' ? isRevoked(gate.policy, request) : undefined;
-  if (revoked !== undefined) return { by: 'rule', reason: revoked, request };
-  return isCutOff(decision) ? (gate.kept.offline(request) ?? advise(decision)) : decision;
+  return revoked === undefined ? decision : { by: 'rule', reason: revoked, request };
 }
 
 /** What can be said without asking anybody, and therefore at once. */
