@@ -10,6 +10,8 @@ export const NODE_COMMANDS: Commands = {
   'bootstrap learn': async () => (await import('../shim/cli/bootstrap-learn.ts')).bootstrapLearnCommand,
   'keys list': async () => (await import('../shim/cli/keys-list.ts')).keysListCommand,
   verify: async () => (await import('../shim/cli/verify.ts')).verifyCommand,
+  export: async () => (await import('../shim/cli/export.ts')).exportCommand,
+  import: async () => (await import('../shim/cli/import.ts')).importCommand,
   why: async () => (await import('../shim/cli/why.ts')).whyCommand,
   explain: async () => (await import('../shim/cli/explain.ts')).explainCommand,
 };

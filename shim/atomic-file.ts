@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, readSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
 
 /** Replaces a file in one step: whoever reads it finds the former content or all of the new one, also after a power cut. */
 export function replaceFile(path: string, content: string, mode = 0o600): void {
@@ -8,10 +8,13 @@ export function replaceFile(path: string, content: string, mode = 0o600): void {
     const bytes = Buffer.from(content);
     if (writeSync(fd, bytes) < bytes.length) throw new Error(`${draft}: the disk did not take all of it`);
     fsyncSync(fd);
+    renameSync(draft, path);
+  } catch (error) {
+    rmSync(draft, { force: true }); // a full disk has better uses
+    throw error;
   } finally {
     closeSync(fd);
   }
-  renameSync(draft, path);
 }
 
 /** Reads back what {@link replaceFile} wrote, at most so many bytes; `undefined` when it is longer, is none, or can't be read. */

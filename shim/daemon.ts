@@ -11,9 +11,12 @@ import { type LauncherServer, serveLauncher } from './launcher-server.ts';
 import type { Log } from './log.ts';
 import { createMetrics, type ListenAddress, type Metrics, serveMetrics } from './metrics.ts';
 import { openNodeMemory } from './node-memory.ts';
+import { importFolder } from './offline/import-folder.ts';
+import { watchImportedVerdicts } from './offline/imported-verdicts.ts';
 import { watchPolicy } from './policy-watch.ts';
 import { openSingleFlight } from './single-flight.ts';
 import { type Backend, connectBackend } from './temporal.ts';
+import type { CacheKey } from './verdict-cache/verdict-cache.ts';
 import { watchVerdictKeys } from './verdict-key-watch.ts';
 
 export interface DaemonOptions {
@@ -36,7 +39,7 @@ export interface DaemonOptions {
 }
 
 export interface Daemon {
-  /** Reads the verdict keys and the bootstrap list at once, which otherwise takes some seconds. */
+  /** Reads the verdict keys, the bootstrap list and the imports at once, which otherwise takes some seconds. */
   reload(): Promise<void>;
   /** Drains: new pulls are refused with a reason, running ones are answered, for at most `graceMs`. */
   stop(graceMs: number): Promise<void>;
@@ -66,6 +69,10 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Dae
     },
     { remembered: memory.remembered, onStatement: memory.keepStatement },
   );
+  const imported =
+    options.state === undefined
+      ? undefined
+      : await watchImportedVerdicts(importFolder(options.state), policy.learn, log);
   const admission = openAdmission(ADMISSION_LIMITS);
   const metrics = createMetrics(policy.age, verdictKeys.keys, () => ({
     cache: memory.cache?.stats(),
@@ -73,6 +80,8 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Dae
     listed: bootstrap?.entries().length ?? 0,
     canary: canary?.state(),
   }));
+  const findKept = (key: CacheKey) =>
+    [memory.cache?.find(key), ...(imported?.find(key) ?? [])].filter((one) => one !== undefined);
   const gate: Gate = {
     ...{ backend, policy, keys: verdictKeys.keys, node: options.node },
     onVerdict(verdict, envelope, keyId) {
@@ -80,13 +89,13 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Dae
       memory.keepVerdict(verdict, envelope);
     },
     rules: [canaries.rule, ...(bootstrap === undefined ? [] : [bootstrap.rule])],
-    kept: keptVerdicts((key) => memory.cache?.find(key), policy, verdictKeys.keys, metrics.verdictBy),
+    kept: keptVerdicts(findKept, policy, verdictKeys.keys, metrics.verdictBy),
     ...{ admission, flights: openSingleFlight<Decision>(), clock: memory.clock.check },
   };
   const intake = openIntake((request, how) => decide(gate, request, how), metrics, log);
   const opened: Closers = [
     ...[() => memory.close(), () => backend.close(), () => policy.stop()],
-    ...[() => bootstrap?.stop(), () => verdictKeys.stop()],
+    ...[() => bootstrap?.stop(), () => imported?.stop(), () => verdictKeys.stop()],
   ];
   const { verifier, launcher } = await openFronts(options, intake, backend, canaries, metrics, log, opened);
   if (options.canary !== undefined) {
@@ -105,7 +114,7 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Dae
 
   return {
     async reload() {
-      await Promise.all([verdictKeys.reload(), bootstrap?.reload()]);
+      await Promise.all([verdictKeys.reload(), bootstrap?.reload(), imported?.reload()]);
     },
     async stop(graceMs) {
       policyKnown = () => {};

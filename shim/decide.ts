@@ -5,6 +5,7 @@ import { askBackend, type BackendAccess, type BackendQuestion } from './ask-back
 import { type Decision, outcomeOf, type PullRequest, reasonsOf, refuseAtOnce, type Watcher } from './decision.ts';
 import type { KeptVerdicts } from './kept-verdicts.ts';
 import type { LocalRule } from './local-rule.ts';
+import type { PolicyWatch } from './policy-watch.ts';
 import type { SingleFlight } from './single-flight.ts';
 
 /** What a decision stands on. */
@@ -32,16 +33,16 @@ export async function decide(gate: Gate, request: PullRequest, options: Decision
   const deadline = Math.min(Date.now() + SHIM_DEADLINE_MS, options.deadline ?? Number.POSITIVE_INFINITY);
   const early = decideLocally(gate, request);
   if (early !== undefined) return early;
-  const decision = await askOnce(gate, request, { ...options, deadline });
-  // It may have been revoked while it was verified.
-  const revoked = outcomeOf(decision) === 'allow' ? isRevoked(gate, request) : undefined;
-  if (revoked !== undefined) return { by: 'rule', reason: revoked, request };
-  return isCutOff(decision) ? (gate.kept.offline(request) ?? decision) : decision;
+  const answer = await askOnce(gate, request, { ...options, deadline });
+  const decision = isCutOff(answer) ? (gate.kept.offline(request) ?? advise(answer)) : answer;
+  // It may have been revoked while it was verified, or while nobody answered.
+  const revoked = outcomeOf(decision) === 'allow' ? isRevoked(gate.policy, request) : undefined;
+  return revoked === undefined ? decision : { by: 'rule', reason: revoked, request };
 }
 
 /** What can be said without asking anybody, and therefore at once. */
 function decideLocally(gate: Gate, request: PullRequest): Decision | undefined {
-  for (const rule of [(asked: PullRequest) => isRevoked(gate, asked), ...gate.rules]) {
+  for (const rule of [(asked: PullRequest) => isRevoked(gate.policy, asked), ...gate.rules]) {
     const reason = rule(request);
     if (reason !== undefined) return { by: 'rule', reason, request };
   }
@@ -50,7 +51,8 @@ function decideLocally(gate: Gate, request: PullRequest): Decision | undefined {
   return gate.kept.fresh(request) ?? (gate.policy.isCutOff() ? gate.kept.offline(request) : undefined);
 }
 
-function isRevoked({ policy }: Gate, { digest }: PullRequest): Reason | undefined {
+/** REVOKED when the newest statement says so of this digest. */
+export function isRevoked(policy: Pick<PolicyWatch, 'newest'>, { digest }: PullRequest): Reason | undefined {
   const head = policy.newest();
   if (head?.revoked?.includes(digest) !== true) return undefined;
   const sentence = `${digest} was revoked, as the workers stated at ${head.statedAt}; use another build of the image`;
@@ -83,4 +85,13 @@ const CUT_OFF: ReadonlySet<string> = new Set<Reason['code']>(['TEMPORAL_UNREACHA
 
 function isCutOff(decision: Decision): boolean {
   return decision.by === 'node' && CUT_OFF.has(reasonsOf(decision)[0].code);
+}
+
+/** What to do about a Temporal that isn't there, which on a node without a network is the usual answer. */
+function advise(decision: Decision): Decision {
+  if (decision.by !== 'node') return decision;
+  const [first, ...others] = decision.reasons;
+  if (first.code !== 'TEMPORAL_UNREACHABLE') return decision;
+  const sentence = `${first.sentence}; pull again when it is there, or bring a verdict ("portcullis import")`;
+  return { ...decision, reasons: [{ ...first, sentence }, ...others] };
 }

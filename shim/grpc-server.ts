@@ -12,8 +12,7 @@ import { loadSync } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { protoPath as HEALTH_PROTO, HealthImplementation } from 'grpc-health-check';
 import { SHIM_DEADLINE_MS } from '../workflows/deadlines.ts';
-import type { Descriptor } from '../workflows/descriptor.ts';
-import { parseDigest } from '../workflows/digest.ts';
+import { parseDescriptor } from '../workflows/descriptor.ts';
 import { nameWithoutDigest, parseName } from '../workflows/name.ts';
 import type { Canaries } from './canary/canary.ts';
 import { nodeHandlers } from './canary/service.ts';
@@ -206,12 +205,4 @@ async function resolve(
       details: `${code}: ${error instanceof Error ? error.message : String(error)}`,
     });
   }
-}
-
-function parseDescriptor(value: unknown): Descriptor | undefined {
-  if (typeof value !== 'object' || value === null) return undefined;
-  const { mediaType, digest, size } = value as { [K in keyof Descriptor]?: unknown };
-  const parsed = parseDigest(String(digest));
-  if (typeof mediaType !== 'string' || parsed === undefined || typeof size !== 'number') return undefined;
-  return { mediaType, digest: parsed, size };
 }

@@ -16,9 +16,9 @@ export interface KeptVerdicts {
   offline(request: PullRequest): Decision | undefined;
 }
 
-/** Reads what `find` has kept. Nothing that comes from there is believed unchecked. */
+/** Uses the first good one of what `find` has kept. Nothing that comes from there is believed unchecked. */
 export function keptVerdicts(
-  find: (key: CacheKey) => Envelope | undefined,
+  find: (key: CacheKey) => readonly Envelope[],
   policy: Pick<PolicyWatch, 'known' | 'newest'>,
   keys: () => VerdictKeys,
   onVerdict: (keyId: string) => void,
@@ -27,12 +27,15 @@ export function keptVerdicts(
     if (policyRevision === undefined) return undefined;
     const key = { ...request, policyRevision };
     const now = Date.now();
-    const check = checkVerdict({ envelope: find(key) }, key, keys(), now);
-    if (check.kind === 'refused' || check.verdict.outcome !== 'allow') return undefined;
-    const { expiresAt, offlineUntil = expiresAt } = check.verdict;
-    if (Date.parse(from === 'offline' ? offlineUntil : expiresAt) <= now) return undefined;
-    onVerdict(check.keyId);
-    return { by: 'verdict', verdict: check.verdict, from, workflowId: undefined } satisfies Decision;
+    for (const envelope of find(key)) {
+      const check = checkVerdict({ envelope }, key, keys(), now);
+      if (check.kind === 'refused' || check.verdict.outcome !== 'allow') continue;
+      const { expiresAt, offlineUntil = expiresAt } = check.verdict;
+      if (Date.parse(from === 'offline' ? offlineUntil : expiresAt) <= now) continue;
+      onVerdict(check.keyId);
+      return { by: 'verdict', verdict: check.verdict, from, workflowId: undefined } satisfies Decision;
+    }
+    return undefined;
   }
   return {
     fresh: (request) => use(request, policy.known()?.policyRevision, 'kept'),

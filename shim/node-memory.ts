@@ -4,7 +4,7 @@ import type { PolicyHead } from '../workflows/policy-head.ts';
 import type { Envelope, Verdict } from '../workflows/verdict.ts';
 import { type ClockGuard, openClockGuard } from './clock-guard.ts';
 import type { Log } from './log.ts';
-import { openStatementFile } from './statement-file.ts';
+import { openStatementFile, STATEMENT_FILE } from './statement-file.ts';
 import { openVerdictCache } from './verdict-cache/open.ts';
 import type { VerdictCache } from './verdict-cache/verdict-cache.ts';
 
@@ -25,7 +25,7 @@ export function openNodeMemory(state: string | undefined, log: Log): NodeMemory 
   if (state !== undefined) mkdirSync(state, { recursive: true, mode: 0o700 });
   const file = (name: string) => (state === undefined ? undefined : join(state, name));
   const clock = openClockGuard(file('clock'));
-  const statementPath = file('policy-head.json');
+  const statementPath = file(STATEMENT_FILE);
   const statement = statementPath === undefined ? undefined : openStatementFile(statementPath, log);
   const cache = openCache(file('verdicts'), log);
   return {

@@ -18,6 +18,8 @@ export interface PolicyWatch {
   known(): PolicyHead | undefined;
   /** The newest statement, also past its time: what is revoked stays revoked, and without a backend it is all there is. */
   newest(): PolicyHead | undefined;
+  /** Learns from a statement that was brought here by other ways than Temporal; answers why it is not believed. */
+  learn(carried: Envelope): Reason | undefined;
   /** Whether the last question found no backend, and what was known before is past its time. */
   isCutOff(): boolean;
   /** Age in ms of the newest statement, for metrics; `undefined` before the first. */
@@ -80,7 +82,7 @@ export function watchPolicy(
   }
 
   function accept(head: PolicyHead, carried: Envelope): void {
-    if (newest !== undefined && Date.parse(head.statedAt) < Date.parse(newest.statedAt)) return;
+    if (newest !== undefined && isNewer(newest, head)) return;
     const changed = told !== head.policyRevision;
     newest = head;
     told = head.policyRevision;
@@ -113,6 +115,12 @@ export function watchPolicy(
     },
     known,
     newest: () => newest,
+    learn(carried) {
+      const read = readStatement(carried, keys(), Date.now());
+      if ('code' in read) return read;
+      if (newest === undefined || isNewer(read.head, newest)) accept(read.head, carried);
+      return undefined;
+    },
     isCutOff: () => known() === undefined && (lastCode === 'TEMPORAL_UNREACHABLE' || lastCode === 'WORKER_UNAVAILABLE'),
     age: () => (newest === undefined ? undefined : Date.now() - Date.parse(newest.statedAt)),
     stop() {
@@ -135,6 +143,11 @@ function at(time: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, Math.max(0, time - Date.now())).unref());
 }
 
+/** Whether a statement was made after another one. */
+export function isNewer(head: PolicyHead, than: PolicyHead): boolean {
+  return Date.parse(head.statedAt) > Date.parse(than.statedAt);
+}
+
 /** A statement that was believed, and how it was carried. */
 interface BelievedHead {
   readonly head: PolicyHead;
@@ -151,7 +164,7 @@ function readHead(answer: unknown, keys: VerdictKeys, nowMs: number): BelievedHe
 }
 
 /** Reads a statement that a key of this node signed in its window; its time may be over. */
-function readStatement(carried: Envelope, keys: VerdictKeys, nowMs: number): BelievedHead | Reason {
+export function readStatement(carried: Envelope, keys: VerdictKeys, nowMs: number): BelievedHead | Reason {
   const opened = openEnvelope(carried, POLICY_HEAD_PAYLOAD_TYPE, keys);
   if (opened === undefined)
     return unknown("is not signed by a verdict key of this node; give it the worker's current public key");
@@ -170,5 +183,5 @@ function believedHead(remembered: Envelope, keys: VerdictKeys): PolicyHead | und
 }
 
 function unknown(what: string): Reason {
-  return { code: 'POLICY_UNKNOWN', sentence: `the policy revision that Temporal carried ${what}` };
+  return { code: 'POLICY_UNKNOWN', sentence: `the policy statement that was carried here ${what}` };
 }

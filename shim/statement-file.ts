@@ -3,6 +3,9 @@ import { readSmallFile, replaceFile } from './atomic-file.ts';
 import type { Log } from './log.ts';
 import { parseEnvelope } from './verdict-keys.ts';
 
+/** Its name in the state folder. */
+export const STATEMENT_FILE = 'policy-head.json';
+
 /** 500 revoked digests and the states of 100 keys in base64 are less. */
 const MAX_BYTES = 512 * 1024;
 

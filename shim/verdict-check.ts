@@ -3,7 +3,7 @@ import type { Reason } from '../workflows/reason.ts';
 import type { Envelope, Verdict } from '../workflows/verdict.ts';
 import { fromStatement, STATEMENT_PAYLOAD_TYPE } from '../workflows/verification-summary.ts';
 import type { PullRequest } from './decision.ts';
-import { believe, openEnvelope, parseEnvelope, type VerdictKeys } from './verdict-keys.ts';
+import { believe, isOfUsualSize, openEnvelope, parseEnvelope, type VerdictKeys } from './verdict-keys.ts';
 
 export interface Expectation extends PullRequest {
   readonly policyRevision: string;
@@ -82,4 +82,14 @@ function checkContent(genuine: Genuine, expected: Expectation, nowMs: number): V
 
 function refuse(code: Reason['code'], sentence: string): { readonly kind: 'refused'; readonly reason: Reason } {
   return { kind: 'refused', reason: { code, sentence } };
+}
+
+/** What an envelope claims to say: to show it or to find it by, never to decide. `undefined` when it is no verdict. */
+export function readUnchecked(envelope: Envelope): Verdict | undefined {
+  if (!isOfUsualSize(envelope)) return undefined;
+  try {
+    return fromStatement(JSON.parse(Buffer.from(envelope.payload, 'base64').toString()));
+  } catch {
+    return undefined; // whoever put that there is no worker of ours
+  }
 }

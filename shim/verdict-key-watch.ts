@@ -1,5 +1,6 @@
 import { endOfWindow } from './key-window.ts';
 import type { Log } from './log.ts';
+import { lookEvery } from './look-every.ts';
 import { plainJson } from './plain-text.ts';
 import { readVerdictKeyFiles, requireKeys, type VerdictKeyFiles } from './verdict-key-files.ts';
 import type { VerdictKeys } from './verdict-keys.ts';
@@ -24,7 +25,6 @@ export async function watchVerdictKeys(path: string, log: Log): Promise<VerdictK
   let current = requireKeys(await readVerdictKeyFiles(path), path);
   let seen = fingerprint(current);
   let obstacle: string | undefined;
-  let reading = Promise.resolve();
   tell(current, log);
 
   async function look(atOnce: boolean): Promise<void> {
@@ -45,14 +45,8 @@ export async function watchVerdictKeys(path: string, log: Log): Promise<VerdictK
     }
   }
 
-  /** One reading at a time, so that an older one does not undo a newer one. */
-  function next(atOnce: boolean): Promise<void> {
-    reading = reading.then(() => look(atOnce));
-    return reading;
-  }
-
-  const timer = setInterval(() => void next(false), LOOK_MS).unref();
-  return { keys: () => current.keys, reload: () => next(true), stop: () => clearInterval(timer) };
+  const looks = lookEvery(LOOK_MS, look);
+  return { keys: () => current.keys, reload: looks.now, stop: looks.stop };
 }
 
 /** Two readings with the same print say the same. */

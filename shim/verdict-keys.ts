@@ -25,6 +25,11 @@ const MAX_PAYLOAD_LENGTH = 256 * 1024;
 /** One signature for each verdict key that was current when the verdict was signed: two while keys are rotated. */
 const MAX_SIGNATURES = 8;
 
+/** Whether an envelope is as large as a signed statement may be. */
+export function isOfUsualSize({ payload, signatures }: Envelope): boolean {
+  return payload.length <= MAX_PAYLOAD_LENGTH && signatures.length <= MAX_SIGNATURES;
+}
+
 /**
  * Opens an envelope (DSSE protocol, "Verification") and reads its JSON: the content comes out only when a verdict key
  * signed exactly these bytes as this payload type. The key id is a hint and decides nothing. Whether one of the

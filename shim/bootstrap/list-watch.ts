@@ -4,6 +4,7 @@ import type { Digest } from '../../workflows/digest.ts';
 import { codeOf, readBounded } from '../bounded-file.ts';
 import type { LocalRule } from '../local-rule.ts';
 import type { Log } from '../log.ts';
+import { lookEvery } from '../look-every.ts';
 import { plainJson, plainText } from '../plain-text.ts';
 import { type ListContent, type ListedDigest, parseList } from './list-file.ts';
 
@@ -39,12 +40,7 @@ export async function watchBootstrapList(directory: string, log: Log): Promise<B
   }
 
   await look();
-  let looking = Promise.resolve();
-  const next = () => {
-    looking = looking.then(look);
-    return looking;
-  };
-  const timer = setInterval(() => void next(), LOOK_MS).unref();
+  const looks = lookEvery(LOOK_MS, look);
   return {
     rule({ digest }) {
       const entry = current.get(digest);
@@ -56,8 +52,8 @@ export async function watchBootstrapList(directory: string, log: Log): Promise<B
       };
     },
     entries: () => [...current.values()],
-    reload: next,
-    stop: () => clearInterval(timer),
+    reload: looks.now,
+    stop: looks.stop,
   };
 }
 

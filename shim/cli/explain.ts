@@ -3,6 +3,7 @@ import type { Verdict } from '../../workflows/verdict.ts';
 import { fromStatement, STATEMENT_PAYLOAD_TYPE } from '../../workflows/verification-summary.ts';
 import { plainJson, plainText } from '../plain-text.ts';
 import { connectBackend, type RunState } from '../temporal.ts';
+import { readUnchecked } from '../verdict-check.ts';
 import { loadVerdictKeys } from '../verdict-key-files.ts';
 import { believe, openEnvelope, parseEnvelope, type VerdictKeys } from '../verdict-keys.ts';
 import { toWireCheck, toWireVerdict } from '../wire.ts';
@@ -75,7 +76,7 @@ function explain({ result, ...run }: RunState, keys: VerdictKeys | undefined): E
     typeof result === 'object' && result !== null && 'envelope' in result ? result.envelope : undefined,
   );
   if (envelope === undefined) return { ...run, verdict: undefined, signature: 'none' };
-  if (keys === undefined) return { ...run, verdict: readUnchecked(envelope.payload), signature: 'not checked' };
+  if (keys === undefined) return { ...run, verdict: readUnchecked(envelope), signature: 'not checked' };
   const opened = openEnvelope(envelope, STATEMENT_PAYLOAD_TYPE, keys);
   if (opened === undefined) return { ...run, verdict: undefined, signature: 'does not hold' };
   const verdict = fromStatement(opened.content);
@@ -83,14 +84,6 @@ function explain({ result, ...run }: RunState, keys: VerdictKeys | undefined): E
   const isGood = verdict === undefined || believe(opened.signatories, verdict.decidedAt).ok;
   if (!isGood) return { ...run, verdict: undefined, signature: 'outside the window of its key' };
   return { ...run, verdict, signature: 'holds' };
-}
-
-function readUnchecked(payload: string): Verdict | undefined {
-  try {
-    return fromStatement(JSON.parse(Buffer.from(payload, 'base64').toString()));
-  } catch {
-    return undefined; // whoever put that there is no worker of ours
-  }
 }
 
 const SIGNATURE: Readonly<Record<Explanation['signature'], string>> = {

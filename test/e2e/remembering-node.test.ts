@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { RELEASE_KEY } from '../../infra/stack/house.ts';
 import { startShim } from '../../infra/stack/portcullis.ts';
 import { freePort } from '../../infra/stack/ports.ts';
@@ -12,6 +14,8 @@ import type { ServerProcess } from '../../infra/stack/process.ts';
 import { POLICY_HEAD_TTL_MS } from '../../workflows/deadlines.ts';
 import { type PushedImage, pushImage } from '../support/image.ts';
 import { assertAllowed, assertRefused, pullThrough, startTestHouse, type TestHouse } from '../support/pull.ts';
+
+const PROGRAM = fileURLToPath(new URL('../../infra/portcullis', import.meta.url));
 
 /** What a policy change, and therefore a revocation, may take to reach a node, in ms. */
 const REVOCATION_MS = 15_000;
@@ -51,9 +55,9 @@ after(async () => {
   await house.stop();
 });
 
-async function start(name = 'remembering'): Promise<ServerProcess> {
+async function start(name = 'remembering', temporal = house.temporal.address): Promise<ServerProcess> {
   return await startShim({
-    ...{ dir: house.dir, name, temporal: house.temporal.address, verdictKeys: house.verdictPublicKey },
+    ...{ dir: house.dir, name, temporal, verdictKeys: house.verdictPublicKey },
     ...{ launcherSocket: socket(name), grpcSocket: socket(`${name}-grpc`) },
     ...{ state: state(name), bootstrap: bootstrap() },
     metrics: name === 'remembering' ? `127.0.0.1:${metricsPort}` : 'off',
@@ -79,6 +83,16 @@ async function metric(name: string): Promise<number> {
 async function writeDocument(name: string, text: string): Promise<void> {
   await writeFile(join(house.policyDirectory, `.${name}.new`), text);
   await rename(join(house.policyDirectory, `.${name}.new`), join(house.policyDirectory, name));
+}
+
+/** Runs a command that is told the verdict key; answers its exit code and what it said. */
+function portcullis(...args: readonly string[]): Promise<{ readonly code: number; readonly text: string }> {
+  const env = { ...process.env, TEMPORAL_ADDRESS: house.temporal.address };
+  return new Promise((resolve) => {
+    execFile(PROGRAM, [...args, '--verdict-keys', house.verdictPublicKey], { env }, (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : Number(error.code), text: stdout + stderr });
+    });
+  });
 }
 
 describe('a node that remembers', () => {
@@ -156,6 +170,58 @@ describe('a node that remembers', () => {
     assertRefused(await pull({ ...offline, name: `${offline.name}-other` }, 'leaving'), 'TEMPORAL_UNREACHABLE');
     await other.stop();
     await house.resumeTemporal();
+  });
+});
+
+describe('a node that never reaches the backend', () => {
+  const file = () => join(house.dir, 'offline-verdicts.json');
+  const exportTo = (...images: readonly string[]) => portcullis('export', ...images, '--out', file());
+
+  async function importFile(): Promise<void> {
+    const { code, text } = await portcullis('import', file(), '--state', state('air'));
+    assert.equal(code, 0, text);
+    await delay(2_500); // until the daemon has looked
+  }
+
+  const revokedIn = ({ text }: { readonly text: string }) => / images, (\d+) revoked digests/.exec(text)?.[1];
+
+  it('lets in exactly what was exported and imported, also after a restart, until a statement revokes it', async () => {
+    const [image, signed] = [await push('offline'), await push('app')];
+    const refused = await exportTo(image.name, signed.name);
+    assert.equal(refused.code, 1);
+    assert.match(
+      refused.text,
+      /demo\/app:[^\n]+: OFFLINE_USE_MISSING: [\s\S]+nothing was written: 1 of 2 do not pass; --partial/,
+    );
+    assert.ok(!existsSync(file()));
+    await writeFile(`${file()}.txt`, `# the node\n${image.name}  # by its tag\n`);
+    const exported = await exportTo('--file', `${file()}.txt`);
+    assert.equal(exported.code, 0, exported.text);
+
+    let air = await start('air', `127.0.0.1:${await freePort()}`);
+    const before = await pull(image, 'air');
+    assertRefused(before, 'TEMPORAL_UNREACHABLE');
+    assert.match(before.stdout, /; pull again when it is there, or bring a verdict \("portcullis import"\)/);
+    await importFile();
+    assertAllowed(await pull(image, 'air'));
+    assertRefused(await pull({ ...signed, name: image.name }, 'air'), 'TEMPORAL_UNREACHABLE');
+    await air.stop();
+    air = await start('air', `127.0.0.1:${await freePort()}`);
+    const again = await pull(image, 'air');
+    assertAllowed(again);
+    console.log(`by an imported verdict: ${again.milliseconds.toFixed(0)} ms`);
+
+    await writeDocument(
+      'revoked-offline.yaml',
+      `{apiVersion: portcullis.dev/v1alpha1, kind: Revocation, metadata: {name: carried}, spec: {digests: ["${image.digest}"]}}`,
+    );
+    const begun = Date.now();
+    while (revokedIn(await exportTo()) === revokedIn(exported)) {
+      assert.ok(Date.now() - begun < REVOCATION_MS, 'not stated in time');
+    }
+    await importFile();
+    assertRefused(await pull(image, 'air'), 'REVOKED');
+    await air.stop();
   });
 });
 

@@ -56,7 +56,7 @@ async function decideIn({ backend = {}, kept, remembered, gate = {} }: Scene, ti
     node: 'test',
     rules: [],
     kept: keptVerdicts(
-      () => kept,
+      () => (kept === undefined ? [] : [kept]),
       policy,
       () => key.accepted(),
       () => {},
@@ -230,19 +230,26 @@ describe('a revoked digest', () => {
     assert.deepEqual([code, ok, asked], ['REVOKED', false, 0]);
   });
 
-  it('is refused when it is revoked while it is verified', async () => {
-    let isRevoked = false;
-    const policy = { newest: () => ({ revoked: isRevoked ? [request.digest] : [] }) };
-    const verify = async () => {
-      isRevoked = true;
-      return key.verdict(genuine);
-    };
-    const known = { ok: true, policyRevision: genuine.policyRevision };
-    const watch = { current: async () => known, known: () => undefined, isCutOff: () => false, ...policy };
-    // as much of a watch as a decision asks for
-    const gate = { policy: watch as unknown as Gate['policy'] };
-    assert.equal((await decideIn({ backend: { verify }, gate })).code, 'REVOKED');
-  });
+  const answers: readonly (readonly [string, () => Promise<unknown>])[] = [
+    ['it is verified', async () => key.verdict(genuine)],
+    ['nobody answers, and the policy permits a kept verdict', unreachable],
+  ];
+  for (const [what, answer] of answers) {
+    it(`is refused when it is revoked while ${what}`, async () => {
+      let isRevoked = false;
+      const policy = { newest: () => ({ revoked: isRevoked ? [request.digest] : [] }) };
+      const verify = () => {
+        isRevoked = true;
+        return answer();
+      };
+      const known = { ok: true, policyRevision: genuine.policyRevision };
+      const watch = { current: async () => known, known: () => undefined, isCutOff: () => false, ...policy };
+      // as much of a watch as a decision asks for
+      const gate = { policy: watch as unknown as Gate['policy'] };
+      const kept = envelopeOf({ expiresAt: aMinuteAgo, offlineUntil: inAnHour });
+      assert.equal((await decideIn({ backend: { verify }, gate, kept, remembered: ended })).code, 'REVOKED');
+    });
+  }
 
   it('stays refused without a backend, by the last statement', async () => {
     const past = { statedAt: new Date(Date.now() - 300_000).toISOString(), expiresAt: aMinuteAgo };

@@ -1,0 +1,51 @@
+import type { PolicyHead } from '../../workflows/policy-head.ts';
+import type { Envelope, Verdict } from '../../workflows/verdict.ts';
+import { readStatement } from '../policy-watch.ts';
+import { checkVerdict, readUnchecked } from '../verdict-check.ts';
+import type { VerdictKeys } from '../verdict-keys.ts';
+import type { OfflineFile } from './offline-file.ts';
+
+/** A file in which every signature held, or each that didn't. */
+export type CheckedFile =
+  | { readonly ok: true; readonly head: PolicyHead; readonly verdicts: readonly Verdict[] }
+  /** Sentences that begin with what they are about. */
+  | { readonly ok: false; readonly problems: readonly string[] };
+
+/** As many problems as are told; whoever forges one forges many. */
+const MAX_PROBLEMS = 20;
+
+/**
+ * Checks a file as the daemon will check what is in it, by the same keys: the statement, and each verdict as an allow under
+ * the policy of that statement. Times are not looked at, but for what is from the future.
+ */
+export function checkOfflineFile(file: OfflineFile, keys: VerdictKeys, nowMs: number): CheckedFile {
+  const statement = readStatement(file.policy, keys, nowMs);
+  if ('code' in statement) return { ok: false, problems: [statement.sentence] };
+  const { head } = statement;
+  const verdicts: Verdict[] = [];
+  const problems: string[] = [];
+  for (const [index, envelope] of file.verdicts.entries()) {
+    const checked = checkCarried(envelope, head, keys, nowMs);
+    if (typeof checked !== 'string') verdicts.push(checked);
+    else problems.push(`verdict ${index + 1}: ${checked}`);
+    if (problems.length === MAX_PROBLEMS) break;
+  }
+  return problems.length === 0 ? { ok: true, head, verdicts } : { ok: false, problems };
+}
+
+/** The verdict, or a sentence that names what it claims to be about. */
+function checkCarried(envelope: Envelope, head: PolicyHead, keys: VerdictKeys, nowMs: number): Verdict | string {
+  const claimed = readUnchecked(envelope);
+  if (claimed === undefined) return 'VERDICT_MISMATCH: expected a verdict of this version, found something else';
+  const { name, digest } = claimed;
+  const check = checkVerdict({ envelope }, { name, digest, policyRevision: head.policyRevision }, keys, nowMs);
+  const about = `${name}@${digest}`;
+  if (check.kind === 'refused') return `${about}: ${check.reason.code}: ${check.reason.sentence}`;
+  if (check.verdict.outcome === 'allow') return check.verdict;
+  return `${about}: VERDICT_MISMATCH: expected a verdict that allows, found one that does not`;
+}
+
+/** Until when a node that is cut off may use a verdict, Unix ms. */
+export function usableUntil({ expiresAt, offlineUntil }: Verdict): number {
+  return Math.max(Date.parse(expiresAt), Date.parse(offlineUntil ?? expiresAt));
+}

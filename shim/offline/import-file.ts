@@ -1,0 +1,78 @@
+import { join } from 'node:path';
+import type { PolicyHead } from '../../workflows/policy-head.ts';
+import type { Verdict } from '../../workflows/verdict.ts';
+import { readBounded } from '../bounded-file.ts';
+import { isNewer } from '../policy-watch.ts';
+import { openStatementFile, STATEMENT_FILE } from '../statement-file.ts';
+import { loadVerdictKeys } from '../verdict-key-files.ts';
+import { checkOfflineFile, usableUntil } from './check-file.ts';
+import { importFolder } from './import-folder.ts';
+import { MAX_OFFLINE_BYTES, parseOfflineFile } from './offline-file.ts';
+import { newestStatement, obstacleTo, putImport, readImports } from './put-import.ts';
+
+/** One verdict of an import. */
+interface ImportedImage {
+  readonly name: string;
+  readonly digest: string;
+  /** RFC 3339, UTC. */
+  readonly until: string;
+  /** Why it can't be used. */
+  readonly problem?: string;
+}
+
+/** What became of an import. */
+export interface ImportReport {
+  /** Where it is now; `null` when it was not imported. */
+  readonly file: string | null;
+  readonly removed: readonly string[];
+  readonly verdicts: readonly ImportedImage[];
+  readonly statedAt?: string;
+  /** Why nothing was imported. */
+  readonly problems: readonly string[];
+}
+
+/**
+ * Checks a file by the node's keys and against what the node knows, and puts it where the daemon looks, unless there is a problem or
+ * `isDry`. Throws when something can't be read or written.
+ */
+export async function importFile(path: string, state: string, keyPath: string, isDry: boolean): Promise<ImportReport> {
+  const read = parseOfflineFile(await readBounded(path, MAX_OFFLINE_BYTES));
+  if (!read.ok) return refused(`${read.problem}; carry it here again`);
+  const keys = await loadVerdictKeys(keyPath);
+  const now = Date.now();
+  const checked = checkOfflineFile(read.file, keys, now);
+  if (!checked.ok) return refused(...checked.problems);
+  const { head } = checked;
+  const folder = importFolder(state);
+  const existing = await readImports(folder, keys, now);
+  const remembered = openStatementFile(join(state, STATEMENT_FILE), { warn() {} }).read();
+  const known = newestStatement(existing, remembered, keys, now) ?? head;
+  const newest = isNewer(known, head) ? known : head;
+  if (newest.policyRevision !== head.policyRevision) return refused(replacedBy(newest, head));
+  if (checked.verdicts.length === 0 && newest !== head) {
+    return refused(`the policy statement of ${head.statedAt} alone: this node knows that of ${newest.statedAt}`);
+  }
+  const verdicts = checked.verdicts.map((verdict) => lineOf(verdict, newest, now));
+  const { statedAt } = head;
+  if (verdicts.length > 0 && verdicts.every(({ problem }) => problem !== undefined)) {
+    return { ...refused('none of its verdicts can be used; export again'), verdicts, statedAt };
+  }
+  const put = isDry ? { path: null, removed: [] } : putImport(folder, read.file, head, existing, now);
+  return { file: put.path, removed: put.removed, verdicts, statedAt, problems: [] };
+}
+
+function refused(...problems: readonly string[]): ImportReport {
+  return { file: null, removed: [], verdicts: [], problems };
+}
+
+function replacedBy(newest: PolicyHead, head: PolicyHead): string {
+  const stated = `policy ${head.policyRevision.slice(0, 12)} of ${head.statedAt}`;
+  return `POLICY_CHANGED: ${stated} was replaced on this node by that of ${newest.statedAt}; export again`;
+}
+
+function lineOf(verdict: Verdict, newest: PolicyHead, nowMs: number): ImportedImage {
+  const { name, digest } = verdict;
+  const problem = obstacleTo(verdict, newest, nowMs);
+  const until = new Date(usableUntil(verdict)).toISOString();
+  return { name, digest, until, ...(problem === undefined ? {} : { problem }) };
+}

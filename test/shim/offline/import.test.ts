@@ -1,0 +1,251 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { importCommand } from '../../../shim/cli/import.ts';
+import { type CheckedFile, checkOfflineFile } from '../../../shim/offline/check-file.ts';
+import { importFolder } from '../../../shim/offline/import-folder.ts';
+import { MAX_OFFLINE_BYTES, parseOfflineFile } from '../../../shim/offline/offline-file.ts';
+import { anOfflineVerdict, aStatement, fromNow, offlineText, smuggle } from '../../support/offline.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { createTestVerdictKey, digestOf } from '../../support/verdicts.ts';
+
+const [key, stranger] = [createTestVerdictKey(), createTestVerdictKey()];
+const pem = key.publicKey.export({ type: 'spki', format: 'pem' });
+const good = anOfflineVerdict(key);
+const [A, B] = [digestOf('aa'), digestOf('bb')];
+
+/** A node that believes `key`; `import` answers the exit code, what was said, and what is in the folder then. */
+async function aNode(t: TestContext) {
+  const folder = await temporaryFolder();
+  t.after(() => folder[Symbol.asyncDispose]());
+  const [state, keys, file] = ['state', 'keys', 'offline.json'].map((name) => join(folder.path, name)) as [
+    string,
+    string,
+    string,
+  ]; // as many as went in
+  await mkdir(keys);
+  await writeFile(join(keys, 'one.pub'), pem);
+  const config = join(folder.path, 'shim.yaml');
+  await writeFile(config, `state: ${state}\nverdict-keys: ${keys}\n`);
+  return {
+    ...{ state, keys, file, config },
+    async import(content: string | Uint8Array, ...more: readonly string[]) {
+      await writeFile(file, content);
+      const said = t.mock.method(console, 'log', () => {});
+      const complained = t.mock.method(console, 'error', () => {});
+      try {
+        const code = await importCommand.run([file, '--config', config, ...more]);
+        const lines = [...said.mock.calls, ...complained.mock.calls].map((call) => String(call.arguments[0]));
+        return { code, text: lines.join('\n'), files: await readdir(importFolder(state)).catch(() => []) };
+      } finally {
+        t.mock.restoreAll();
+      }
+    },
+  };
+}
+
+function checkBytes(bytes: Uint8Array): CheckedFile {
+  const read = parseOfflineFile(bytes);
+  return read.ok ? checkOfflineFile(read.file, key.accepted(), Date.now()) : { ok: false, problems: [read.problem] };
+}
+
+describe('import', () => {
+  it('puts a file whose every signature holds where the daemon looks, once, and tells until when it counts', async (t) => {
+    const node = await aNode(t);
+    const content = offlineText(aStatement(key), [good]);
+    const { code, text, files } = await node.import(content);
+    assert.deepEqual([code, files.length], [0, 1], text);
+    assert.match(text, /^until 20\d\d-[^ ]+Z {2}127\.0\.0\.1:5000\/demo\/app:v1@sha256:abab/);
+    assert.deepEqual((await node.import(` ${content}\n`)).files, files);
+    const again = JSON.parse(await readFile(join(importFolder(node.state), files[0] ?? ''), 'utf8'));
+    assert.deepEqual(again.verdicts, [good]);
+  });
+
+  it('changes nothing when it is only to check', async (t) => {
+    const node = await aNode(t);
+    const { code, text } = await node.import(offlineText(aStatement(key), [good]), '--dry-run');
+    assert.deepEqual([code, existsSync(node.state)], [0, false]);
+    assert.match(text, /is good; nothing was changed$/);
+  });
+
+  it('tells machines, too', async (t) => {
+    const node = await aNode(t);
+    const { text } = await node.import(offlineText(aStatement(key), [good]), '--output', 'json');
+    const { file, verdicts, problems } = JSON.parse(text);
+    assert.deepEqual([existsSync(file), verdicts[0].digest, problems], [true, digestOf('ab'), []]);
+  });
+
+  it('takes a statement alone, because it carries what is revoked', async (t) => {
+    const node = await aNode(t);
+    const { code, files } = await node.import(offlineText(aStatement(key, { revoked: [A] }), []));
+    assert.deepEqual([code, files.length], [0, 1]);
+  });
+
+  const tampered = { ...good, payload: Buffer.from(good.payload, 'base64').toString().replaceAll('ab', 'cd') };
+  const forged = { ...tampered, payload: Buffer.from(tampered.payload).toString('base64') };
+  const statement = aStatement(key);
+  const wrong: readonly (readonly [string, string | Uint8Array, RegExp])[] = [
+    ['garbage', new Uint8Array([0xff, 0, 0x7b]), /expected a whole JSON document as "portcullis export" writes it/],
+    ['nothing', '', /expected a whole JSON document/],
+    ['a file that was cut off', offlineText(statement, [good]).slice(0, -9), /expected a whole JSON document/],
+    ['another format', '{"format":"portcullis.dev/offline-verdicts/v9"}', /v1", found "portcullis.dev\/offline-verd/],
+    ['no statement', offlineText(null, [good]), /expected a signed policy statement as "policy"/],
+    ['no list', offlineText(statement, good), /expected a list as "verdicts"/],
+    ['a verdict that is none', offlineText(statement, [good, 7]), /expected a signed envelope as verdict 2/],
+    ['too many', offlineText(statement, Array(10_001).fill(0)), /expected at most 10000 verdicts, found 10001/],
+    [
+      'a verdict with more signatures than there are keys',
+      offlineText(statement, [{ ...good, signatures: Array(9).fill(good.signatures[0]) }]),
+      /expected a signed envelope as verdict 1/,
+    ],
+    [
+      'a verdict that is larger than any',
+      offlineText(statement, [{ ...good, payload: 'A'.repeat(300_000) }]),
+      /expected a signed envelope as verdict 1/,
+    ],
+    [
+      'a forged verdict',
+      offlineText(statement, [good, forged]),
+      /verdict 2: 127[^\n]+@sha256:cdcd[^\n]+VERDICT_FORGED/,
+    ],
+    [
+      'a verdict by a stranger',
+      offlineText(statement, [anOfflineVerdict(stranger)]),
+      /verdict 1: [^\n]+VERDICT_FORGED: the verdict's signature does not hold/,
+    ],
+    ['a statement by a stranger', offlineText(aStatement(stranger), [good]), /statement [^\n]+ is not signed by a/],
+    [
+      'a statement from the future',
+      offlineText(aStatement(key, { statedAt: fromNow(60_000) }), [good]),
+      /is from the future/,
+    ],
+    ['a verdict as its statement', offlineText(good, [good]), /is not signed by a verdict key of this node/],
+    ['a statement as a verdict', offlineText(statement, [statement]), /verdict 1: VERDICT_MISMATCH/],
+    [
+      'a verdict by another policy',
+      offlineText(statement, [anOfflineVerdict(key, { policyRevision: 'e'.repeat(64) })]),
+      /VERDICT_MISMATCH: the verdict is about another policyRevision/,
+    ],
+    [
+      'a verdict that denies',
+      offlineText(statement, [
+        key.verdict({
+          ...JSON.parse('{"decisionId":"x","trustRevision":"","signers":[]}'),
+          ...{ name: 'a', digest: A, outcome: 'deny', policyRevision: 'c'.repeat(64) },
+          ...{ reasons: [{ code: 'UNSIGNED', sentence: 'no' }], decidedAt: fromNow(-9), expiresAt: fromNow(9_000) },
+        }).envelope,
+      ]),
+      /expected a verdict that allows/,
+    ],
+    [
+      'a verdict whose time is over',
+      offlineText(statement, [anOfflineVerdict(key, { offlineUntil: fromNow(-1_000) })]),
+      /VERDICT_EXPIRED: it ended at [^ ]+ export it again[\s\S]+none of its verdicts can be used; export again/,
+    ],
+    [
+      'a revoked digest',
+      offlineText(aStatement(key, { revoked: [digestOf('ab')] }), [good]),
+      /REVOKED: its digest was revoked/,
+    ],
+  ];
+  for (const [what, content, expected] of wrong) {
+    it(`imports nothing of a file with ${what}, and says why`, async (t) => {
+      const { code, text, files } = await (await aNode(t)).import(content);
+      assert.deepEqual([code, files], [1, []], text);
+      assert.match(text, expected);
+      assert.match(text, /nothing was imported$/);
+    });
+  }
+
+  it('believes nothing else when any one byte of a file is another one', () => {
+    const text = offlineText(statement, [good]);
+    const genuine = checkBytes(Buffer.from(text));
+    assert.ok(genuine.ok);
+    for (let at = 0; at < text.length; at += 7) {
+      const bytes = Buffer.from(text);
+      bytes[at] = (bytes[at] ?? 0) ^ 1;
+      const checked = checkBytes(bytes);
+      if (checked.ok) assert.deepEqual(checked, genuine, `byte ${at}`);
+    }
+  });
+
+  it('shows a hostile name as text', async (t) => {
+    const verdict = anOfflineVerdict(stranger, { name: 'evil\u001b[2J\n\u202eapp' });
+    const { code, text } = await (await aNode(t)).import(offlineText(aStatement(key), [verdict]));
+    assert.equal(code, 1);
+    assert.match(text, /verdict 1: evil\?\[2J\?\?app@sha256/);
+  });
+
+  it('does not read a file that is larger than any', async (t) => {
+    const node = await aNode(t);
+    await assert.rejects(node.import(Buffer.alloc(MAX_OFFLINE_BYTES + 1, ' ')), /expected at most 67108864 bytes/);
+    await assert.rejects(importCommand.run([node.keys, '--config', node.config]), /found something else|EISDIR/);
+  });
+
+  it('believes no key that has ended', async (t) => {
+    const node = await aNode(t);
+    await writeFile(join(node.keys, 'one.json'), `{"notAfter": "${fromNow(-3_600_000).slice(0, 19)}Z"}`);
+    const { code, text } = await node.import(offlineText(aStatement(key), [good]));
+    assert.equal(code, 1);
+    assert.match(text, /is not believed: key [0-9a-f]{12} \(one\.pub\) is known to this node and outside its window/);
+  });
+
+  it('refuses a policy that was replaced since, by an import or by what the daemon heard', async (t) => {
+    const older = offlineText(aStatement(key), [good]);
+    const newer = aStatement(key, { statedAt: fromNow(-60_000), policyRevision: 'e'.repeat(64) });
+    const [imported, heard] = [await aNode(t), await aNode(t)];
+    assert.equal((await imported.import(offlineText(newer, []))).code, 0);
+    await mkdir(heard.state);
+    await writeFile(join(heard.state, 'policy-head.json'), JSON.stringify(newer));
+    for (const node of [imported, heard]) {
+      const { code, text } = await node.import(older);
+      assert.equal(code, 1);
+      assert.match(text, /POLICY_CHANGED: policy cccccccccccc of 20/);
+    }
+  });
+
+  it('removes what counts no more, and keeps what does and the newest statement', async (t) => {
+    const node = await aNode(t);
+    const past = offlineText(aStatement(key), [anOfflineVerdict(key, { offlineUntil: fromNow(-1_000) })]);
+    const old = await smuggle(node.state, past);
+    const revoking = offlineText(aStatement(key, { statedAt: fromNow(-10_000), revoked: [B] }), []);
+    assert.deepEqual([(await node.import(revoking)).files.length, existsSync(old)], [1, false]);
+    assert.equal((await node.import(offlineText(aStatement(key), [good]))).files.length, 2);
+    const stale = await node.import(offlineText(aStatement(key), []));
+    assert.deepEqual([stale.code, stale.files.length], [1, 2]);
+    assert.match(stale.text, /the policy statement of 20[^ ]+ alone: this node knows that of 20/);
+    const latest = offlineText(aStatement(key, { statedAt: fromNow(-5_000), revoked: [B] }), [good]);
+    assert.equal((await node.import(latest)).files.length, 2, 'the first with a good verdict stays');
+  });
+
+  it('refuses to fill the folder beyond what a daemon reads', async (t) => {
+    const node = await aNode(t);
+    for (let index = 0; index < 32; index++) await smuggle(node.state, '{}', `${index}.json`);
+    await assert.rejects(node.import(offlineText(aStatement(key), [good])), /takes 32 files [^\n]+; remove old ones$/);
+  });
+
+  it('leaves nothing half written when the state folder can not be written to', async (t) => {
+    const node = await aNode(t);
+    await writeFile(node.state, 'a file where a folder should be');
+    await assert.rejects(node.import(offlineText(aStatement(key), [good])), /ENOTDIR|EEXIST/);
+  });
+
+  it('is told what it needs', async (t) => {
+    const complained = t.mock.method(console, 'error', () => {});
+    for (const args of [
+      [],
+      ['a', 'b'],
+      ['a', '--output', 'xml'],
+      ['a', '--verdict-keys', 'k'],
+      ['a', '--state', 's'],
+    ]) {
+      assert.equal(await importCommand.run(args), 2);
+    }
+    assert.match(
+      String(complained.mock.calls.at(-1)?.arguments[0]),
+      /--verdict-keys is needed; see "portcullis import/,
+    );
+  });
+});
