@@ -33,7 +33,7 @@ export interface Performance {
 }
 
 /** For a daemon to come up and hear of the policy, and for a containerd to serve again, in ms. */
-const DAEMON_MS = 30_000;
+const DAEMON_MS = 20_000;
 const CONTAINERD_MS = 60_000;
 
 /**
@@ -62,7 +62,10 @@ async function startRelease(plan: Plan, by: Performance, previous: string | unde
     await services.restart(SERVICE);
     await daemonReady(by);
   } catch (error) {
-    if (previous === undefined) await services.disable();
+    if (previous === undefined) {
+      await services.stop();
+      await services.disable();
+    }
     takeBack();
     if (previous === undefined) removeCurrent();
     else makeCurrent(previous);

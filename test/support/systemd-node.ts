@@ -16,7 +16,7 @@ export interface Said {
 export interface SystemdNode {
   /** Runs a program on the node, as root. */
   run(program: string, ...args: readonly string[]): Promise<Said>;
-  /** The path of one of the node's own files, seen from here. */
+  /** The path of a file of the node, of a socket too, seen from here while it runs. */
   path(onNode: string): string;
   /** As a power cut does. What is on its disk stays. */
   cut(): Promise<void>;
@@ -88,7 +88,7 @@ export async function bootNode(dir: string): Promise<SystemdNode> {
   });
   return {
     run: (program, ...args) => enter(program, args),
-    path: (onNode) => join(dir, onNode),
+    path: (onNode) => `/proc/${inside}/root${onNode}`,
     cut: async () => {
       await server.stop();
       await rm(join(dir, 'systemd.log'), { force: true });

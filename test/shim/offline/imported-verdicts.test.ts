@@ -37,7 +37,11 @@ async function aNode(t: TestContext, files: readonly string[], keys: () => Verdi
   const state = folder.path;
   for (const content of files) await smuggle(state, content);
   const problems: string[] = [];
-  const log = { info() {}, warn: (_: string, fields?: object) => void problems.push(JSON.stringify(fields)) };
+  const log = {
+    info() {},
+    error() {},
+    warn: (_: string, fields?: object) => void problems.push(JSON.stringify(fields)),
+  };
   const backend = createTestBackend({});
   const policy = watchPolicy(backend, keys, () => {});
   const imported = await watchImportedVerdicts(importFolder(state), policy.learn, log);
