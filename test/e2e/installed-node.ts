@@ -15,6 +15,8 @@ export interface NodeOptions {
 
 /** A node with a real systemd and, as its service, a real containerd. */
 export interface BareNode extends SystemdNode {
+  /** Where its disk is, also while it is off. */
+  readonly disk: string;
   readonly ctr: string;
   /** Where the daemon's metrics are. */
   readonly metrics: string;
@@ -66,7 +68,14 @@ export async function startBareNode(dir: string, options: NodeOptions): Promise<
     const node = await bootNode(disk);
     const started = await node.run('systemctl', 'start', 'containerd');
     if (started.code !== 0) throw new Error(started.stderr);
-    return { ...node, ctr, metrics, boot, restartContainerd: () => node.run('systemctl', 'restart', 'containerd') };
+    return {
+      ...node,
+      disk,
+      ctr,
+      metrics,
+      boot,
+      restartContainerd: () => node.run('systemctl', 'restart', 'containerd'),
+    };
   };
   return await boot();
 }
@@ -76,14 +85,18 @@ async function write(disk: string, path: string, text: string): Promise<void> {
   await writeFile(join(disk, path), text);
 }
 
-/** Main files as nodes have them, one for each schema. */
+/** Main files as nodes have them, one for each schema. Two of them pull without the transfer service, and were never told how it unpacks. */
 export const MAIN_FILES: Readonly<Record<ContainerdVersion, string>> = {
   current: `# the node's own
 version = 4
 imports = ["/etc/containerd/conf.d/*.toml"]
 
 [plugins."io.containerd.cri.v1.images"]
-  snapshotter = "native" # this disk is an overlay already
+  snapshotter = "native" # a disk may be an overlay already
+
+[[plugins."io.containerd.transfer.v1.local".unpack_config]]
+  platform = "linux/${process.arch === 'x64' ? 'amd64' : process.arch}"
+  snapshotter = "native"
 `,
   previous: `version = 3
 
