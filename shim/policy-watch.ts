@@ -177,7 +177,8 @@ export function readStatement(carried: Envelope, keys: VerdictKeys, nowMs: numbe
   return { head, carried };
 }
 
-function believedHead(remembered: Envelope, keys: VerdictKeys): PolicyHead | undefined {
+/** The head of a statement that is believed; `undefined` for any other. */
+export function believedHead(remembered: Envelope, keys: VerdictKeys): PolicyHead | undefined {
   const read = readStatement(remembered, keys, Date.now());
   return 'code' in read ? undefined : read.head;
 }

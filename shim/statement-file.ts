@@ -23,7 +23,7 @@ export interface StatementFile {
   write(statement: Envelope, says: string): void;
 }
 
-export function openStatementFile(path: string, log: Pick<Log, 'warn'>): StatementFile {
+export function openStatementFile(path: string, log?: Pick<Log, 'warn'>): StatementFile {
   let said: string | undefined;
   let writtenAt = Number.NEGATIVE_INFINITY;
   let failed = false;
@@ -43,7 +43,7 @@ export function openStatementFile(path: string, log: Pick<Log, 'warn'>): Stateme
         writtenAt = performance.now();
         failed = false;
       } catch (error) {
-        if (!failed) log.warn('the policy statement could not be kept', { error: String(error) });
+        if (!failed) log?.warn('the policy statement could not be kept', { error: String(error) });
         failed = true;
       }
     },

@@ -6,18 +6,18 @@ import { lentCanaries } from '../canary/lent.ts';
 import { type CanaryResult, colourOf } from '../canary/outcome.ts';
 import { readNodeSettings } from '../configuration.ts';
 import { connectCri } from '../containerd/cri.ts';
-import { readEffective } from '../containerd/effective.ts';
+import { readEffective, socketOf } from '../containerd/effective.ts';
 import { type ContainerdProgram, dumpConfiguration } from '../containerd/running.ts';
 import { examine } from '../doctor/examine.ts';
 import { diffOf } from '../install/file-change.ts';
 import { LAYOUT } from '../install/layout.ts';
 import { perform } from '../install/perform.ts';
-import { type Plan, planInstallation, socketOf } from '../install/plan.ts';
+import { type Plan, planInstallation } from '../install/plan.ts';
 import { currentRelease, ownRelease } from '../install/release.ts';
 import { systemd } from '../install/service.ts';
 import { plainJson, plainText } from '../plain-text.ts';
 import { printCanary } from './canary.ts';
-import { daemonSettings, findContainerd, printFindings } from './doctor.ts';
+import { daemonSettings, findContainerd, printFindings } from './findings.ts';
 import { DEFAULT_GRPC_SOCKET } from './options.ts';
 
 const HELP = `Puts portcullis on this node and shuts the gate: from then on containerd asks for every pull.

@@ -10,7 +10,7 @@ import { removeLauncher } from '../install/launcher-place.ts';
 import { LAYOUT } from '../install/layout.ts';
 import { systemd } from '../install/service.ts';
 import { plainText } from '../plain-text.ts';
-import { findContainerd } from './doctor.ts';
+import { findContainerd } from './findings.ts';
 
 const HELP = `Takes portcullis off this node: from then on containerd pulls without asking.
 

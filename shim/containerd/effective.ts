@@ -1,5 +1,5 @@
 import { parse } from 'smol-toml';
-import type { Dump } from './running.ts';
+import type { ContainerdProgram, Dump } from './running.ts';
 
 /**
  * What containerd makes of its configuration: all imports merged, older schemas migrated, defaults filled in. Read from what
@@ -130,4 +130,11 @@ function tables(value: unknown): readonly ReadonlyMap<string, unknown>[] {
 
 function texts(value: unknown): readonly string[] {
   return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : [];
+}
+
+const DEFAULT_SOCKET = '/run/containerd/containerd.sock';
+
+/** The socket of a containerd: by its flag, its configuration, or its default. */
+export function socketOf({ address }: Pick<ContainerdProgram, 'address'>, effective: EffectiveConfiguration): string {
+  return address ?? effective.address ?? DEFAULT_SOCKET;
 }

@@ -10,6 +10,9 @@ export interface DaemonSettings {
   readonly launcherSocket: string;
   readonly verdictKeys: string | undefined;
   readonly bootstrap: string | undefined;
+  /** The folder of what it remembers. */
+  readonly state: string | undefined;
+  readonly taskQueue: string;
   /** `HOST:PORT` of its metrics; `undefined` when they are off. */
   readonly metrics: string | undefined;
 }

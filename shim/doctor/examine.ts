@@ -1,10 +1,13 @@
 import { stat } from 'node:fs/promises';
-import { readEffective } from '../containerd/effective.ts';
+import { readEffective, socketOf } from '../containerd/effective.ts';
 import { type ContainerdProgram, dumpConfiguration, versionOf } from '../containerd/running.ts';
+import { connectBackend } from '../temporal.ts';
+import { backendFindings } from './backend-findings.ts';
 import { configurationFindings } from './configuration-findings.ts';
 import { type DaemonSettings, daemonFindings } from './daemon-findings.ts';
 import type { Finding } from './finding.ts';
 import { launcherFindings } from './launcher-findings.ts';
+import { runningFindings } from './running-findings.ts';
 
 /** Everything that is wrong with a node, the worst first. Rejects when the containerd can't be run at all. */
 export async function examine(containerd: ContainerdProgram, daemon: DaemonSettings): Promise<readonly Finding[]> {
@@ -13,8 +16,20 @@ export async function examine(containerd: ContainerdProgram, daemon: DaemonSetti
     ...(await restartFindings(containerd)),
     ...(await settingsFindings(containerd)),
     ...(await daemonFindings(daemon)),
+    ...(await fromBackend(daemon)),
   ];
   return findings.toSorted((a, b) => RANK[a.severity] - RANK[b.severity]);
+}
+
+/** Asks whom the daemon asks, where that is known here. */
+async function fromBackend(daemon: DaemonSettings): Promise<readonly Finding[]> {
+  if (process.env['TEMPORAL_ADDRESS'] === undefined) return [];
+  const backend = connectBackend(daemon.taskQueue);
+  try {
+    return await backendFindings(backend, daemon);
+  } finally {
+    await backend.close();
+  }
 }
 
 const RANK: Readonly<Record<Finding['severity'], number>> = { open: 0, stuck: 1, weak: 2 };
@@ -43,7 +58,16 @@ async function settingsFindings(containerd: ContainerdProgram): Promise<readonly
     return [{ id: 'configuration-refused', severity: 'stuck', found: dump, why, fix }];
   }
   const effective = readEffective(dump);
-  return [...configurationFindings(effective), ...(await launcherFindings(effective.verifier?.binDir ?? ''))];
+  const isRunning = containerd.startedAt !== undefined;
+  return [
+    ...configurationFindings(effective),
+    ...(await launcherFindings(effective.verifier?.binDir ?? '')),
+    ...(isRunning ? await runningFindings(socketOf(containerd, effective), await fileVersion(containerd)) : []),
+  ];
+}
+
+async function fileVersion(containerd: ContainerdProgram): Promise<string | undefined> {
+  return (await versionOf(containerd))?.join('.');
 }
 
 /** What a file says counts from the next start on. */

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { type EffectiveConfiguration, readEffective } from '../containerd/effective.ts';
+import { readEffective, socketOf } from '../containerd/effective.ts';
 import { type ContainerdProgram, type Dump, versionOf } from '../containerd/running.ts';
 import { containerdChanges, dumpWithoutOurs, readsFilesBeside } from './containerd-change.ts';
 import { type Distribution, distributionOf } from './distribution.ts';
@@ -29,8 +29,6 @@ export interface Plan {
   /** Why it must not be done; empty when it may. */
   readonly refusals: readonly string[];
 }
-
-const DEFAULT_SOCKET = '/run/containerd/containerd.sock';
 
 /** Looks at everything and changes nothing. Rejects when containerd can't read its own configuration. */
 export async function planInstallation(
@@ -63,9 +61,4 @@ export async function planInstallation(
       hasBootstrapList: given.withoutBootstrap || given.bootstrapList !== undefined || current !== undefined,
     }),
   };
-}
-
-/** The socket of a containerd: its flag, its configuration, its default. */
-export function socketOf({ address }: ContainerdProgram, effective: EffectiveConfiguration): string {
-  return address ?? effective.address ?? DEFAULT_SOCKET;
 }

@@ -91,16 +91,27 @@ describe('an installed node', { concurrency: 3 }, () => {
         assert.match(again.stdout, /^nothing to change$/m);
       });
 
+      it('is put right by doctor --fix', async () => {
+        await writeFile(node.path(DROP_IN), 'version = 3\n');
+        await rm(join(node.path(BIN_DIR), 'portcullis-verifier'));
+        await node.restartContainerd();
+        assert.equal((await examine(node)).canary.code, 1);
+        const fixed = await node.run(PORTCULLIS, 'doctor', '--fix');
+        assert.equal(fixed.code, 0, fixed.stdout + fixed.stderr);
+        const { doctor, canary } = await examine(node);
+        assert.deepEqual([doctor.code, canary.code], [0, 0]);
+      });
+
       for (const [name, trigger] of Object.entries(TRIGGERS)) {
         it(`names it when this happens: ${name}`, async () => {
-          const { change, folder, doctor, canary, older = canary } = trigger;
+          const { change, folder } = trigger;
+          const { doctor, canary } = version === 'older' ? (trigger.older ?? trigger) : trigger;
           await using _ = await disturb(node, change, folder);
           const found = await examine(node);
           rows.push([name, line, found.doctor.serious.join(', ') || 'nothing', ...found.canary.outcomes]);
-          const outcomes = version === 'older' ? older : canary;
-          const isGreen = outcomes.every((outcome) => outcome === 'green');
+          const isGreen = canary.every((outcome) => outcome === 'green');
           assert.deepEqual(found.doctor, { code: doctor.length === 0 ? 0 : 1, serious: doctor });
-          assert.deepEqual(found.canary, { code: isGreen ? 0 : 1, outcomes });
+          assert.deepEqual(found.canary, { code: isGreen ? 0 : 1, outcomes: canary });
           assert.deepEqual(found.left, []);
         });
       }

@@ -10,7 +10,7 @@ export interface Trigger {
   /** By the CRI, and by ctr. */
   readonly canary: readonly [string, string];
   /** With containerd 2.2, where that is another. */
-  readonly older?: readonly [string, string];
+  readonly older?: Pick<Trigger, 'doctor' | 'canary'>;
 }
 
 const IMAGES = `[plugins."io.containerd.cri.v1.images"]`;
@@ -82,8 +82,12 @@ export const TRIGGERS: Readonly<Record<string, Trigger>> = {
   'the plugin disabled': {
     change: (toml) =>
       toml.replace(/^required_plugins = \[[^\]]*\]/m, `disabled_plugins = ["io.containerd.image-verifier.v1.bindir"]`),
-    ...{ doctor: ['verifier-disabled'], canary: ['bypassed', 'bypassed'] },
-    older: ['no-client', 'pull-failed'], // it loads neither its transfer service nor CRI then
+    ...{ doctor: ['verifier-disabled', 'verifier-not-loaded'], canary: ['bypassed', 'bypassed'] },
+    // It loads neither its transfer service nor CRI then.
+    older: {
+      doctor: ['verifier-disabled', 'verifier-not-loaded', 'transfer-not-loaded'],
+      canary: ['no-client', 'pull-failed'],
+    },
   },
   'another verifier that refuses': {
     folder: (binDir) => writeFile(join(binDir, 'a-other'), '#!/bin/sh\necho no\nexit 1\n', { mode: 0o755 }),

@@ -85,7 +85,7 @@ describe('the folder of verifiers', () => {
 });
 
 describe('the daemon', () => {
-  const none = { verdictKeys: undefined, bootstrap: undefined, metrics: undefined };
+  const none = { verdictKeys: undefined, bootstrap: undefined, state: undefined, taskQueue: 'q', metrics: undefined };
 
   async function listening(t: TestContext): Promise<string> {
     const launcherSocket = join(folder(), 'l.sock');

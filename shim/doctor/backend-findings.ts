@@ -1,0 +1,88 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { PolicyHead } from '../../workflows/policy-head.ts';
+import { openClockGuard } from '../clock-guard.ts';
+import { believedHead, readStatement } from '../policy-watch.ts';
+import { openStatementFile, STATEMENT_FILE } from '../statement-file.ts';
+import { type Backend, BackendProblem } from '../temporal.ts';
+import { readVerdictKeyFiles } from '../verdict-key-files.ts';
+import { parseEnvelope } from '../verdict-keys.ts';
+import type { DaemonSettings } from './daemon-findings.ts';
+import type { Finding } from './finding.ts';
+
+/** How long Temporal and a worker may take to answer, in ms. */
+const PATIENCE_MS = 5_000;
+
+/** A statement that workers renew every 8 s and that is older than this tells of a clock, in ms. */
+const MOST_AGE_MS = 60_000;
+
+/** Compares what workers state now with what this node goes by: policy revision, keys, clocks. */
+export async function backendFindings(backend: Backend, settings: DaemonSettings): Promise<readonly Finding[]> {
+  const { state, verdictKeys } = settings;
+  const moved = state === undefined ? undefined : openClockGuard(join(state, 'clock')).check(Date.now());
+  const clock = moved === undefined ? [] : [clockFinding(moved.sentence)];
+  if (verdictKeys === undefined || !existsSync(verdictKeys)) return clock;
+  try {
+    const { keys } = await readVerdictKeyFiles(verdictKeys);
+    const envelope = parseEnvelope(await backend.policyHead(Date.now() + PATIENCE_MS));
+    if (envelope === undefined) return [...clock, unbelieved('the answer on its task queue is no signed statement')];
+    const read = readStatement(envelope, keys, Date.now());
+    if ('code' in read) return [...clock, unbelieved(read.sentence)];
+    const known = state === undefined ? undefined : openStatementFile(join(state, STATEMENT_FILE)).read();
+    return [...clock, ...aged(read.head), ...behind(known && believedHead(known, keys), read.head)];
+  } catch (error) {
+    if (!(error instanceof BackendProblem)) throw error;
+    return [...clock, unreachable(error)];
+  }
+}
+
+function clockFinding(found: string): Finding {
+  return {
+    id: 'clock',
+    severity: 'stuck',
+    found,
+    why: 'by a wrong clock nobody can tell which verdicts are over: the daemon refuses, as CLOCK_MOVED or POLICY_UNKNOWN',
+    fix: 'timedatectl set-ntp true; timedatectl status',
+  };
+}
+
+function unreachable({ code, message }: BackendProblem): Finding {
+  return {
+    id: 'backend-unreachable',
+    severity: 'stuck',
+    found: `${code}: ${message}`,
+    why: 'nothing is verified from this node until then; kept verdicts, imported ones and listed digests still count',
+    fix: 'see that TEMPORAL_ADDRESS in /etc/portcullis/shim.env is right, that the network lets this node through, and that a portcullis worker runs',
+  };
+}
+
+function unbelieved(found: string): Finding {
+  return {
+    id: 'policy-unknown',
+    severity: 'stuck',
+    found,
+    why: 'a verdict under a policy that nobody stated is not believed',
+    fix: 'give this node the public key by which its workers sign (portcullis keys list), and compare the clocks',
+  };
+}
+
+function aged({ statedAt }: PolicyHead): readonly Finding[] {
+  const age = Date.now() - Date.parse(statedAt);
+  if (age <= MOST_AGE_MS) return [];
+  return [
+    clockFinding(`the workers' newest statement is of ${statedAt}, and this clock says ${new Date().toISOString()}`),
+  ];
+}
+
+function behind(known: PolicyHead | undefined, stated: PolicyHead): readonly Finding[] {
+  if (known === undefined || known.policyRevision === stated.policyRevision) return [];
+  return [
+    {
+      id: 'policy-behind',
+      severity: 'weak',
+      found: `the workers go by policy ${stated.policyRevision.slice(0, 12)} since ${stated.statedAt} at the latest, the daemon by ${known.policyRevision.slice(0, 12)} of ${known.statedAt}`,
+      why: 'a changed policy reaches every daemon within 15 s; one that it does not reach refuses everything a minute later',
+      fix: 'look again in a moment; then systemctl restart portcullis-shim, and its log',
+    },
+  ];
+}
