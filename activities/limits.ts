@@ -199,3 +199,9 @@ export const MAX_PREVIOUS_KEYS = 5;
 
 /** Versions of one key under which a signature may hold, the newest ones: each costs a verification of a signature by none. */
 export const MAX_KEY_VERSIONS = 100;
+
+/** A `hosts.toml` or a file of certificates: all that a system trusts are some 250 KiB. */
+export const MAX_HOSTS_FILE_BYTES = 1024 * 1024;
+
+/** Mirrors of one registry, and entries of each list that describes one. */
+export const MAX_REGISTRY_MIRRORS = 32;

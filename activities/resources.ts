@@ -9,8 +9,8 @@ import type { PolicyLoad } from './policy/policy-set.ts';
 import { createPolicyStore } from './policy/store.ts';
 import { trustRootNames } from './policy/trust-root-names.ts';
 import { EvidenceCache } from './registry/cache.ts';
+import { configuredEndpoints } from './registry/configured-endpoints.ts';
 import { credentialsFrom, dockerCredentials } from './registry/docker-credentials.ts';
-import { originOnly } from './registry/endpoints.ts';
 import { createRegistry } from './registry/registry.ts';
 import { createLiveLogs } from './rekor/live-logs.ts';
 import type { TrustEvent } from './trust/known-root.ts';
@@ -24,6 +24,8 @@ export interface ResourceOptions {
   readonly state: string | undefined;
   /** Registries that are spoken to by plain HTTP besides the loopback ones, as `host[:port]`. */
   readonly plainHttp: readonly string[];
+  /** Folders of `hosts.toml` files, as containerd's `config_path` has them. */
+  readonly registryHosts: readonly string[];
   readonly verdictKey: VerdictKey;
 }
 
@@ -46,7 +48,7 @@ export async function createResources(options: ResourceOptions, log: Log): Promi
   });
   const cache = new EvidenceCache(MAX_CACHED_EVIDENCE_BYTES);
   const own = dockerCredentials();
-  const endpoints = originOnly(options.plainHttp);
+  const endpoints = configuredEndpoints(options.registryHosts, options.plainHttp);
   const dependencies: Dependencies = {
     ...{ policy, trust, verdictKey: options.verdictKey },
     registry: createRegistry({ endpoints, credentials: own, cache }),

@@ -17,6 +17,8 @@ export interface WorkerOptions {
   readonly taskQueue: string;
   /** Registries that are spoken to by plain HTTP besides the loopback ones, as `host[:port]`. */
   readonly plainHttp: readonly string[];
+  /** Folders of `hosts.toml` files, as containerd's `config_path` has them; the first that knows a registry counts. */
+  readonly registryHosts: readonly string[];
   /** The workflow bundle, made by `npm run build` with the same SDK. */
   readonly workflowBundle: string;
   /** `ip:port` where Prometheus scrapes /metrics; `undefined` serves none. */

@@ -15,6 +15,8 @@ Usage: portcullis worker --policy DIR --verdict-key KEY [OPTIONS]
                           newest checkpoint of each transparency log; without it a restart begins with neither
   --task-queue NAME       (default portcullis)
   --plain-http HOST:PORT  speak plain HTTP to this registry; may be given more than once (loopback needs none)
+  --registry-hosts DIR    mirrors, CAs and client certificates of registries as containerd has them, DIR/HOST/hosts.toml; may be
+                          given more than once, and the first that knows a registry counts
   --metrics IP:PORT       where Prometheus scrapes /metrics; "off" for nowhere (default 127.0.0.1:9464)
   --workflow-bundle FILE  (default dist/workflows.js, made by "npm run build")
 
@@ -34,6 +36,7 @@ export const workerCommand = {
         state: { type: 'string' },
         'task-queue': { type: 'string', default: 'portcullis' },
         'plain-http': { type: 'string', multiple: true, default: [] },
+        'registry-hosts': { type: 'string', multiple: true, default: [] },
         metrics: { type: 'string', default: '127.0.0.1:9464' },
         'workflow-bundle': { type: 'string', default: DEFAULT_BUNDLE },
       },
@@ -51,6 +54,7 @@ export const workerCommand = {
         state: values.state,
         taskQueue: values['task-queue'],
         plainHttp: values['plain-http'],
+        registryHosts: values['registry-hosts'],
         metrics: values.metrics === 'off' ? undefined : values.metrics,
         workflowBundle: values['workflow-bundle'],
       },

@@ -8,9 +8,10 @@ export type Ask = (request: Omit<HttpRequest, 'authorization'>, signal: AbortSig
 
 /** Asks as whom the endpoint wants to see: answers its challenge once, and knows the answer from then on. */
 export function askAt(authorizer: Authorizer, endpoint: RegistryEndpoint, name: Repository): Ask {
-  const realm = { origin: endpoint.url, scope: `repository:${name.repository}:pull` };
-  return async (request, signal) => {
-    if (request.url.origin !== endpoint.url.origin) return send(request, signal);
+  const realm = { origin: endpoint.url, scope: `repository:${name.repository}:pull`, endpoint };
+  return async (asked, signal) => {
+    if (asked.url.origin !== endpoint.url.origin) return send(asked, signal);
+    const request = { ...asked, endpoint };
     const known = await authorizer.known(realm, signal);
     const first = await send({ ...request, authorization: known }, signal);
     if (first.response.status !== 401 || first.url.origin !== endpoint.url.origin) return first;

@@ -4,11 +4,14 @@ import { type Challenge, parseChallenges } from './challenge.ts';
 import { basicAuthorization, type CredentialSource } from './credential.ts';
 import { misbehaved, transportFailure } from './failure.ts';
 import { fetchToken } from './token.ts';
+import type { HttpRequest } from './transport.ts';
 
 /** What an authorization is good for: one origin, one scope (`repository:demo/app:pull`). */
 export interface Realm {
   readonly origin: URL;
   readonly scope: string;
+  /** How a token is asked for there, when the registry gives its own. */
+  readonly endpoint?: HttpRequest['endpoint'];
 }
 
 interface Authorization {
@@ -95,7 +98,12 @@ export class Authorizer {
       return { header, lifetimeMs: MAX_TOKEN_MS };
     }
     if (credential.kind === 'registry-token') return { header: `Bearer ${credential.token}`, lifetimeMs: MAX_TOKEN_MS };
-    const question = { realm: tokenRealm(realm, challenge.realm), service: challenge.service, scope: realm.scope };
+    const url = tokenRealm(realm, challenge.realm);
+    const isOwn = url.origin === realm.origin.origin && realm.endpoint !== undefined;
+    const question = {
+      ...{ realm: url, service: challenge.service, scope: realm.scope },
+      ...(isOwn && { endpoint: realm.endpoint }),
+    };
     const token = await fetchToken(question, credential, signal);
     return { header: `Bearer ${token.value}`, lifetimeMs: token.lifetimeMs };
   }

@@ -1,23 +1,34 @@
 import { isIPv4 } from 'node:net';
 import { EvidenceError } from '../evidence-error.ts';
+import type { EndpointTls } from './tls-exchange.ts';
 
 /** One place that serves a registry's content. */
 export interface RegistryEndpoint {
-  /** Scheme, host and port; a path stays in front of `/v2/`. */
+  /** Scheme, host and port; a path is in front of what is asked for. */
   readonly url: URL;
-  /** True for the registry itself. Only its answer proves that something is absent. */
+  /** True for the registry itself. Only its answer proves that something is absent, and which tags and referrers there are. */
   readonly origin: boolean;
+  /** False when the path of `url` is all that is in front of `manifests/` and `blobs/`: containerd's `override_path`. */
+  readonly hasApiPath?: boolean;
+  /** The registry that a mirror is asked for, where it has to be told. */
+  readonly namespace?: string;
+  /** Sent with every request to this endpoint, and to no other. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** How to recognise it, and be recognised; without it as the system does. */
+  readonly tls?: EndpointTls;
 }
 
 /** The places to ask for a registry (`docker.io`, `127.0.0.1:5000`), in order; one of them is the origin. */
-export type RegistryEndpoints = (registry: string) => readonly RegistryEndpoint[];
+export type RegistryEndpoints = (
+  registry: string,
+) => readonly RegistryEndpoint[] | Promise<readonly RegistryEndpoint[]>;
 
 /**
  * The registry itself and no mirror. Plain HTTP is spoken only to loopback hosts and to the `plainHttp` ones
  * (`host` or `host:port`, exactly as in the image name). `docker.io` is served by `registry-1.docker.io`, as in
  * containerd 2 `core/remotes/docker/registry.go`.
  */
-export function originOnly(plainHttp: readonly string[] = []): RegistryEndpoints {
+export function originOnly(plainHttp: readonly string[] = []): (registry: string) => readonly [RegistryEndpoint] {
   return (registry) => {
     const host = registry === 'docker.io' ? 'registry-1.docker.io' : registry;
     const scheme = isLoopback(host) || plainHttp.includes(registry) ? 'http' : 'https';
@@ -28,6 +39,15 @@ export function originOnly(plainHttp: readonly string[] = []): RegistryEndpoints
     }
     return [{ url: new URL(`${scheme}://${host}/`), origin: true }];
   };
+}
+
+/** Where an endpoint has something, such as `demo/app/blobs/sha256:...`. */
+export function urlAt({ url: base, hasApiPath = true, namespace }: RegistryEndpoint, path: string): URL {
+  const url = new URL(base);
+  const prefix = url.pathname.replace(/\/$/, '');
+  url.pathname = `${prefix}${hasApiPath && !prefix.endsWith('/v2') ? '/v2' : ''}/${path}`;
+  if (namespace !== undefined) url.searchParams.set('ns', namespace);
+  return url;
 }
 
 /** Decides on the spelling in the name: a URL parser would turn `0x7f.1` into a loopback address first. */

@@ -9,7 +9,7 @@ import { EvidenceCache } from './cache.ts';
 import { digestOf } from './content-digest.ts';
 import type { CredentialSource } from './credential.ts';
 import { dockerCredentials } from './docker-credentials.ts';
-import { originOnly, type RegistryEndpoint, type RegistryEndpoints } from './endpoints.ts';
+import { originOnly, type RegistryEndpoint, type RegistryEndpoints, urlAt } from './endpoints.ts';
 import { misbehaved, unexpectedStatus } from './failure.ts';
 import { MANIFEST_ACCEPT } from './media-types.ts';
 import { type Listing, listReferrersAt } from './referrers.ts';
@@ -58,7 +58,10 @@ export function createRegistry(options: RegistryOptions): Registry {
   const endpoints = options.endpoints ?? originOnly(options.plainHttp);
   const timeoutMs = options.requestTimeoutMs ?? MAX_REGISTRY_REQUEST_MS;
   const limited = (signal: AbortSignal) => AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
-  const places = (name: Repository) => endpoints(name.registry);
+  /** Content by its digest is the same wherever it is. */
+  const places = async (name: Repository) => await endpoints(name.registry);
+  /** Which tags and referrers there are only the registry itself knows: a mirror may be as old as it likes. */
+  const origin = async (name: Repository) => (await places(name)).filter((endpoint) => endpoint.origin);
   const askOf = (endpoint: RegistryEndpoint, name: Repository) => askAt(authorizer, endpoint, name);
 
   return {
@@ -67,8 +70,8 @@ export function createRegistry(options: RegistryOptions): Registry {
       const held = digest === undefined ? undefined : cache.get(digest);
       if (digest !== undefined && held !== undefined) return { digest, bytes: held };
       const what = `GET manifest ${shortReference(reference)} of ${name.registry}/${name.repository}`;
-      const found = await firstFound(what, places(name), async (endpoint) => {
-        const url = pathUnder(endpoint, `${name.repository}/manifests/${reference}`);
+      const found = await firstFound(what, await (digest === undefined ? origin : places)(name), async (endpoint) => {
+        const url = urlAt(endpoint, `${name.repository}/manifests/${reference}`);
         const request = { what, method: 'GET', url, accept: MANIFEST_ACCEPT, redirects: 'all' } as const;
         return getContent(askOf(endpoint, name), request, { digest, maxBytes: MAX_MANIFEST_BYTES }, limited(signal));
       });
@@ -80,8 +83,8 @@ export function createRegistry(options: RegistryOptions): Registry {
 
     async headManifest(name, tag, signal) {
       const what = `HEAD manifest ${shortReference(tag)} of ${name.registry}/${name.repository}`;
-      return firstFound(what, places(name), async (endpoint) => {
-        const url = pathUnder(endpoint, `${name.repository}/manifests/${tag}`);
+      return firstFound(what, await origin(name), async (endpoint) => {
+        const url = urlAt(endpoint, `${name.repository}/manifests/${tag}`);
         const request = { what, method: 'HEAD', url, accept: MANIFEST_ACCEPT, redirects: 'all' } as const;
         const { response } = await askOf(endpoint, name)(request, limited(signal));
         await discard(response);
@@ -97,8 +100,8 @@ export function createRegistry(options: RegistryOptions): Registry {
       const held = cache.get(digest);
       if (held !== undefined) return held;
       const what = `GET blob ${shortReference(digest)} of ${name.registry}/${name.repository}`;
-      const found = await firstFound(what, places(name), async (endpoint) => {
-        const url = pathUnder(endpoint, `${name.repository}/blobs/${digest}`);
+      const found = await firstFound(what, await places(name), async (endpoint) => {
+        const url = urlAt(endpoint, `${name.repository}/blobs/${digest}`);
         const request = { what, method: 'GET', url, redirects: 'all' } as const;
         return getContent(askOf(endpoint, name), request, { digest, maxBytes: MAX_BUNDLE_BYTES }, limited(signal));
       });
@@ -108,11 +111,9 @@ export function createRegistry(options: RegistryOptions): Registry {
 
     async listReferrers(name, digest, signal) {
       const what = `GET referrers of ${name.registry}/${name.repository}`;
-      return firstFound(what, places(name), async (endpoint) => {
-        const url = pathUnder(endpoint, `${name.repository}/referrers/${digest}`);
-        const listing = await listReferrersAt(askOf(endpoint, name), what, url, () => limited(signal));
-        // Mirrors often lack the signatures of what they mirror: only the origin may say "none".
-        return listing !== undefined && (endpoint.origin || listing.entries.length > 0) ? listing : undefined;
+      return firstFound(what, await origin(name), (endpoint) => {
+        const url = urlAt(endpoint, `${name.repository}/referrers/${digest}`);
+        return listReferrersAt(askOf(endpoint, name), what, url, () => limited(signal));
       });
     },
   };
@@ -165,12 +166,6 @@ async function getContent(
     throw misbehaved(what, `expected ${expected.digest}, got ${content.byteLength} bytes that hash to ${digest}`, true);
   }
   return content;
-}
-
-function pathUnder(endpoint: RegistryEndpoint, path: string): URL {
-  const url = new URL(endpoint.url);
-  url.pathname = `${url.pathname.replace(/\/$/, '')}/v2/${path}`;
-  return url;
 }
 
 /** Enough of a digest to be recognised; a tag is short by itself. */

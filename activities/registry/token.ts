@@ -4,13 +4,14 @@ import { readBounded } from './bounded-body.ts';
 import { basicAuthorization, type Credential } from './credential.ts';
 import { misbehaved, unexpectedStatus } from './failure.ts';
 import { parseJsonObject } from './json.ts';
-import { discard, send } from './transport.ts';
+import { discard, type HttpRequest, send } from './transport.ts';
 
 /** Where to get a token, and for what. */
 export interface TokenQuestion {
   readonly realm: URL;
   readonly service: string | undefined;
   readonly scope: string;
+  readonly endpoint?: HttpRequest['endpoint'];
 }
 
 export interface Token {
@@ -57,7 +58,10 @@ async function postForm(
   const what = `POST token of ${question.realm.host}`;
   const form = new URLSearchParams({ ...grant, scope: question.scope, client_id: 'portcullis' });
   if (question.service !== undefined) form.set('service', question.service);
-  const { response } = await send({ what, method: 'POST', url: question.realm, form, redirects: 'none' }, signal);
+  const { response } = await send(
+    { ...viaOf(question), what, method: 'POST', url: question.realm, form, redirects: 'none' },
+    signal,
+  );
   if (response.status === 200) return readToken(what, response, signal);
   await discard(response);
   const error = unexpectedStatus(what, '200', response);
@@ -74,10 +78,17 @@ async function getToken(
   const url = new URL(question.realm);
   if (question.service !== undefined) url.searchParams.set('service', question.service);
   url.searchParams.set('scope', question.scope);
-  const { response } = await send({ what, method: 'GET', url, authorization, redirects: 'none' }, signal);
+  const { response } = await send(
+    { ...viaOf(question), what, method: 'GET', url, authorization, redirects: 'none' },
+    signal,
+  );
   if (response.status === 200) return readToken(what, response, signal);
   await discard(response);
   throw unexpectedStatus(what, '200', response);
+}
+
+function viaOf({ endpoint }: TokenQuestion): Pick<HttpRequest, 'endpoint'> {
+  return endpoint === undefined ? {} : { endpoint };
 }
 
 async function readToken(what: string, response: Response, signal: AbortSignal): Promise<Token> {

@@ -1,5 +1,6 @@
 import { MAX_REDIRECTS } from '../limits.ts';
 import { misbehaved, transportFailure } from './failure.ts';
+import { type EndpointTls, exchangeOverTls } from './tls-exchange.ts';
 
 /** One HTTP request; `what` opens every error message about it and holds neither query nor secret. */
 export interface HttpRequest {
@@ -11,6 +12,8 @@ export interface HttpRequest {
   readonly form?: URLSearchParams;
   /** A JSON body. */
   readonly json?: string;
+  /** For the origin of `url` alone: who follows a redirect elsewhere is nobody in particular. */
+  readonly endpoint?: { readonly headers?: Readonly<Record<string, string>>; readonly tls?: EndpointTls };
   /** Which redirects are followed; the answer of the others is handed back as it is. */
   readonly redirects: 'all' | 'all-but-see-other' | 'none';
 }
@@ -26,13 +29,18 @@ export interface HttpResponse {
  * https to http, and more than {@link MAX_REDIRECTS} steps, are refused. Throws the REGISTRY_ codes.
  */
 export async function send(request: HttpRequest, signal: AbortSignal): Promise<HttpResponse> {
-  let { url, authorization } = request;
-  for (let step = 0; step <= MAX_REDIRECTS; step++) {
-    const response = await exchange({ ...request, url, authorization }, signal);
+  let { url, authorization, endpoint } = request;
+  for (let count = 0; count <= MAX_REDIRECTS; count++) {
+    const { endpoint: _, ...rest } = request;
+    const step = { ...rest, url, authorization, ...(endpoint === undefined ? {} : { endpoint }) };
+    const response = await exchange(step, signal);
     if (!isFollowed(request, response.status)) return { response, url };
     await discard(response);
     const target = redirectTarget(request, url, response.headers.get('location'));
-    if (target.origin !== url.origin) authorization = undefined;
+    if (target.origin !== url.origin) {
+      authorization = undefined;
+      endpoint = undefined;
+    }
     url = target;
   }
   throw misbehaved(request.what, `expected an answer, got more than ${MAX_REDIRECTS} redirects`, false);
@@ -43,9 +51,16 @@ async function exchange(request: HttpRequest, signal: AbortSignal): Promise<Resp
   if (request.accept !== undefined) headers.set('accept', request.accept);
   if (request.authorization !== undefined) headers.set('authorization', request.authorization);
   if (request.json !== undefined) headers.set('content-type', 'application/json');
+  for (const [name, value] of Object.entries(request.endpoint?.headers ?? {})) headers.set(name, value);
   const body = request.form ?? request.json;
+  const tls = request.endpoint?.tls;
   try {
     signal.throwIfAborted();
+    if (tls !== undefined && request.url.protocol === 'https:') {
+      if (request.form !== undefined) headers.set('content-type', 'application/x-www-form-urlencoded');
+      const text = body === undefined ? {} : { body: String(body) };
+      return await exchangeOverTls(request.url, { method: request.method, headers, signal, ...text }, tls);
+    }
     return await fetch(request.url, {
       method: request.method,
       headers,

@@ -10,6 +10,8 @@ export type RegistryKind = 'distribution' | 'referrers';
 export interface RegistryOptions {
   readonly dir: string;
   readonly kind: RegistryKind;
+  /** Of a `distribution`: the `host:port` of the registry that it is a pull-through mirror of. */
+  readonly mirrorOf?: string;
   /** A port that was used before, for a registry that comes back; otherwise a free one. */
   readonly port?: number;
 }
@@ -23,7 +25,7 @@ export interface Registry extends ServerProcess {
 export async function startRegistry(options: RegistryOptions): Promise<Registry> {
   const address = `127.0.0.1:${options.port ?? (await freePort())}`;
   const server = await startServer({
-    name: `registry-${options.kind}`,
+    name: `registry-${options.kind}${options.mirrorOf === undefined ? '' : '-mirror'}`,
     dir: options.dir,
     ...(await commandOf(options, address)),
     ready: async () => (await fetch(`http://${address}/v2/`)).ok,
@@ -31,13 +33,13 @@ export async function startRegistry(options: RegistryOptions): Promise<Registry>
   return { ...server, address };
 }
 
-async function commandOf({ kind, dir }: RegistryOptions, address: string) {
+async function commandOf({ kind, dir, mirrorOf }: RegistryOptions, address: string) {
   switch (kind) {
     case 'distribution': {
       const { registry } = await obtain(['registry']);
       // It sends traces to a collector on loopback unless told not to.
       const env = { OTEL_TRACES_EXPORTER: 'none' };
-      return { program: registry, args: ['serve', await writeConfig(dir, address)], env };
+      return { program: registry, args: ['serve', await writeConfig(dir, address, mirrorOf)], env };
     }
     case 'referrers':
       return { program: (await obtain(['registry-referrers']))['registry-referrers'], args: [address] };
@@ -45,11 +47,12 @@ async function commandOf({ kind, dir }: RegistryOptions, address: string) {
 }
 
 /** A YAML file, and JSON is YAML. */
-async function writeConfig(dir: string, address: string): Promise<string> {
-  const rootdirectory = join(dir, 'registry');
+async function writeConfig(dir: string, address: string, mirrorOf: string | undefined): Promise<string> {
+  const rootdirectory = join(dir, mirrorOf === undefined ? 'registry' : 'mirror');
   await mkdir(rootdirectory, { recursive: true });
-  const file = join(dir, 'registry.yml');
+  const file = `${rootdirectory}.yml`;
+  const proxy = mirrorOf === undefined ? {} : { proxy: { remoteurl: `http://${mirrorOf}` } };
   const storage = { filesystem: { rootdirectory }, delete: { enabled: true } };
-  await writeFile(file, JSON.stringify({ version: '0.1', storage, http: { addr: address } }));
+  await writeFile(file, JSON.stringify({ version: '0.1', storage, http: { addr: address }, ...proxy }));
   return file;
 }

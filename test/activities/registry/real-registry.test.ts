@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { configuredEndpoints } from '../../../activities/registry/configured-endpoints.ts';
 import { anonymous } from '../../../activities/registry/credential.ts';
 import { createRegistry } from '../../../activities/registry/registry.ts';
 import { resolve } from '../../../activities/registry/resolve.ts';
@@ -58,3 +59,32 @@ for (const [kind, place] of [
     assert.deepEqual(nothing, { signatures: [], unreadable: [] });
   });
 }
+
+test('a real pull-through mirror serves the content, and the registry says what there is', async (context) => {
+  const dir = await mkdtemp(join(tmpdir(), 'registry-'));
+  context.after(() => rm(dir, { recursive: true }));
+  const origin = await startRegistry({ dir, kind: 'distribution' });
+  context.after(() => origin.stop());
+  const mirror = await startRegistry({ dir, kind: 'distribution', mirrorOf: origin.address });
+  context.after(() => mirror.stop());
+  await mkdir(join(dir, 'hosts', 'r.example'), { recursive: true });
+  const hosts = `server = "http://${origin.address}"\n[host."http://${mirror.address}"]\ncapabilities = ["pull", "resolve"]\n`;
+  await writeFile(join(dir, 'hosts', 'r.example', 'hosts.toml'), hosts);
+  const signal = AbortSignal.timeout(60_000);
+  const newReader = () =>
+    createRegistry({ endpoints: configuredEndpoints([join(dir, 'hosts')], []), credentials: anonymous });
+  const target = { address: origin.address, repository: 'demo/app' };
+  const image = await pushImage(target, 'v1');
+  const request = { name: 'r.example/demo/app:v1', digest: image, source: {} };
+  assert.deepEqual((await findSignatures(newReader(), request, signal)).signatures, []);
+  await pushSignatureTag(target, image, [Buffer.from('payload')]);
+  const { signatures } = await findSignatures(newReader(), request, signal);
+  assert.equal(signatures.length, 1);
+  // What the mirror has by now it serves when the registry is away; what there is nobody else knows.
+  await origin.stop();
+  const name = { registry: 'r.example', repository: 'demo/app' };
+  const [signature] = signatures;
+  assert.ok(signature !== undefined);
+  assert.equal(Buffer.from((await newReader().getBlob(name, signature.blob, signal)) ?? []).toString(), 'payload');
+  await assert.rejects(findSignatures(newReader(), request, signal), { code: 'REGISTRY_UNREACHABLE' });
+});

@@ -1,0 +1,130 @@
+import { constants } from 'node:fs';
+import { open, readdir } from 'node:fs/promises';
+import { isAbsolute, join } from 'node:path';
+import { EvidenceError } from '../evidence-error.ts';
+import { MAX_HOSTS_FILE_BYTES, MAX_REGISTRY_MIRRORS } from '../limits.ts';
+import { originOnly, type RegistryEndpoint, type RegistryEndpoints } from './endpoints.ts';
+import { type HostEntry, type HostsFile, parseHostsFile } from './hosts-file.ts';
+import type { EndpointTls } from './tls-exchange.ts';
+
+/**
+ * The places of a registry as containerd's folders of registries have them (`certs.d`): mirrors in their order, then the registry
+ * itself, which is what `server` names. The first folder that knows the registry counts. Files are read for each question, so that
+ * a change counts at once. Rejects with REGISTRY_ERROR, naming file and key, for what can't be honoured.
+ */
+export function configuredEndpoints(folders: readonly string[], plainHttp: readonly string[]): RegistryEndpoints {
+  const origin = originOnly(plainHttp);
+  return async (registry) => {
+    const [usual] = origin(registry); // refuses what is no host before it becomes a path
+    for (const root of folders) {
+      for (const name of folderNames(registry)) {
+        const found = await readFolder(join(root, name));
+        if (found !== undefined) return await toEndpoints(registry, usual, found);
+      }
+    }
+    return [usual];
+  };
+}
+
+/** By which names a folder is looked for (containerd 2.4 `hostPaths`): `host_5000_` is for file systems without colons. */
+function folderNames(registry: string): readonly string[] {
+  if (!/^[\w[][\w.:[\]-]*$/.test(registry)) return []; // no name of a folder that anybody made
+  const [, host, port] = /^(.*):(\d+)$/.exec(registry) ?? [];
+  return [...(host === undefined ? [] : [`${host}_${port}_`]), registry, '_default'];
+}
+
+interface FoundFolder {
+  readonly path: string;
+  readonly hosts: HostsFile;
+}
+
+async function readFolder(path: string): Promise<FoundFolder | undefined> {
+  const file = join(path, 'hosts.toml');
+  const text = await readText(file);
+  if (text !== undefined) {
+    const hosts = parseHostsFile(text);
+    if (typeof hosts === 'string') throw unusable(`${file}: ${hosts}`);
+    return { path, hosts };
+  }
+  const names = await readdir(path).catch(() => []);
+  const certificates = names.filter((name) => /\.(crt|cert)$/.test(name)).toSorted();
+  return certificates.length === 0 ? undefined : { path, hosts: dockerStyle(path, certificates) };
+}
+
+/** A folder of docker's: `*.crt` are authorities, `NAME.cert` and `NAME.key` a client's. */
+function dockerStyle(path: string, names: readonly string[]): HostsFile {
+  if (names.length > MAX_REGISTRY_MIRRORS)
+    throw unusable(`${path}: expected at most ${MAX_REGISTRY_MIRRORS} certificates`);
+  const clients = names
+    .filter((name) => name.endsWith('.cert'))
+    .map((name) => ({ certificate: name, key: name.replace(/\.cert$/, '.key') }));
+  const authorities = names.filter((name) => name.endsWith('.crt'));
+  const none = { url: '', pulls: true, skipVerify: false, overridePath: false, headers: {} };
+  return { mirrors: [], origin: { ...none, authorities, clients } };
+}
+
+async function toEndpoints(
+  registry: string,
+  usual: RegistryEndpoint,
+  { path, hosts }: FoundFolder,
+): Promise<readonly RegistryEndpoint[]> {
+  const toEndpoint = async (entry: HostEntry, origin: boolean): Promise<RegistryEndpoint> => {
+    const url = entry.url === '' ? usual.url : served(entry.url);
+    const tls = await tlsOf(path, entry);
+    return {
+      ...{ url, origin, hasApiPath: !entry.overridePath, headers: entry.headers },
+      ...(url.host !== usual.url.host && { namespace: registry }),
+      ...(tls !== undefined && { tls }),
+    };
+  };
+  return await Promise.all([
+    ...hosts.mirrors.map((mirror) => toEndpoint(mirror, false)),
+    toEndpoint(hosts.origin, true),
+  ]);
+}
+
+/** Docker Hub is served elsewhere than its name says, also where a file names it. */
+function served(text: string): URL {
+  const url = new URL(text);
+  if (url.host === 'docker.io') url.host = 'registry-1.docker.io';
+  return url;
+}
+
+async function tlsOf(folder: string, entry: HostEntry): Promise<EndpointTls | undefined> {
+  const { authorities, clients, skipVerify } = entry;
+  if (authorities.length === 0 && clients.length === 0 && !skipVerify) return undefined;
+  const read = (name: string) => readPem(isAbsolute(name) ? name : join(folder, name));
+  return {
+    authorities: await Promise.all(authorities.map(read)),
+    clients: await Promise.all(
+      clients.map(async ({ certificate, key }) => ({ certificate: await read(certificate), key: await read(key) })),
+    ),
+    skipVerify,
+  };
+}
+
+async function readPem(path: string): Promise<string> {
+  const text = await readText(path);
+  if (text?.includes('-----BEGIN ') === true) return text;
+  throw unusable(`${path}: expected PEM, found ${text === undefined ? 'no file' : 'something else'}`);
+}
+
+/** `undefined` where there is no file. */
+async function readText(path: string): Promise<string | undefined> {
+  try {
+    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    if (!(await file.stat()).isFile()) throw unusable(`${path}: expected a file`);
+    const { bytesRead, buffer } = await file.read(Buffer.alloc(MAX_HOSTS_FILE_BYTES + 1));
+    if (bytesRead > MAX_HOSTS_FILE_BYTES) throw unusable(`${path}: expected at most ${MAX_HOSTS_FILE_BYTES} bytes`);
+    return buffer.toString('utf8', 0, bytesRead);
+  } catch (error) {
+    if (error instanceof EvidenceError) throw error;
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw unusable(`${path}: could not be read (${code})`);
+  }
+}
+
+function unusable(found: string): EvidenceError {
+  return new EvidenceError('REGISTRY_ERROR', `registry hosts: ${found}`, { retryable: false });
+}

@@ -1,0 +1,236 @@
+import assert from 'node:assert/strict';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { request as httpRequest } from 'node:http';
+import { createServer } from 'node:https';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { configuredEndpoints } from '../../../activities/registry/configured-endpoints.ts';
+import { anonymous } from '../../../activities/registry/credential.ts';
+import { createRegistry } from '../../../activities/registry/registry.ts';
+import { findSignatures } from '../../../activities/registry/signatures.ts';
+import { listenOnLoopback } from '../../support/loopback.ts';
+import { type FakeRegistry, startFakeRegistry } from '../../support/registry.ts';
+import { pushImage } from '../../support/registry-push.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { digestOf } from '../../support/verdicts.ts';
+import { type Certificate, EKU, issue, issueRoot } from '../../support/virtual-sigstore/ca.ts';
+import { oid, sequence } from '../../support/virtual-sigstore/der.ts';
+import { createKeyPair } from '../../support/virtual-sigstore/key-pair.ts';
+
+const signal = AbortSignal.timeout(60_000);
+const NAME = { registry: 'r.example', repository: 'demo/app' };
+
+async function fake(t: TestContext): Promise<FakeRegistry> {
+  const registry = await startFakeRegistry();
+  t.after(() => registry.stop());
+  return registry;
+}
+
+/** A reader with these files in its folder of registries. */
+async function reader(t: TestContext, files: Readonly<Record<string, string>>, plainHttp: readonly string[] = []) {
+  const folder = await temporaryFolder();
+  t.after(() => folder[Symbol.asyncDispose]());
+  for (const [path, text] of Object.entries(files)) {
+    await mkdir(join(folder.path, path, '..'), { recursive: true });
+    await writeFile(join(folder.path, path), text);
+  }
+  const endpoints = configuredEndpoints([join(folder.path, 'none'), folder.path], plainHttp);
+  return { ...createRegistry({ endpoints, credentials: anonymous }), endpoints, folder: folder.path };
+}
+
+const hosts = (origin: string, mirror: string, more = '') =>
+  `server = "http://${origin}"\n[host."http://${mirror}"]\ncapabilities = ["pull"]\n${more}`;
+
+describe('a registry with a mirror', () => {
+  it('gives content by its digest from the mirror, which is told whose it is', async (t) => {
+    const [mirror, origin] = [await fake(t), await fake(t)];
+    const registry = await reader(t, {
+      'r.example/hosts.toml': hosts(origin.address, mirror.address),
+    });
+    const image = await pushImage({ address: mirror.address, repository: 'demo/app' }, 'v1');
+    assert.equal((await registry.getManifest(NAME, image, signal))?.digest, image);
+    assert.equal(origin.requests.length, 0);
+    assert.match(mirror.requests.at(-1)?.path ?? '', /\/v2\/demo\/app\/manifests\/sha256:[0-9a-f]+\?ns=r\.example$/);
+  });
+
+  for (const [what, break_] of [
+    ['does not have it', () => {}],
+    ['fails', (mirror: FakeRegistry) => mirror.setFault({ effect: { kind: 'status', status: 503 } })],
+    ['refuses', (mirror: FakeRegistry) => mirror.setFault({ effect: { kind: 'status', status: 403 } })],
+    [
+      'answers with other bytes',
+      (mirror: FakeRegistry) => mirror.setFault({ effect: { kind: 'replace', body: Buffer.from('{}') } }),
+    ],
+    ['is down', (mirror: FakeRegistry) => mirror.stop()],
+  ] as const) {
+    it(`gives it all the same when the mirror ${what}`, async (t) => {
+      const [mirror, origin] = [await fake(t), await fake(t)];
+      const registry = await reader(t, { 'r.example/hosts.toml': hosts(origin.address, mirror.address) });
+      const image = await pushImage({ address: origin.address, repository: 'demo/app' }, 'v1');
+      await break_(mirror);
+      assert.equal((await registry.getManifest(NAME, image, signal))?.digest, image);
+      assert.equal(await registry.getManifest(NAME, digestOf('ab'), signal).catch(String), undefined);
+    });
+  }
+
+  it('tells by itself alone which tags and referrers there are: a mirror may be old, and one that is there proves nothing', async (t) => {
+    const [mirror, origin] = [await fake(t), await fake(t)];
+    const registry = await reader(t, { 'r.example/hosts.toml': hosts(origin.address, mirror.address) });
+    await pushImage({ address: mirror.address, repository: 'demo/app' }, 'old');
+    const image = await pushImage({ address: origin.address, repository: 'demo/app' }, 'v1');
+    assert.equal(await registry.getManifest(NAME, 'old', signal), undefined);
+    assert.equal((await registry.headManifest(NAME, 'v1', signal))?.digest, image);
+    const request = { name: 'r.example/demo/app:v1', digest: image, source: {} };
+    assert.deepEqual((await findSignatures(registry, request, signal)).signatures, []);
+    assert.ok(mirror.requests.every(({ method, path }) => method !== 'GET' || !/referrers|tags|\.sig|old/.test(path)));
+    origin.setFault({ effect: { kind: 'status', status: 503 } });
+    await assert.rejects(findSignatures(registry, request, signal), { code: 'REGISTRY_ERROR' });
+    await assert.rejects(registry.getManifest(NAME, digestOf('cd'), signal), { code: 'REGISTRY_ERROR' });
+  });
+
+  it('is found by its name with a port, by _default, and in the first folder that knows it', async (t) => {
+    const registry = await reader(t, {
+      'a.example_5000_/hosts.toml': 'server = "https://one.example"',
+      'b.example:5000/hosts.toml': 'server = "https://two.example"',
+      '_default/hosts.toml': '[host."https://mirror.example/cache"]\noverride_path = true\n',
+    });
+    const urls = async (name: string) =>
+      (await registry.endpoints(name)).map(({ url, origin, namespace }) => `${url.href} ${origin} ${namespace}`);
+    assert.deepEqual(await urls('a.example:5000'), ['https://one.example/ true a.example:5000']);
+    assert.deepEqual(await urls('b.example:5000'), ['https://two.example/ true b.example:5000']);
+    assert.deepEqual(await urls('docker.io'), [
+      'https://mirror.example/cache false docker.io',
+      'https://registry-1.docker.io/ true undefined',
+    ]);
+    assert.deepEqual(await configuredEndpoints([], ['p.example'])('p.example'), [
+      { url: new URL('http://p.example/'), origin: true },
+    ]);
+  });
+
+  it('is an inability, with file and key, when its folder says what can not be honoured', async (t) => {
+    const registry = await reader(t, {
+      'r.example/hosts.toml': '[host."https://a.example"]\nmirror = true\n',
+      's.example/hosts.toml': 'ca = "none.crt"\n',
+      't.example/hosts.toml': 'ca = "junk.crt"\n',
+      't.example/junk.crt': 'no certificate',
+      'u.example/hosts.toml': `# ${'x'.repeat(1024 * 1024)}`,
+    });
+    for (const [name, message] of [
+      ['r.example', /r\.example\/hosts\.toml: host\."https:\/\/a\.example"\.mirror: expected one of/],
+      ['s.example', /none\.crt: expected PEM, found no file/],
+      ['t.example', /junk\.crt: expected PEM, found something else/],
+      ['u.example', /hosts\.toml: expected at most 1048576 bytes/],
+    ] as const) {
+      await assert.rejects(registry.getManifest({ ...NAME, registry: name }, 'v1', signal), {
+        code: 'REGISTRY_ERROR',
+        message,
+      });
+    }
+    await symlink('/', join(registry.folder, 'v.example'));
+    assert.equal((await registry.endpoints('v.example')).length, 1);
+    assert.equal((await registry.endpoints('..')).length, 1);
+  });
+});
+
+const YEAR = { from: new Date(Date.now() - 3_600_000), until: new Date(Date.now() + 3_600_000) };
+const LOOPBACK = { id: '2.5.29.17', critical: false, value: sequence(Buffer.from('87047f000001', 'hex')) };
+const extendedUse = (id: string) => ({ id: '2.5.29.37', critical: false, value: sequence(oid(id)) });
+const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
+
+const keyPem = ({ key }: Certificate) => key.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+
+describe('a registry behind TLS of its own', () => {
+  /** A TLS front before a registry in this process, that wants to see a client's certificate when it has an authority for that. */
+  async function secured(t: TestContext, origin: FakeRegistry, wantsClient: boolean) {
+    const authority = issueRoot('authority', YEAR, 'ECDSA P-256');
+    const leaf = (commonName: string, use: string) =>
+      issue(authority, createKeyPair(), { commonName, window: YEAR, extensions: [LOOPBACK, extendedUse(use)] });
+    const [server, client] = [leaf('server', EKU.serverAuth), leaf('client', CLIENT_AUTH)];
+    const seen: (string | undefined)[] = [];
+    const front = createServer(
+      {
+        ...{ cert: server.pem, key: keyPem(server) },
+        ...(wantsClient && { ca: authority.pem, requestCert: true, rejectUnauthorized: true }),
+      },
+      (incoming, response) => {
+        seen.push(incoming.headers['x-tenant']?.toString());
+        const [host = '', port] = origin.address.split(':');
+        const { method = 'GET', url: path = '/', headers } = incoming;
+        incoming.pipe(
+          httpRequest({ host, port, method, path, headers }, (answer) => {
+            response.writeHead(answer.statusCode ?? 502, answer.headers);
+            answer.pipe(response);
+          }),
+        );
+      },
+    );
+    const address = await listenOnLoopback(front);
+    t.after(() => {
+      front.closeAllConnections();
+      front.close();
+    });
+    return { address, authority: authority.pem, client: client.pem, clientKey: keyPem(client), seen };
+  }
+
+  it('is recognised by its authority, sees our certificate and our header, and is nobody without them', async (t) => {
+    const origin = await fake(t);
+    const image = await pushImage({ address: origin.address, repository: 'demo/app' }, 'v1');
+    const tls = await secured(t, origin, true);
+    const server = `server = "https://${tls.address}"\n`;
+    const files = { 'r.example/a.crt': tls.authority, 'r.example/c.pem': `${tls.client}${tls.clientKey}` };
+    const whole = await reader(t, {
+      ...files,
+      'r.example/hosts.toml': `${server}ca = "a.crt"\nclient = "c.pem"\n[header]\nx-tenant = "us"\n`,
+    });
+    assert.equal((await whole.getManifest(NAME, 'v1', signal))?.digest, image);
+    assert.deepEqual(await whole.listReferrers(NAME, image, signal), { complete: true, entries: [], unreadable: 0 });
+    assert.equal(await whole.getManifest(NAME, 'v2', signal), undefined);
+    assert.ok(tls.seen.length > 0 && tls.seen.every((tenant) => tenant === 'us'));
+    for (const less of ['', 'ca = "a.crt"\n', 'client = "c.pem"\n']) {
+      const part = await reader(t, { ...files, 'r.example/hosts.toml': server + less });
+      await assert.rejects(part.getManifest(NAME, 'v1', signal), { code: 'REGISTRY_UNREACHABLE' });
+    }
+  });
+
+  it('is recognised by the certificates of a folder of docker, and by none where the operator says so', async (t) => {
+    const origin = await fake(t);
+    const image = await pushImage({ address: origin.address, repository: 'demo/app' }, 'v1');
+    const tls = await secured(t, origin, true);
+    const files = { 'ca.crt': tls.authority, 'client.cert': tls.client, 'client.key': tls.clientKey };
+    const folder = `${tls.address.replace(':', '_')}_`;
+    // A loopback host would be spoken to by plain HTTP; its server line alone says otherwise.
+    const docker = await reader(
+      t,
+      Object.fromEntries(Object.entries(files).map(([name, text]) => [`${folder}/${name}`, text])),
+    );
+    const [endpoint] = await docker.endpoints(tls.address);
+    assert.deepEqual(endpoint?.tls?.authorities, [tls.authority]);
+    assert.deepEqual(endpoint?.tls?.clients, [{ certificate: tls.client, key: tls.clientKey }]);
+    const open = await secured(t, origin, false);
+    const careless = await reader(t, {
+      'r.example/hosts.toml': `server = "https://${open.address}"\nskip_verify = true\n`,
+    });
+    assert.equal((await careless.getManifest(NAME, 'v1', signal))?.digest, image);
+  });
+
+  it('keeps its header and its certificate to itself when it redirects elsewhere', async (t) => {
+    const [origin, elsewhere] = [await fake(t), await fake(t)];
+    const tls = await secured(t, origin, false);
+    const registry = await reader(t, {
+      'r.example/a.crt': tls.authority,
+      'r.example/hosts.toml': `server = "https://${tls.address}"\nca = "a.crt"\n[header]\nx-tenant = "us"\n`,
+    });
+    origin.setFault({
+      effect: {
+        kind: 'status',
+        status: 307,
+        headers: { location: `http://${elsewhere.address}/v2/demo/app/manifests/v1` },
+      },
+    });
+    await assert.rejects(registry.getManifest(NAME, 'v1', signal), {
+      code: 'REGISTRY_MISBEHAVED',
+      message: /redirect to https/,
+    });
+    assert.equal(elsewhere.requests.length, 0);
+  });
+});
