@@ -205,3 +205,6 @@ export const MAX_HOSTS_FILE_BYTES = 1024 * 1024;
 
 /** Mirrors of one registry, and entries of each list that describes one. */
 export const MAX_REGISTRY_MIRRORS = 32;
+
+/** Credential providers of a worker: a kubelet has a handful. */
+export const MAX_CREDENTIAL_PROVIDERS = 32;

@@ -10,7 +10,9 @@ import { createPolicyStore } from './policy/store.ts';
 import { trustRootNames } from './policy/trust-root-names.ts';
 import { EvidenceCache } from './registry/cache.ts';
 import { configuredEndpoints } from './registry/configured-endpoints.ts';
-import { credentialsFrom, dockerCredentials } from './registry/docker-credentials.ts';
+import { firstOf } from './registry/credential.ts';
+import { containersAuthPath, credentialsFrom, dockerCredentials } from './registry/docker-credentials.ts';
+import { type ProviderSettings, providerCredentials } from './registry/provider-credentials.ts';
 import { createRegistry } from './registry/registry.ts';
 import { createLiveLogs } from './rekor/live-logs.ts';
 import type { TrustEvent } from './trust/known-root.ts';
@@ -26,6 +28,8 @@ export interface ResourceOptions {
   readonly plainHttp: readonly string[];
   /** Folders of `hosts.toml` files, as containerd's `config_path` has them. */
   readonly registryHosts: readonly string[];
+  /** Programs that know credentials, as a kubelet has them. */
+  readonly credentialProviders: ProviderSettings | undefined;
   readonly verdictKey: VerdictKey;
 }
 
@@ -47,7 +51,11 @@ export async function createResources(options: ResourceOptions, log: Log): Promi
     onReload: (load) => logPolicy(log, load),
   });
   const cache = new EvidenceCache(MAX_CACHED_EVIDENCE_BYTES);
-  const own = dockerCredentials();
+  const providers = options.credentialProviders;
+  const own = firstOf([
+    ...[dockerCredentials(), dockerCredentials(containersAuthPath())],
+    ...(providers === undefined ? [] : [providerCredentials(providers)]),
+  ]);
   const endpoints = configuredEndpoints(options.registryHosts, options.plainHttp);
   const dependencies: Dependencies = {
     ...{ policy, trust, verdictKey: options.verdictKey },

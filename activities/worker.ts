@@ -19,6 +19,8 @@ export interface WorkerOptions {
   readonly plainHttp: readonly string[];
   /** Folders of `hosts.toml` files, as containerd's `config_path` has them; the first that knows a registry counts. */
   readonly registryHosts: readonly string[];
+  /** Programs that know registry credentials, as a kubelet has them. */
+  readonly credentialProviders: { readonly config: string; readonly binDir: string } | undefined;
   /** The workflow bundle, made by `npm run build` with the same SDK. */
   readonly workflowBundle: string;
   /** `ip:port` where Prometheus scrapes /metrics; `undefined` serves none. */

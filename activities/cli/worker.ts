@@ -17,11 +17,14 @@ Usage: portcullis worker --policy DIR --verdict-key KEY [OPTIONS]
   --plain-http HOST:PORT  speak plain HTTP to this registry; may be given more than once (loopback needs none)
   --registry-hosts DIR    mirrors, CAs and client certificates of registries as containerd has them, DIR/HOST/hosts.toml; may be
                           given more than once, and the first that knows a registry counts
+  --credential-provider-config FILE, --credential-provider-bin-dir DIR
+                          programs that know registry credentials, as kubelet's --image-credential-provider-* name them
   --metrics IP:PORT       where Prometheus scrapes /metrics; "off" for nowhere (default 127.0.0.1:9464)
   --workflow-bundle FILE  (default dist/workflows.js, made by "npm run build")
 
 Temporal is found as the Temporal CLI finds it: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_TLS_* or its
-configuration file. Registry credentials are those of docker: DOCKER_CONFIG or ~/.docker/config.json.
+configuration file. Registry credentials are those of docker (DOCKER_CONFIG or
+~/.docker/config.json), then those of podman (REGISTRY_AUTH_FILE or its usual place), then those of the credential providers.
 
 SIGTERM and SIGINT stop taking work and let the running checks end.`;
 
@@ -37,12 +40,21 @@ export const workerCommand = {
         'task-queue': { type: 'string', default: 'portcullis' },
         'plain-http': { type: 'string', multiple: true, default: [] },
         'registry-hosts': { type: 'string', multiple: true, default: [] },
+        'credential-provider-config': { type: 'string' },
+        'credential-provider-bin-dir': { type: 'string' },
         metrics: { type: 'string', default: '127.0.0.1:9464' },
         'workflow-bundle': { type: 'string', default: DEFAULT_BUNDLE },
       },
     });
     if (values.policy === undefined || values['verdict-key'] === undefined) {
       console.error('portcullis worker: --policy and --verdict-key are needed; see "portcullis worker --help"');
+      return 2;
+    }
+    const { 'credential-provider-config': config, 'credential-provider-bin-dir': binDir } = values;
+    if ((config === undefined) !== (binDir === undefined)) {
+      console.error(
+        'portcullis worker: --credential-provider-config and --credential-provider-bin-dir belong together',
+      );
       return 2;
     }
     const stop = new AbortController();
@@ -55,6 +67,7 @@ export const workerCommand = {
         taskQueue: values['task-queue'],
         plainHttp: values['plain-http'],
         registryHosts: values['registry-hosts'],
+        credentialProviders: config === undefined || binDir === undefined ? undefined : { config, binDir },
         metrics: values.metrics === 'off' ? undefined : values.metrics,
         workflowBundle: values['workflow-bundle'],
       },

@@ -8,7 +8,7 @@ export type Ask = (request: Omit<HttpRequest, 'authorization'>, signal: AbortSig
 
 /** Asks as whom the endpoint wants to see: answers its challenge once, and knows the answer from then on. */
 export function askAt(authorizer: Authorizer, endpoint: RegistryEndpoint, name: Repository): Ask {
-  const realm = { origin: endpoint.url, scope: `repository:${name.repository}:pull`, endpoint };
+  const realm = { origin: endpoint.url, repository: name.repository, endpoint };
   return async (asked, signal) => {
     if (asked.url.origin !== endpoint.url.origin) return send(asked, signal);
     const request = { ...asked, endpoint };

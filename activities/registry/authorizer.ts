@@ -6,10 +6,10 @@ import { misbehaved, transportFailure } from './failure.ts';
 import { fetchToken } from './token.ts';
 import type { HttpRequest } from './transport.ts';
 
-/** What an authorization is good for: one origin, one scope (`repository:demo/app:pull`). */
+/** What an authorization is good for: one origin, one repository. */
 export interface Realm {
   readonly origin: URL;
-  readonly scope: string;
+  readonly repository: string;
   /** How a token is asked for there, when the registry gives its own. */
   readonly endpoint?: HttpRequest['endpoint'];
 }
@@ -91,7 +91,7 @@ export class Authorizer {
   async #authorize(realm: Realm, header: string | null): Promise<Authorization> {
     const signal = AbortSignal.timeout(MAX_REGISTRY_REQUEST_MS);
     const challenge = chooseChallenge(realm, header);
-    const credential = await this.#credentials(realm.origin.host, signal);
+    const credential = await this.#credentials(realm.origin.host, signal, realm.repository);
     if (challenge.scheme === 'basic') {
       const header =
         credential.kind === 'password' ? basicAuthorization(credential.username, credential.password) : undefined;
@@ -101,7 +101,7 @@ export class Authorizer {
     const url = tokenRealm(realm, challenge.realm);
     const isOwn = url.origin === realm.origin.origin && realm.endpoint !== undefined;
     const question = {
-      ...{ realm: url, service: challenge.service, scope: realm.scope },
+      ...{ realm: url, service: challenge.service, scope: `repository:${realm.repository}:pull` },
       ...(isOwn && { endpoint: realm.endpoint }),
     };
     const token = await fetchToken(question, credential, signal);
@@ -110,7 +110,7 @@ export class Authorizer {
 }
 
 function keyOf(realm: Realm): string {
-  return `${realm.origin.origin} ${realm.scope}`;
+  return `${realm.origin.origin} ${realm.repository}`;
 }
 
 function chooseChallenge(realm: Realm, header: string | null): Challenge {

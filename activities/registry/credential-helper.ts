@@ -1,18 +1,8 @@
-import { spawn } from 'node:child_process';
 import { EvidenceError } from '../evidence-error.ts';
-import { MAX_AUTH_BYTES, MAX_CREDENTIAL_HELPER_MS } from '../limits.ts';
+import { MAX_AUTH_BYTES } from '../limits.ts';
 import type { Credential } from './credential.ts';
 import { parseJsonObject } from './json.ts';
-
-/** What helpers need: to be found, their own configuration, and the cloud identity that the worker was given. */
-const PASSED_ON =
-  /^(?:PATH|HOME|USER|LANG|TMPDIR|DOCKER_CONFIG|XDG_.*|DBUS_SESSION_BUS_ADDRESS|(?:AWS|AZURE|GOOGLE|CLOUDSDK)_.*|(?:https?|no)_proxy)$/i;
-
-type HelperEnd =
-  | { readonly kind: 'exited'; readonly code: number | null; readonly output: Uint8Array }
-  | { readonly kind: 'too-large' }
-  | { readonly kind: 'timeout' }
-  | { readonly kind: 'not-started'; readonly reason: string };
+import { runHelper } from './run-helper.ts';
 
 /**
  * Asks `docker-credential-<helper> get` for a server (protocol and the "not found" text: docker-credential-helpers
@@ -21,7 +11,7 @@ type HelperEnd =
  */
 export async function askHelper(helper: string, server: string, signal: AbortSignal): Promise<Credential> {
   const program = `docker-credential-${helper}`;
-  const end = await run(program, server, signal);
+  const end = await runHelper({ program, args: ['get'], input: server }, signal);
   switch (end.kind) {
     case 'not-started':
       throw failed(program, server, `could not be started (${end.reason}); is it on the worker's PATH?`);
@@ -55,36 +45,4 @@ function readAnswer(program: string, server: string, code: number | null, output
 
 function failed(program: string, server: string, found: string): EvidenceError {
   return new EvidenceError('REGISTRY_UNAUTHORIZED', `${program} get for ${server}: ${found}`, { retryable: false });
-}
-
-function run(program: string, server: string, signal: AbortSignal): Promise<HelperEnd> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve({ kind: 'timeout' });
-    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => PASSED_ON.test(name)));
-    const child = spawn(program, ['get'], { env, stdio: ['pipe', 'pipe', 'ignore'] });
-    const finish = (end: HelperEnd) => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', giveUp);
-      child.stdout.destroy();
-      child.kill('SIGKILL');
-      resolve(end);
-    };
-    const giveUp = () => finish({ kind: 'timeout' });
-    const timer = setTimeout(giveUp, MAX_CREDENTIAL_HELPER_MS);
-    signal.addEventListener('abort', giveUp, { once: true });
-    const chunks: Uint8Array[] = [];
-    let length = 0;
-    child.stdout.on('data', (chunk: Uint8Array) => {
-      length += chunk.byteLength;
-      if (length > MAX_AUTH_BYTES) finish({ kind: 'too-large' });
-      else chunks.push(chunk);
-    });
-    child.on('error', (error) => {
-      finish({ kind: 'not-started', reason: 'code' in error ? String(error.code) : error.name });
-    });
-    child.on('close', (code) => finish({ kind: 'exited', code, output: Buffer.concat(chunks) }));
-    // A helper that does not read its input closes the pipe; its exit status says the rest.
-    child.stdin.on('error', () => undefined);
-    child.stdin.end(server);
-  });
 }

@@ -7,8 +7,19 @@ export type Credential =
   /** A bearer token that is ready to be sent. */
   | { readonly kind: 'registry-token'; readonly token: string };
 
-/** Finds the credential for a host (`registry-1.docker.io`, `127.0.0.1:5000`). Throws REGISTRY_UNAUTHORIZED. */
-export type CredentialSource = (host: string, signal: AbortSignal) => Promise<Credential>;
+/** Finds the credential for a repository (`demo/app`) at a host (`registry-1.docker.io`, `127.0.0.1:5000`). Throws REGISTRY_UNAUTHORIZED. */
+export type CredentialSource = (host: string, signal: AbortSignal, repository: string) => Promise<Credential>;
+
+/** The first that knows any. */
+export function firstOf(sources: readonly CredentialSource[]): CredentialSource {
+  return async (host, signal, repository) => {
+    for (const source of sources) {
+      const credential = await source(host, signal, repository);
+      if (credential.kind !== 'anonymous') return credential;
+    }
+    return { kind: 'anonymous' };
+  };
+}
 
 /** No credentials for anybody. */
 export const anonymous: CredentialSource = async () => ({ kind: 'anonymous' });

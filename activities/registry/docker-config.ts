@@ -49,14 +49,17 @@ export function parseDockerConfig(text: string): DockerConfig | string {
   return { auths, credHelpers, credsStore: store === '' ? undefined : store };
 }
 
-/** Finds where the credential of a host is: its own helper, else the store, else `auths`; old keys are URLs. */
-export function placeOf(config: DockerConfig, host: string): CredentialPlace {
+/**
+ * Finds where the credential of a repository is: its host's own helper, else the store, else `auths`. There a key may be for a part of
+ * a host, and the longest counts (containers-auth.json(5)); old keys are URLs.
+ */
+export function placeOf(config: DockerConfig, host: string, repository = ''): CredentialPlace {
   const isHub = host === 'registry-1.docker.io';
   const server = isHub ? DOCKER_HUB : host;
   const hosts = isHub ? ['docker.io', 'index.docker.io', 'registry-1.docker.io'] : [host];
-  let credential = config.auths.get(server);
+  let credential = ownOf(config, hosts, repository) ?? config.auths.get(server);
   for (const [key, value] of config.auths) {
-    if (credential === undefined && hosts.includes(hostOfKey(key))) credential = value;
+    if (credential === undefined && isOfHost(key) && hosts.includes(hostOfKey(key))) credential = value;
   }
   const own = [server, ...hosts].find((name) => config.credHelpers.has(name));
   return {
@@ -64,6 +67,23 @@ export function placeOf(config: DockerConfig, host: string): CredentialPlace {
     server,
     credential: credential ?? { kind: 'anonymous' },
   };
+}
+
+/** Of `host/part/of/the/repository`, the longest first. */
+function ownOf({ auths }: DockerConfig, hosts: readonly string[], repository: string): Credential | undefined {
+  const parts = repository.split('/');
+  for (let length = parts.length; length > 0; length--) {
+    for (const host of hosts) {
+      const own = auths.get(`${host}/${parts.slice(0, length).join('/')}`);
+      if (own !== undefined) return own;
+    }
+  }
+  return undefined;
+}
+
+/** `host`, or a URL of docker's old ones with its version; `host/part` is for that part alone. */
+function isOfHost(key: string): boolean {
+  return /^https?:\/\//.test(key) || /^[^/]*\/?(v[12]\/?)?$/.test(key);
 }
 
 function hostOfKey(key: string): string {

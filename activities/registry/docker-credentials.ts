@@ -14,14 +14,24 @@ export function dockerConfigPath(): string {
 }
 
 /**
+ * Where podman, skopeo and buildah keep credentials (containers-auth.json(5)): `$REGISTRY_AUTH_FILE`, else in `$XDG_RUNTIME_DIR` or, where
+ * there is none, in `/run/containers/UID`.
+ */
+export function containersAuthPath(): string {
+  const { REGISTRY_AUTH_FILE: named = '', XDG_RUNTIME_DIR: runtime = '' } = process.env;
+  if (named !== '') return named;
+  return join(runtime === '' ? `/run/containers/${process.getuid?.() ?? 0}` : join(runtime, 'containers'), 'auth.json');
+}
+
+/**
  * Credentials as docker keeps them. The file is read for each question, so that a new login counts at once; without
  * a file everything is anonymous. Throws REGISTRY_UNAUTHORIZED for a file that can't be read.
  */
 export function dockerCredentials(path: string = dockerConfigPath()): CredentialSource {
-  return async (host, signal) => {
+  return async (host, signal, repository) => {
     const config = await readConfig(path);
     if (config === undefined) return { kind: 'anonymous' };
-    const place = placeOf(config, host);
+    const place = placeOf(config, host, repository);
     if (place.helper === undefined) return place.credential;
     const answer = await askHelper(place.helper, place.server, signal);
     return answer.kind === 'anonymous' ? place.credential : answer;
@@ -33,9 +43,9 @@ export function dockerCredentials(path: string = dockerConfigPath()): Credential
  * program, and a document in the policy directory doesn't choose which programs run. Keys match by host.
  */
 export function credentialsFrom(config: DockerConfig, otherwise: CredentialSource = anonymous): CredentialSource {
-  return async (host, signal) => {
-    const { credential } = placeOf(config, host);
-    return credential.kind === 'anonymous' ? otherwise(host, signal) : credential;
+  return async (host, signal, repository) => {
+    const { credential } = placeOf(config, host, repository);
+    return credential.kind === 'anonymous' ? otherwise(host, signal, repository) : credential;
   };
 }
 
@@ -62,5 +72,5 @@ async function readBoundedFile(path: string): Promise<string | undefined> {
 }
 
 function unusable(path: string, found: string): EvidenceError {
-  return new EvidenceError('REGISTRY_UNAUTHORIZED', `docker configuration ${path}: ${found}`, { retryable: false });
+  return new EvidenceError('REGISTRY_UNAUTHORIZED', `credentials in ${path}: ${found}`, { retryable: false });
 }

@@ -94,14 +94,14 @@ test('an expired token is not sent again', async () => {
   const fake = await startFakeRegistry({ auth: { kind: 'bearer', lifetimeS: 60 } });
   let now = 0;
   const authorizer = new Authorizer(anonymous, () => now);
-  const realm = { origin: new URL(`http://${fake.address}/`), scope: 'repository:demo/app:pull' };
+  const realm = { origin: new URL(`http://${fake.address}/`), repository: 'demo/app' };
   const challenge = `Bearer realm="http://${fake.address}/token"`;
   assert.equal(await authorizer.answer(realm, challenge, undefined, signal), 'Bearer fake-token-1');
   now = 59_999;
   assert.equal(await authorizer.known(realm, signal), 'Bearer fake-token-1');
   now = 60_000;
   assert.equal(await authorizer.known(realm, signal), undefined);
-  assert.equal(await authorizer.known({ ...realm, scope: 'repository:demo/other:pull' }, signal), undefined);
+  assert.equal(await authorizer.known({ ...realm, repository: 'demo/other' }, signal), undefined);
   await fake.stop();
 });
 
@@ -172,7 +172,7 @@ test('a realm that would see the secret in the clear is refused before anything 
   ]) {
     const authorizer = new Authorizer(credentials);
     const challenge = `Bearer realm="${realm}"`;
-    const question = { origin, scope: 'repository:demo/app:pull' };
+    const question = { origin, repository: 'demo/app' };
     await assert.rejects(authorizer.answer(question, challenge, undefined, signal), { code: 'REGISTRY_MISBEHAVED' });
   }
   assert.equal(fake.requests.length, 0);
@@ -182,7 +182,7 @@ test('a realm that would see the secret in the clear is refused before anything 
 
 for (const challenge of [null, '', 'Negotiate', 'Bearer realm="x', 'Digest realm="x"']) {
   test(`a 401 with the challenge ${challenge} is unauthorized`, async () => {
-    const realm = { origin: new URL('https://r.example/'), scope: 'repository:demo/app:pull' };
+    const realm = { origin: new URL('https://r.example/'), repository: 'demo/app' };
     await assert.rejects(new Authorizer(anonymous).answer(realm, challenge, undefined, signal), {
       code: 'REGISTRY_UNAUTHORIZED',
     });
@@ -194,7 +194,7 @@ test('who waits for a shared token waits no longer than its own limit', async (c
   context.after(() => fake.stop());
   fake.setFault({ effect: { kind: 'hang' } });
   const authorizer = new Authorizer(anonymous);
-  const realm = { origin: new URL(`http://${fake.address}/`), scope: 'repository:demo/app:pull' };
+  const realm = { origin: new URL(`http://${fake.address}/`), repository: 'demo/app' };
   const challenge = `Bearer realm="http://${fake.address}/token"`;
   const limits = [100, 200].map((ms) => AbortSignal.timeout(ms));
   const answers = limits.map((limit) => authorizer.answer(realm, challenge, undefined, limit));

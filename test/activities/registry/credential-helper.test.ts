@@ -27,7 +27,7 @@ async function ask(script: string, auths: unknown = {}, limit = signal()) {
   await chmod(helper, 0o755);
   const config = join(folder, 'config.json');
   await writeFile(config, JSON.stringify({ auths, credsStore: 'fake' }));
-  return dockerCredentials(config)('r.example', limit);
+  return dockerCredentials(config)('r.example', limit, 'demo/app');
 }
 
 test('a helper is asked with the server on its input', async () => {
@@ -77,17 +77,19 @@ test('a helper that hangs ends at the signal', async () => {
 test('a helper that is not there is named', async () => {
   const config = join(folder, 'other.json');
   await writeFile(config, '{"credsStore":"absent"}');
-  await assert.rejects(dockerCredentials(config)('r.example', signal()), {
+  await assert.rejects(dockerCredentials(config)('r.example', signal(), 'demo/app'), {
     message: /docker-credential-absent.*ENOENT.*PATH/,
   });
 });
 
 test('no file is no credentials; a broken or huge one is an error that names it', async () => {
-  assert.deepEqual(await dockerCredentials(join(folder, 'none.json'))('r.example', signal()), { kind: 'anonymous' });
+  assert.deepEqual(await dockerCredentials(join(folder, 'none.json'))('r.example', signal(), 'demo/app'), {
+    kind: 'anonymous',
+  });
   const config = join(folder, 'broken.json');
   for (const text of ['{', ' '.repeat(1024 * 1024 + 1)]) {
     await writeFile(config, text);
-    await assert.rejects(dockerCredentials(config)('r.example', signal()), {
+    await assert.rejects(dockerCredentials(config)('r.example', signal(), 'demo/app'), {
       code: 'REGISTRY_UNAUTHORIZED',
       message: /broken\.json/,
     });

@@ -211,7 +211,7 @@ describe('pull secrets', () => {
   it('start no helper', async () => {
     const config = parseDockerConfig('{"credsStore":"none-such","credHelpers":{"a.example":"none-such"}}');
     assert.ok(typeof config === 'object');
-    assert.deepEqual(await credentialsFrom(config)('a.example', signal), { kind: 'anonymous' });
+    assert.deepEqual(await credentialsFrom(config)('a.example', signal, 'demo/app'), { kind: 'anonymous' });
   });
 
   it('share the evidence cache with every other registry reader', async () => {

@@ -1,0 +1,157 @@
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isRecord } from '../../workflows/record.ts';
+import { EvidenceError } from '../evidence-error.ts';
+import { MAX_AUTH_BYTES, MAX_DOCKER_CONFIG_BYTES, MAX_TOKEN_MS } from '../limits.ts';
+import type { Credential, CredentialSource } from './credential.ts';
+import { type CredentialProvider, parseGoDuration, parseProviders, providersOf } from './credential-providers.ts';
+import { matchesImage } from './image-pattern.ts';
+import { parseJsonObject } from './json.ts';
+import { runHelper } from './run-helper.ts';
+
+/** A kubelet's own settings: `--image-credential-provider-config` and `--image-credential-provider-bin-dir`. */
+export interface ProviderSettings {
+  readonly config: string;
+  readonly binDir: string;
+}
+
+/** What a provider said, by the pattern of the images that it is for. */
+interface Answer {
+  readonly auth: ReadonlyMap<string, Credential>;
+  readonly key: string;
+  readonly lifetimeMs: number;
+}
+
+/** Answers held at once: one for each registry or repository that was asked lately. */
+const MAX_HELD = 1_000;
+
+/**
+ * Credentials of the programs that a kubelet asks (credentialprovider.kubelet.k8s.io/v1): each that matches the image is run, the earlier
+ * one in the list counts more. Throws REGISTRY_UNAUTHORIZED, naming the program and never what it said, and REGISTRY_TIMEOUT.
+ */
+export function providerCredentials(settings: ProviderSettings): CredentialSource {
+  const held = new Map<string, { readonly answer: Answer; readonly until: number }>();
+  return async (host, signal, repository) => {
+    const image = `${host === 'registry-1.docker.io' ? 'docker.io' : host}/${repository}`;
+    for (const provider of providersOf(await readProviders(settings.config), image)) {
+      const answer = recall(held, provider, image) ?? (await ask(settings, provider, image, signal));
+      if (answer.lifetimeMs > 0) keep(held, provider, answer);
+      const credential = credentialIn(answer, image);
+      if (credential !== undefined) return credential;
+    }
+    return { kind: 'anonymous' };
+  };
+}
+
+type Held = Map<string, { readonly answer: Answer; readonly until: number }>;
+
+/** By image, by registry, or for all: how the provider said that its answer may be used. */
+function recall(held: Held, { name }: CredentialProvider, image: string): Answer | undefined {
+  const [registry = ''] = image.split('/');
+  const found = [image, registry, ''].map((key) => held.get(`${name} ${key}`)).find((one) => one !== undefined);
+  return found !== undefined && found.until > Date.now() ? found.answer : undefined;
+}
+
+function keep(held: Held, { name }: CredentialProvider, answer: Answer): void {
+  const key = `${name} ${answer.key}`;
+  const known = held.get(key);
+  if (known?.answer === answer) return;
+  held.delete(key);
+  held.set(key, { answer, until: Date.now() + answer.lifetimeMs });
+  const [oldest] = held.keys();
+  if (held.size > MAX_HELD && oldest !== undefined) held.delete(oldest);
+}
+
+async function ask(
+  { binDir }: ProviderSettings,
+  provider: CredentialProvider,
+  image: string,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const { name, args, env, apiVersion } = provider;
+  const input = JSON.stringify({ apiVersion, kind: 'CredentialProviderRequest', image });
+  const end = await runHelper({ program: join(binDir, name), args, env, input }, signal);
+  switch (end.kind) {
+    case 'not-started':
+      throw failed(name, image, `could not be started (${end.reason}); is it in ${binDir}?`);
+    case 'too-large':
+      throw failed(name, image, `printed more than ${MAX_AUTH_BYTES} bytes`);
+    case 'timeout':
+      throw new EvidenceError(
+        'REGISTRY_TIMEOUT',
+        `credential provider ${name} for ${image}: no answer within the time limit`,
+        {
+          retryable: true,
+        },
+      );
+    case 'exited': {
+      if (end.code !== 0) throw failed(name, image, `expected exit status 0, got ${end.code ?? 'a signal'}`);
+      const answer = readAnswer(provider, image, parseJsonObject(end.output));
+      if (answer === undefined)
+        throw failed(name, image, 'expected a CredentialProviderResponse, found something else');
+      return answer;
+    }
+  }
+}
+
+function readAnswer(
+  { apiVersion, defaultCacheMs }: CredentialProvider,
+  image: string,
+  json: Record<string, unknown> | undefined,
+): Answer | undefined {
+  if (json?.['kind'] !== 'CredentialProviderResponse' || json['apiVersion'] !== apiVersion) return undefined;
+  const { auth = {}, cacheKeyType, cacheDuration } = json;
+  if (auth !== null && !isRecord(auth)) return undefined;
+  const found = new Map<string, Credential>();
+  for (const [pattern, value] of Object.entries(auth ?? {})) {
+    if (!isRecord(value)) return undefined;
+    const { username, password } = value;
+    if (typeof username !== 'string' || typeof password !== 'string') return undefined;
+    found.set(pattern, { kind: 'password', username, password });
+  }
+  const stated =
+    cacheDuration === undefined || cacheDuration === null ? defaultCacheMs : parseGoDuration(cacheDuration);
+  const keys: Readonly<Record<string, string>> = { Image: image, Registry: image.split('/')[0] ?? '', Global: '' };
+  const key = keys[String(cacheKeyType)];
+  if (stated === undefined || key === undefined) return undefined;
+  return { auth: found, key, lifetimeMs: Math.min(stated, MAX_TOKEN_MS) };
+}
+
+/** The most specific pattern counts: the last in order, as kubelet's keyring sorts them. */
+function credentialIn({ auth }: Answer, image: string): Credential | undefined {
+  const patterns = [...auth.keys()].toSorted().toReversed();
+  const pattern = patterns.find((one) => matchesImage(one, image));
+  return pattern === undefined ? undefined : auth.get(pattern);
+}
+
+async function readProviders(path: string): Promise<readonly CredentialProvider[]> {
+  const text = await readBounded(path);
+  const providers = parseProviders(text);
+  if (typeof providers !== 'string') return providers;
+  throw unusable(path, providers);
+}
+
+async function readBounded(path: string): Promise<string> {
+  try {
+    await using file = await open(path, 'r');
+    const { size } = await file.stat();
+    if (size > MAX_DOCKER_CONFIG_BYTES) throw unusable(path, `expected at most ${MAX_DOCKER_CONFIG_BYTES} bytes`);
+    return await file.readFile('utf8');
+  } catch (error) {
+    if (error instanceof EvidenceError) throw error;
+    throw unusable(
+      path,
+      `could not be read (${error instanceof Error && 'code' in error ? error.code : 'unknown error'})`,
+    );
+  }
+}
+
+function unusable(path: string, found: string): EvidenceError {
+  return new EvidenceError('REGISTRY_UNAUTHORIZED', `credential providers ${path}: ${found}`, { retryable: false });
+}
+
+function failed(name: string, image: string, found: string): EvidenceError {
+  return new EvidenceError('REGISTRY_UNAUTHORIZED', `credential provider ${name} for ${image}: ${found}`, {
+    retryable: false,
+  });
+}
