@@ -97,11 +97,14 @@ async function untilReady(options: ServerOptions, ended: Promise<string>): Promi
   }
 }
 
-/** Threads are stopped one after the other: the last of them may still answer when the signal has been sent. */
+/**
+ * Threads are stopped one after the other: the last of them may still answer when the signal has been sent. One in a sleep that nothing
+ * interrupts (D, as a parent whose child was stopped between vfork and exec) runs nothing before it stops.
+ */
 function freeze(pid: number): void {
   signal(pid, 'SIGSTOP');
   const tasks = `/proc/${pid}/task`;
-  const isRunning = (task: string) => !/\) [TtZX] /.test(readFileSync(`${tasks}/${task}/stat`, 'latin1'));
+  const isRunning = (task: string) => !/\) [TtZXD] /.test(readFileSync(`${tasks}/${task}/stat`, 'latin1'));
   while (readdirSync(tasks).some(isRunning));
 }
 
