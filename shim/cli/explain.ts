@@ -1,28 +1,29 @@
 import { parseArgs } from 'node:util';
-import type { Verdict } from '../../workflows/verdict.ts';
-import { fromStatement, STATEMENT_PAYLOAD_TYPE } from '../../workflows/verification-summary.ts';
 import { plainJson, plainText } from '../plain-text.ts';
-import { connectBackend, type RunState } from '../temporal.ts';
-import { readUnchecked } from '../verdict-check.ts';
+import { BackendProblem } from '../temporal.ts';
 import { loadVerdictKeys } from '../verdict-key-files.ts';
-import { believe, openEnvelope, parseEnvelope, type VerdictKeys } from '../verdict-keys.ts';
-import { toWireCheck, toWireVerdict } from '../wire.ts';
-import { DEFAULT_TASK_QUEUE } from './options.ts';
-import { createStaircase } from './staircase.ts';
+import { type Explanation, explainDecision, printExplanation } from './explain-decision.ts';
+import { type ExplainedCode, explainedCodes, findInLine, similar } from './reason-pages.ts';
 
-const HELP = `Tells how a decision came about, from the id in a refusal.
+const HELP = `Tells what a refusal means, and how a decision came about.
 
-Usage: portcullis explain DECISION-ID [OPTIONS]
+Usage: portcullis explain DECISION-ID | CODE | LINE [OPTIONS]
+       portcullis explain --list
 
+  DECISION-ID          the whole staircase of that decision, as Temporal has it
+  CODE                 what a reason such as UNSIGNED means, and what to do
+  LINE                 a line that you were shown, pasted as it is: its codes, and its decision where Temporal answers
+  --list               every code
   --verdict-keys PATH  also check the verdict's signature: a public key, or a directory of *.pub files
   --output text|json   (default text)
 
-Runs on any machine that reaches Temporal (TEMPORAL_ADDRESS and the other variables of the Temporal CLI).
-Exits with 1 when there is nothing to explain, or a signature does not hold.
+For a decision it needs Temporal (TEMPORAL_ADDRESS and the other variables of the Temporal CLI), for a code nothing.
 
-Example: portcullis explain 4xk2m9q7w1b3c`;
+Exit code 0: explained. 1: there is nothing to explain, or a signature does not hold.
 
-const DEADLINE_MS = 10_000;
+Examples: portcullis explain 4xk2m9q7w1b3c
+          portcullis explain WRONG_KEY
+          portcullis explain "$(kubectl get events --field-selector reason=Failed -o jsonpath='{.items[-1].message}')"`;
 
 export const explainCommand = {
   help: HELP,
@@ -30,79 +31,79 @@ export const explainCommand = {
     const { values, positionals } = parseArgs({
       args: [...args],
       allowPositionals: true,
-      options: { 'verdict-keys': { type: 'string' }, output: { type: 'string', default: 'text' } },
+      options: {
+        'verdict-keys': { type: 'string' },
+        list: { type: 'boolean', default: false },
+        output: { type: 'string', default: 'text' },
+      },
     });
-    const [id] = positionals;
-    const good = positionals.length === 1 && ['text', 'json'].includes(values.output);
-    if (id === undefined || !good || !/^[0-9a-z]{13}$/.test(id)) {
-      console.error(
-        'portcullis explain: expected one DECISION-ID, 13 letters and digits; see "portcullis explain --help"',
-      );
+    const asked = positionals.join(' ').trim();
+    if (!['text', 'json'].includes(values.output) || values.list === (asked !== '')) {
+      console.error('portcullis explain: expected one DECISION-ID, CODE or LINE; see "portcullis explain --help"');
       return 2;
     }
+    const isJson = values.output === 'json';
     const keys = values['verdict-keys'] === undefined ? undefined : await loadVerdictKeys(values['verdict-keys']);
-    const runs = (await findRuns(id)).map((run) => explain(run, keys));
-    if (runs.length === 0) {
-      console.error(
-        `portcullis explain: Temporal knows no verification ${id}; it never reached Temporal, or its history has expired`,
-      );
-      return 1;
+    const codes = explainedCodes();
+    if (values.list) return listCodes([...codes.values()], isJson);
+    if (/^[0-9a-z]{13}$/.test(asked)) return tell(asked, await explainDecision(asked, keys), isJson);
+    const code = codes.get(asked.toUpperCase());
+    const found = code === undefined ? findInLine(asked, codes) : { codes: [code], decisionId: undefined };
+    if (found.codes.length === 0) return nothing(asked, codes.keys());
+    const runs = found.decisionId === undefined ? [] : await explainDecision(found.decisionId, keys).catch(unanswered);
+    if (isJson) console.log(plainJson({ codes: found.codes, runs }, 2));
+    else {
+      for (const one of found.codes) printCode(one);
+      for (const run of runs) printExplanation(run);
     }
-    if (values.output === 'json') console.log(plainJson(runs, 2));
-    else for (const run of runs) print(run);
-    return runs.some(({ signature }) => signature === 'does not hold' || signature === 'outside the window of its key')
-      ? 1
-      : 0;
+    return isSound(runs) ? 0 : 1;
   },
 };
 
-async function findRuns(id: string): Promise<readonly RunState[]> {
-  const backend = connectBackend(DEFAULT_TASK_QUEUE);
-  try {
-    return await backend.find(id, Date.now() + DEADLINE_MS);
-  } finally {
-    await backend.close();
+/** The pages need no Temporal: what they say is told all the same. */
+function unanswered(error: unknown): readonly [] {
+  if (!(error instanceof BackendProblem)) throw error;
+  console.error(`portcullis explain: its decision can't be told: ${plainText(error.message)}`);
+  return [];
+}
+
+function tell(id: string, runs: readonly Explanation[], isJson: boolean): number {
+  if (runs.length === 0) {
+    console.error(
+      `portcullis explain: Temporal knows no verification ${id}; it never reached Temporal, or its history has expired`,
+    );
+    return 1;
   }
+  if (isJson) console.log(plainJson(runs, 2));
+  else for (const run of runs) printExplanation(run);
+  return isSound(runs) ? 0 : 1;
 }
 
-/** A run with what its result says, which is believed as far as `signature` says. */
-interface Explanation extends Omit<RunState, 'result'> {
-  readonly verdict: Verdict | undefined;
-  readonly signature: 'none' | 'not checked' | 'holds' | 'outside the window of its key' | 'does not hold';
+function isSound(runs: readonly Explanation[]): boolean {
+  return runs.every(({ signature }) => signature !== 'does not hold' && signature !== 'outside the window of its key');
 }
 
-function explain({ result, ...run }: RunState, keys: VerdictKeys | undefined): Explanation {
-  const envelope = parseEnvelope(
-    typeof result === 'object' && result !== null && 'envelope' in result ? result.envelope : undefined,
-  );
-  if (envelope === undefined) return { ...run, verdict: undefined, signature: 'none' };
-  if (keys === undefined) return { ...run, verdict: readUnchecked(envelope), signature: 'not checked' };
-  const opened = openEnvelope(envelope, STATEMENT_PAYLOAD_TYPE, keys);
-  if (opened === undefined) return { ...run, verdict: undefined, signature: 'does not hold' };
-  const verdict = fromStatement(opened.content);
-  // What was decided in the past is judged by that time: its key may have been replaced since.
-  const isGood = verdict === undefined || believe(opened.signatories, verdict.decidedAt).ok;
-  if (!isGood) return { ...run, verdict: undefined, signature: 'outside the window of its key' };
-  return { ...run, verdict, signature: 'holds' };
+function nothing(asked: string, codes: Iterable<string>): number {
+  const [meant, ...others] = similar(asked, codes);
+  const hint =
+    meant === undefined ? 'see "portcullis explain --list"' : `did you mean ${[meant, ...others].join(', ')}?`;
+  console.error(`portcullis explain: ${JSON.stringify(asked.slice(0, 100))} has no code that is known; ${hint}`);
+  return 1;
 }
 
-const SIGNATURE: Readonly<Record<Explanation['signature'], string>> = {
-  none: '',
-  'not checked': 'signature not checked: give --verdict-keys\n',
-  holds: 'signature holds under the given verdict keys\n',
-  'outside the window of its key': 'SIGNED OUTSIDE THE WINDOW of the key: no verdict is shown\n',
-  'does not hold': 'SIGNATURE DOES NOT HOLD under the given verdict keys: no verdict is shown\n',
+function listCodes(codes: readonly ExplainedCode[], isJson: boolean): number {
+  if (isJson) console.log(plainJson(codes, 2));
+  else for (const { code, outcome, cause } of codes) console.log(`${code.padEnd(24)} ${outcome.padEnd(13)} ${cause}`);
+  return 0;
+}
+
+const OUTCOME: Readonly<Record<ExplainedCode['outcome'], string>> = {
+  allow: 'the pull goes on',
+  deny: 'denied: the evidence, or the policy, says no',
+  inconclusive: 'refused for now: it could not be found out; nothing is said of the image',
+  launcher: 'refused by the launcher, before anybody was asked; nothing is said of the image',
 };
 
-function print(run: Explanation): void {
-  const { workflowId, runId, status, startedAt, checks, verdict, signature, failure } = run;
-  const write = (text: string) => void process.stdout.write(text);
-  const staircase = createStaircase(write, process.stdout.isTTY === true);
-  write(`${plainText(workflowId)}\n`);
-  write(`run ${plainText(runId)}, ${plainText(status.toLowerCase())}, started ${startedAt.toISOString()}\n`);
-  staircase.show(checks.map(toWireCheck));
-  if (verdict !== undefined) staircase.end(toWireVerdict({ by: 'verdict', verdict, from: 'backend', workflowId }));
-  else if (failure !== undefined) write(`failed: ${plainText(failure)}\n`);
-  else if (signature === 'none') write(status === 'RUNNING' ? 'no verdict yet\n' : 'no verdict\n');
-  write(SIGNATURE[signature]);
+function printCode({ code, outcome, cause, cure }: ExplainedCode): void {
+  console.log(`${code}\n  means    ${cause}\n  outcome  ${OUTCOME[outcome]}\n  to do    ${cure}`);
 }
