@@ -17,3 +17,13 @@ export async function readBounded(path: string, mostBytes: number): Promise<Buff
 export function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error ? String(error.code) : undefined;
 }
+
+/** What a machine that is out of descriptors or memory, or whose disk fails, answers: it says nothing of the file. */
+const SHORTAGES: ReadonlySet<string | undefined> = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EIO']);
+
+/** Whether an error, or what caused it, is such an answer. */
+export function isShortage(error: unknown): boolean {
+  return (
+    SHORTAGES.has(codeOf(error)) || (error instanceof Error && error.cause !== undefined && isShortage(error.cause))
+  );
+}

@@ -63,7 +63,9 @@ export function isRevoked(policy: Pick<PolicyWatch, 'newest'>, { digest }: PullR
 function askOnce(gate: Gate, request: PullRequest, question: BackendQuestion): Promise<Decision> {
   if (question.watch !== undefined) return askInTurn(gate, request, question);
   const sentence = 'the verification goes on without this pull; pull again';
-  return gate.flights.join(`${request.name}@${request.digest}`, {
+  // Whoever asks under another policy asks something else.
+  const policy = gate.policy.known()?.policyRevision ?? 'unknown';
+  return gate.flights.join(`${request.name}@${request.digest} ${policy}`, {
     deadline: question.deadline,
     make: () => askInTurn(gate, request, question),
     late: () => refuseAtOnce({ code: 'STILL_VERIFYING', sentence }, request),

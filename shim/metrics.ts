@@ -153,9 +153,16 @@ export interface ListenAddress {
   readonly port: number;
 }
 
+/** A node has some scrapers; descriptors are for pulls. */
+const MAX_SCRAPERS = 32;
+
+/** For a request to be there, and for a connection that says nothing, in ms. */
+const SCRAPE_MS = 5_000;
+
 /** Serves `/metrics`, the usual path for a scraper. */
 export async function serveMetrics(address: ListenAddress, metrics: Metrics): Promise<Server> {
-  const server = createServer((request, response) => {
+  const times = { requestTimeout: SCRAPE_MS, headersTimeout: SCRAPE_MS, keepAliveTimeout: SCRAPE_MS };
+  const server = createServer({ ...times }, (request, response) => {
     if (request.method !== 'GET' || request.url !== '/metrics') {
       response.writeHead(404).end('GET /metrics\n');
       return;
@@ -165,6 +172,8 @@ export async function serveMetrics(address: ListenAddress, metrics: Metrics): Pr
       () => response.writeHead(500).end(),
     );
   });
+  server.maxConnections = MAX_SCRAPERS;
+  server.timeout = SCRAPE_MS;
   await new Promise<void>((listening, failed) => {
     server.once('error', failed);
     server.listen(address.port, address.host, () => listening());

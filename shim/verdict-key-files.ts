@@ -1,7 +1,7 @@
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
 import { lstat, readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { codeOf, readBounded } from './bounded-file.ts';
+import { codeOf, isShortage, readBounded } from './bounded-file.ts';
 import { ALWAYS, type KeyWindow, narrower, parseKeyWindow } from './key-window.ts';
 import type { AcceptedKey, VerdictKeys } from './verdict-keys.ts';
 
@@ -27,7 +27,7 @@ const MAX_FILE_BYTES = 16 * 1024;
 /**
  * Reads the verdict keys of a node: one PEM public key, or all `*.pub` files of a folder; `NAME.json` beside `NAME.pub`
  * limits when that key is believed. Each file is judged by itself: a broken one refuses its own key. Throws when the
- * path can't be read at all, or holds more than anybody needs.
+ * path can't be read at all, holds more than anybody needs, or the machine is out of descriptors or memory.
  */
 export async function readVerdictKeyFiles(path: string): Promise<VerdictKeyFiles> {
   const isFolder = (await stat(path)).isDirectory();
@@ -39,7 +39,10 @@ export async function readVerdictKeyFiles(path: string): Promise<VerdictKeyFiles
   const keys = new Map<string, AcceptedKey>();
   const refused: RefusedKeyFile[] = isFolder ? strayWindows(path, names) : [];
   for (const file of files) {
-    const read = await readAcceptedKey(file).catch((error: unknown) => ({ file, problem: sentenceOf(error, file) }));
+    const read = await readAcceptedKey(file).catch((error: unknown) => {
+      if (isShortage(error)) throw error;
+      return { file, problem: sentenceOf(error, file) };
+    });
     if ('problem' in read) refused.push(read);
     else keys.set(read.keyId, both(keys.get(read.keyId), read.accepted));
   }
@@ -96,7 +99,9 @@ async function readWindow(keyFile: string): Promise<KeyWindow> {
   );
   if (!isThere) return ALWAYS;
   const text = await readText(file).catch((error: unknown) => {
-    throw new Error(`${sentenceOf(error, file)}; ${basename(keyFile)} is not believed without its window`);
+    throw new Error(`${sentenceOf(error, file)}; ${basename(keyFile)} is not believed without its window`, {
+      cause: error,
+    });
   });
   const parsed = parseKeyWindow(text);
   if (parsed.ok) return parsed.window;

@@ -1,7 +1,7 @@
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest } from '../../workflows/digest.ts';
-import { codeOf, readBounded } from '../bounded-file.ts';
+import { codeOf, isShortage, readBounded } from '../bounded-file.ts';
 import type { LocalRule } from '../local-rule.ts';
 import type { Log } from '../log.ts';
 import { lookEvery } from '../look-every.ts';
@@ -30,7 +30,13 @@ export async function watchBootstrapList(directory: string, log: Log): Promise<B
   let said = '';
 
   async function look(): Promise<void> {
-    const { listed, problems } = await readLists(directory);
+    const read = await readLists(directory).catch((error: unknown) => ({ shortage: String(error) }));
+    if ('shortage' in read) {
+      if (said !== read.shortage) log.warn('bootstrap list stays as it was', { directory, error: read.shortage });
+      said = read.shortage;
+      return;
+    }
+    const { listed, problems } = read;
     current = new Map(listed.map((entry) => [entry.digest, entry]));
     const says = plainJson([listed, problems]);
     if (says === said) return;
@@ -57,12 +63,16 @@ export async function watchBootstrapList(directory: string, log: Log): Promise<B
   };
 }
 
-/** Every list of a folder, in the order of their names. Never throws: what can't be read lets nothing in. */
+/**
+ * Every list of a folder, in the order of their names. What can't be read lets nothing in; a machine that is out of descriptors or
+ * memory says nothing of its files, and rejects.
+ */
 export async function readLists(directory: string): Promise<ListContent> {
   let names: readonly string[];
   try {
     names = await readdir(directory);
   } catch (error) {
+    if (isShortage(error)) throw error;
     return { listed: [], problems: codeOf(error) === 'ENOENT' ? [] : [{ from: directory, problem: String(error) }] };
   }
   const files = names.filter((name) => name.endsWith('.list') && !name.startsWith('.')).toSorted();
@@ -79,10 +89,15 @@ export async function readLists(directory: string): Promise<ListContent> {
 async function readList(directory: string, file: string): Promise<ListContent> {
   const path = join(directory, file);
   const distrust = await distrustOf(path);
-  const bytes = distrust === undefined ? await readBounded(path, MAX_BYTES).catch(() => undefined) : undefined;
+  const bytes = distrust === undefined ? await readBounded(path, MAX_BYTES).catch(unlessShort) : undefined;
   if (bytes !== undefined) return parseList(bytes.toString('utf8'), file);
   const problem = distrust ?? `expected a readable file of at most ${MAX_BYTES} bytes`;
   return { listed: [], problems: [{ from: path, problem }] };
+}
+
+function unlessShort(error: unknown): undefined {
+  if (isShortage(error)) throw error;
+  return undefined;
 }
 
 /** Whoever writes here opens the gate: nobody but root, or the daemon's own user, may. */

@@ -111,7 +111,10 @@ async function keyFindings(path: string): Promise<readonly Finding[]> {
 }
 
 async function listFindings(directory: string): Promise<readonly Finding[]> {
-  const { listed, problems } = await readLists(directory);
+  const { listed, problems } = await readLists(directory).catch((error: unknown) => ({
+    listed: [],
+    problems: [{ from: directory, problem: String(error) }],
+  }));
   const findings = problems.map(
     ({ from, problem }): Finding => ({
       id: 'bootstrap-problem',

@@ -101,6 +101,28 @@ describe('a decision', () => {
     assert.deepEqual([decisions.filter((one) => toJudgement(one).ok).length, asked], [50, 1]);
   });
 
+  it('is asked for again by who asks under another policy', async () => {
+    let count = 0;
+    const flights = openSingleFlight<Decision>();
+    const joined: string[] = [];
+    const noting = {
+      ...flights,
+      join: (...[id, how]: Parameters<typeof flights.join>) => {
+        joined.push(id);
+        return flights.join(id, how);
+      },
+    };
+    const known = () => ({ policyRevision: String(count++).repeat(64), statedAt: '', expiresAt: '' });
+    const policy = watchPolicy(
+      createTestBackend({}),
+      () => key.accepted(),
+      () => {},
+    );
+    await decideIn({ gate: { flights: noting, policy: { ...policy, known } } }, 2);
+    policy.stop();
+    assert.equal(new Set(joined).size, 2);
+  });
+
   it('is a refusal when there is no turn', async () => {
     const busy = { code: 'SHIM_BUSY', sentence: 'full' } as const;
     const admission = { ...openAdmission(ADMISSION_LIMITS), enter: async () => busy };
