@@ -42,6 +42,8 @@ async function countReady(log: string): Promise<number> {
 
 export interface ShimOptions {
   readonly dir: string;
+  /** `portcullis` of a release; without it, of the checkout. */
+  readonly program?: string;
   readonly name?: string;
   readonly temporal: string;
   readonly verdictKeys: string;
@@ -62,7 +64,7 @@ export interface ShimOptions {
 export async function startShim(options: ShimOptions): Promise<ServerProcess> {
   return await startServer({
     name: options.name ?? 'shim',
-    program: PROGRAM,
+    program: options.program ?? PROGRAM,
     args: [
       ...['shim', '--verdict-keys', options.verdictKeys, '--node', 'node-1'],
       ...['--socket', options.launcherSocket, '--grpc-socket', options.grpcSocket],

@@ -3,7 +3,7 @@ import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { build } from '../../infra/build.ts';
+import { makeRelease } from '../../infra/release.ts';
 import { startShim } from '../../infra/stack/portcullis.ts';
 import { freePort } from '../../infra/stack/ports.ts';
 import { openVerdictCache } from '../../shim/verdict-cache/open.ts';
@@ -17,7 +17,7 @@ import { renderTable } from './table.ts';
 import { timeSuccess } from './timed-exec.ts';
 
 /**
- * Measures a node that answers by itself: 10,000 kept verdicts, no Temporal. Prints exec to exit of the launcher beside an
+ * Measures a node that answers by itself, with a release as nodes get it: 10,000 kept verdicts, no Temporal. Prints exec to exit of the launcher beside an
  * empty program, how long the daemon takes to its first answer, and its resident memory over many pulls.
  *
  * Usage: node test/bench/node.ts [PULLS]   (default 100000)
@@ -31,7 +31,9 @@ const pulls = Number(process.argv[2] ?? 100_000);
 const key = createTestVerdictKey();
 const dir = await mkdtemp(join(tmpdir(), 'portcullis-bench-node-'));
 await chmod(dir, 0o700);
-const { launcher } = await build();
+const release = join(dir, 'release');
+await makeRelease(release);
+const launcher = join(release, 'portcullis-verifier');
 const [state, run, verdictKeys] = [join(dir, 'state'), join(dir, 'run'), join(dir, 'v.pub')];
 await mkdir(run, { mode: 0o700 });
 writeFileSync(verdictKeys, key.publicKey.export({ type: 'spki', format: 'pem' }));
@@ -41,7 +43,7 @@ const socket = join(run, 'l.sock');
 const begun = performance.now();
 const shim = await startShim({
   ...{ dir, temporal: `127.0.0.1:${await freePort()}`, verdictKeys, state },
-  ...{ launcherSocket: socket, grpcSocket: join(run, 'g.sock') },
+  ...{ launcherSocket: socket, grpcSocket: join(run, 'g.sock'), program: join(release, 'portcullis') },
 });
 try {
   const environment = { ...process.env, PORTCULLIS_SOCKET: socket };

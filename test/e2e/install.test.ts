@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cp, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { makeRelease } from '../../infra/release.ts';
@@ -149,6 +149,22 @@ describe('install', { concurrency: 3 }, () => {
     );
     const log = await node.run('/opt/portcullis/current/portcullis', 'why', `${repository}:${NAMES[0]}`);
     assert.match(log.stdout, /refused .*UNSIGNED/s);
+  });
+
+  it('is what the DaemonSet does on its host', async () => {
+    const node = await aNode();
+    const given = join(house.dir, 'given');
+    await mkdir(given);
+    await cp(house.verdictPublicKey, join(given, 'verdict.pub'));
+    await writeFile(join(given, 'shim.env'), `TEMPORAL_ADDRESS=${house.temporal.address}\n`);
+    await writeFile(join(given, 'node.list'), '# nothing\n');
+    const script = new URL('../../infra/kubernetes/install-on-host.sh', import.meta.url).pathname;
+    for (const expected of [/✓ cri: the daemon was asked about both/m, /^nothing to change$/m]) {
+      const said = await node.run('env', 'HOST=/', `RELEASE=${releases[0]}`, `GIVEN=${given}`, script);
+      assert.equal(said.code, 0, said.stdout + said.stderr);
+      assert.match(said.stdout, expected);
+    }
+    assert.equal((await node.run('ls', '/opt/portcullis')).stdout, 'current\nreleases\n');
   });
 
   it('outlives a power cut: the daemon is there before containerd pulls anything', async () => {
