@@ -1,5 +1,5 @@
-import { stat } from 'node:fs/promises';
 import { readEffective, socketOf } from '../containerd/effective.ts';
+import { changedSince } from '../containerd/main-file.ts';
 import { type ContainerdProgram, dumpConfiguration, versionOf } from '../containerd/running.ts';
 import { connectBackend } from '../temporal.ts';
 import { backendFindings } from './backend-findings.ts';
@@ -13,7 +13,7 @@ import { runningFindings } from './running-findings.ts';
 export async function examine(containerd: ContainerdProgram, daemon: DaemonSettings): Promise<readonly Finding[]> {
   const findings = [
     ...(await versionFindings(containerd)),
-    ...(await restartFindings(containerd)),
+    ...restartFindings(containerd),
     ...(await settingsFindings(containerd)),
     ...(await daemonFindings(daemon)),
     ...(await fromBackend(daemon)),
@@ -71,14 +71,14 @@ async function fileVersion(containerd: ContainerdProgram): Promise<string | unde
 }
 
 /** What a file says counts from the next start on. */
-async function restartFindings({ config, startedAt }: ContainerdProgram): Promise<readonly Finding[]> {
-  const changed = (await stat(config).catch(() => undefined))?.mtimeMs;
-  if (changed === undefined || startedAt === undefined || changed <= startedAt) return [];
+function restartFindings({ config, startedAt }: ContainerdProgram): readonly Finding[] {
+  const changed = startedAt === undefined ? undefined : changedSince(config, startedAt);
+  if (changed === undefined) return [];
   return [
     {
       id: 'containerd-not-restarted',
       severity: 'open',
-      found: `${config} was changed at ${new Date(changed).toISOString()}, after containerd had started`,
+      found: `${changed.path} was changed at ${new Date(changed.at).toISOString()}, after containerd had started`,
       why: 'the running containerd goes by what it read at its start',
       fix: 'systemctl restart containerd',
     },

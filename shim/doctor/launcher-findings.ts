@@ -8,13 +8,13 @@ export const LAUNCHER = 'portcullis-verifier';
 /** Finds what is wrong with the folder of verifiers: containerd runs every entry of it, whatever it is. */
 export async function launcherFindings(binDir: string): Promise<readonly Finding[]> {
   if (binDir === '') return []; // said of the configuration already
-  const fix = `install -m 0755 dist/${LAUNCHER} ${binDir}/`;
+  const fix = 'portcullis doctor --fix (puts the launcher there again)';
   const folder = await stat(binDir).catch(() => undefined);
   if (folder === undefined || !folder.isDirectory()) {
     const found = folder === undefined ? `bin_dir ${binDir} is not there` : `bin_dir ${binDir} is no folder`;
     const severity = folder === undefined ? 'open' : 'stuck';
     const why = folder === undefined ? 'without a folder of verifiers every pull is allowed' : 'every pull is refused';
-    return [{ id: 'bin-dir-missing', severity, found, why, fix: `mkdir -p ${binDir} && ${fix}` }];
+    return [{ id: 'bin-dir-missing', severity, found, why, fix }];
   }
   const names = await readdir(binDir);
   if (names.length === 0) {

@@ -1,9 +1,10 @@
-import { existsSync, globSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, isAbsolute, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { parse } from 'smol-toml';
 import type { EffectiveConfiguration } from '../containerd/effective.ts';
+import { importedFiles, importPatterns, importsOf } from '../containerd/main-file.ts';
 import { type ContainerdProgram, type Dump, dumpConfiguration } from '../containerd/running.ts';
 import { type DropInSchema, dropIn } from './drop-in.ts';
 import { changeOf, type FileChange, textAt } from './file-change.ts';
@@ -14,18 +15,9 @@ function ownPattern(config: string): string {
   return join(dirname(config), 'conf.d', '*.toml');
 }
 
-/**
- * The pattern whose files count most. Only the main file itself tells: `config dump` (containerd 2.3.7, 2.4.2) prints
- * /etc/containerd/conf.d as imported in any case, and containerd reads it only when the file says so.
- */
+/** The pattern whose files count most. */
 function importPattern(config: string): string | undefined {
-  const last = importsOf(textAt(config) ?? '').findLast((pattern) => pattern.endsWith('/*.toml'));
-  return last === undefined || isAbsolute(last) ? last : join(dirname(config), last);
-}
-
-function importsOf(toml: string): readonly string[] {
-  const { imports } = parse(toml);
-  return Array.isArray(imports) ? imports.filter((one) => typeof one === 'string') : [];
+  return importPatterns(config).findLast((pattern) => pattern.endsWith('/*.toml'));
 }
 
 /** Whether a file of ours beside the main one would be read, without another word in that. */
@@ -39,8 +31,7 @@ export async function dumpWithoutOurs(program: ContainerdProgram): Promise<Dump>
   const ours = join(dirname(importPattern(config) ?? ownPattern(config)), DROP_IN);
   const main = textAt(config);
   if (main === undefined || !existsSync(ours)) return await dumpConfiguration(program);
-  const patterns = importsOf(main).map((pattern) => (isAbsolute(pattern) ? pattern : join(dirname(config), pattern)));
-  const others = patterns.flatMap((pattern) => globSync(pattern).toSorted()).filter((path) => path !== ours);
+  const others = importedFiles(config).filter((path) => path !== ours);
   const folder = mkdtempSync(join(tmpdir(), 'portcullis-'));
   try {
     const copy = join(folder, 'config.toml');

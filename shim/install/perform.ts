@@ -43,9 +43,14 @@ const CONTAINERD_MS = 60_000;
 export async function perform(plan: Plan, by: Performance): Promise<CanaryResult | undefined> {
   const previous = currentRelease();
   await startRelease(plan, by, previous);
-  const canary = await shutGate(plan, by, previous);
-  removeOthers([currentRelease(), previous]);
-  return canary;
+  try {
+    const canary = await shutGate(plan, by, previous);
+    removeOthers([currentRelease(), previous]);
+    return canary;
+  } catch (error) {
+    if (previous !== undefined && !plan.isCurrent) await goBackTo(previous, by);
+    throw error;
+  }
 }
 
 async function startRelease(plan: Plan, by: Performance, previous: string | undefined): Promise<void> {
@@ -67,13 +72,20 @@ async function startRelease(plan: Plan, by: Performance, previous: string | unde
       await services.disable();
     }
     takeBack();
-    if (previous === undefined) removeCurrent();
-    else makeCurrent(previous);
-    await services.reload();
-    if (previous !== undefined) await services.restart(SERVICE);
+    if (previous === undefined) {
+      removeCurrent();
+      await services.reload();
+    } else await goBackTo(previous, by);
     const now = previous === undefined ? 'it is gone again, and containerd was not touched' : `${previous} runs again`;
     throw new Error(`the daemon of release ${plan.release.version} does not answer; ${now}: ${textOf(error)}`);
   }
+}
+
+async function goBackTo(previous: string, { services, tell }: Performance): Promise<void> {
+  tell(`going back to ${previous}`);
+  makeCurrent(previous);
+  await services.reload();
+  await services.restart(SERVICE);
 }
 
 async function daemonReady(by: Performance): Promise<void> {
@@ -95,29 +107,46 @@ async function whatIsMissing({ daemon, withoutBackend }: Performance): Promise<s
 }
 
 async function shutGate(plan: Plan, by: Performance, previous: string | undefined): Promise<CanaryResult | undefined> {
-  const { configuration, containerd, release, binDir } = plan;
+  const { configuration, release, binDir } = plan;
   if (!plan.isLauncherThere) {
     by.tell(`launcher into ${binDir}`);
     putLauncher(release.folder, binDir);
   }
   for (const { path } of configuration) by.tell(`writing ${path}`);
-  backUp(configuration);
-  const takeBack = applyAll(configuration);
+  let takeBack = () => {};
   try {
-    confirm(plan.dump, await dumpConfiguration(containerd));
-    if (by.withoutRestart) return undefined;
-    if (configuration.length > 0) await restartContainerd(plan, by);
-    by.tell('canary');
-    const canary = await fly(plan, by);
-    if (configuration.length > 0 || !plan.isLauncherThere) requireGreen(canary);
-    return canary;
+    backUp(configuration);
+    takeBack = applyAll(configuration);
+    return await provenGate(plan, by);
   } catch (error) {
     takeBack();
-    if (!plan.isLauncherThere && previous === undefined) removeLauncher(binDir);
-    else if (previous !== undefined) putLauncher(previous, binDir);
-    if (configuration.length > 0 && !by.withoutRestart) await restartContainerd(plan, by);
-    throw new Error(`containerd is as it was before, and the gate as open: ${textOf(error)}`);
+    if (previous !== undefined) putLauncher(previous, binDir);
+    else if (!plan.isLauncherThere) removeLauncher(binDir);
+    const again = await restartBack(plan, by);
+    throw new Error(`containerd's files are as they were before${again}: ${textOf(error)}`);
   }
+}
+
+/** Has containerd read its files, and a canary say what came of it. */
+async function provenGate(plan: Plan, by: Performance): Promise<CanaryResult | undefined> {
+  const isChanged = plan.configuration.length > 0;
+  confirm(plan.dump, await dumpConfiguration(plan.containerd));
+  if (by.withoutRestart) return undefined;
+  if (isChanged || plan.isOutdated) await restartContainerd(plan, by);
+  by.tell('canary');
+  const canary = await fly(plan, by);
+  // A node that was installed before, and is red for another reason, is told so and left as it is.
+  if (isChanged || !plan.isCurrent || !plan.isLauncherThere) requireGreen(canary);
+  return canary;
+}
+
+/** What failed first is what people have to know. */
+async function restartBack(plan: Plan, by: Performance): Promise<string> {
+  if (plan.configuration.length === 0 || by.withoutRestart) return '';
+  return await restartContainerd(plan, by).then(
+    () => '',
+    (error: unknown) => `, and it was not started again (${textOf(error)})`,
+  );
 }
 
 async function restartContainerd({ containerd, socket }: Plan, by: Performance): Promise<void> {

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readEffective, socketOf } from '../containerd/effective.ts';
+import { changedSince } from '../containerd/main-file.ts';
 import { type ContainerdProgram, type Dump, versionOf } from '../containerd/running.ts';
 import { containerdChanges, dumpWithoutOurs, readsFilesBeside } from './containerd-change.ts';
 import { type Distribution, distributionOf } from './distribution.ts';
@@ -26,6 +27,8 @@ export interface Plan {
   /** The daemon's files, and those of containerd. */
   readonly daemon: readonly FileChange[];
   readonly configuration: readonly FileChange[];
+  /** Whether the running containerd has not read what its files say now. */
+  readonly isOutdated: boolean;
   /** Why it must not be done; empty when it may. */
   readonly refusals: readonly string[];
 }
@@ -54,6 +57,8 @@ export async function planInstallation(
     ...{ release, containerd, dump, socket, distribution, binDir, daemon },
     isCurrent: current?.endsWith(`/${release.version}`) === true,
     isLauncherThere: isLauncherOf(release.folder, binDir),
+    isOutdated:
+      containerd.startedAt !== undefined && changedSince(containerd.config, containerd.startedAt) !== undefined,
     configuration: containerdChanges(containerd, version, effective),
     refusals: await refusals(effective, {
       ...{ verdictKeys: given.verdictKeys ?? LAYOUT.verdictKeys, environment, distribution },

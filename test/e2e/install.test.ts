@@ -151,6 +151,39 @@ describe('install', { concurrency: 3 }, () => {
     assert.match(log.stdout, /refused .*UNSIGNED/s);
   });
 
+  for (const [what, file, text, expected] of [
+    [
+      'whose launcher refuses everything',
+      'portcullis-verifier',
+      '#!/bin/sh\nexit 1\n',
+      /canary is not green, refused-by-others/,
+    ],
+    ['whose daemon does not start', 'portcullis', '#!/bin/sh\nexit 1\n', /does not answer; .* runs again/],
+  ] as const) {
+    it(`goes back by itself from a release ${what}`, async () => {
+      const node = await aNode();
+      assert.equal((await install(node, releases[0], ...given(), '--bootstrap', 'none')).code, 0);
+      const was = await traces(node);
+      const broken = join(house.dir, `broken-${file}`);
+      await cp(releases[0], broken, { recursive: true });
+      await writeFile(join(broken, 'VERSION'), `0.0.0-${file}\n`);
+      // The command is that of the good one, as long as it runs.
+      await writeFile(join(broken, file), text, { mode: 0o755 });
+      const node24 = [join(broken, 'bin/node'), join(broken, 'lib/node/portcullis.mjs')] as const;
+      const { code, stderr } = await node.run(...node24, 'install');
+      assert.equal(code, 3, stderr);
+      assert.match(stderr, expected);
+      const without = (text: string) => text.replace(/^.*\/opt\/portcullis\/releases\/.*\n/gm, '');
+      assert.equal(without(await traces(node)), without(was));
+      assert.match(
+        (await node.run('readlink', '/opt/portcullis/current')).stdout,
+        new RegExp(await versionOf(releases[0])),
+      );
+      assert.equal(await pull(node, `${repository}:signed`), undefined);
+      assert.match((await pull(node, `${repository}:unsigned`)) ?? '', /UNSIGNED: /);
+    });
+  }
+
   it('is what the DaemonSet does on its host', async () => {
     const node = await aNode();
     const given = join(house.dir, 'given');
