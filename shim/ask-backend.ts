@@ -9,10 +9,10 @@ import {
   type VerificationKey,
   verificationId,
 } from '../workflows/verification-id.ts';
+import { type Backend, BackendProblem } from './backend.ts';
 import { watchChecks } from './check-watch.ts';
 import type { Decision, PullRequest, Watcher } from './decision.ts';
 import type { PolicyWatch } from './policy-watch.ts';
-import { type Backend, BackendProblem } from './temporal.ts';
 import { checkVerdict } from './verdict-check.ts';
 import type { VerdictKeys } from './verdict-keys.ts';
 

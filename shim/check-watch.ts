@@ -1,5 +1,5 @@
+import type { Backend } from './backend.ts';
 import type { Watcher } from './decision.ts';
-import type { Backend } from './temporal.ts';
 
 /** How often a watcher is told, in ms. */
 const INTERVAL_MS = 200;

@@ -1,4 +1,5 @@
 import { ADMISSION_LIMITS, openAdmission } from './admission.ts';
+import type { Backend } from './backend.ts';
 import { watchBootstrapList } from './bootstrap/list-watch.ts';
 import { type Canaries, createCanaries } from './canary/canary.ts';
 import type { CanaryWatch } from './canary/watch.ts';
@@ -8,6 +9,7 @@ import { serveVerifier, type VerifierServer } from './grpc-server.ts';
 import { type Intake, openIntake } from './intake.ts';
 import { keptVerdicts } from './kept-verdicts.ts';
 import { type LauncherServer, serveLauncher } from './launcher-server.ts';
+import { lazyBackend } from './lazy-backend.ts';
 import type { Log } from './log.ts';
 import { createMetrics, type ListenAddress, type Metrics, serveMetrics } from './metrics.ts';
 import { openNodeMemory } from './node-memory.ts';
@@ -15,7 +17,6 @@ import { importFolder } from './offline/import-folder.ts';
 import { watchImportedVerdicts } from './offline/imported-verdicts.ts';
 import { watchPolicy } from './policy-watch.ts';
 import { openSingleFlight } from './single-flight.ts';
-import { type Backend, connectBackend } from './temporal.ts';
 import type { CacheKey } from './verdict-cache/verdict-cache.ts';
 import { watchVerdictKeys } from './verdict-key-watch.ts';
 
@@ -45,6 +46,9 @@ export interface Daemon {
   stop(graceMs: number): Promise<void>;
 }
 
+/** For launchers that waited for this daemon to be answered by what it has kept, in ms: they look for its socket every 20. */
+const WAITERS_MS = 50;
+
 /** For an answer to reach its caller after the last decision, in ms. */
 const FLUSH_MS = 300;
 
@@ -59,7 +63,7 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Dae
   const canaries = createCanaries();
   let canary: CanaryWatch | undefined;
   let policyKnown = () => {};
-  const backend = connectBackend(options.taskQueue);
+  const backend = lazyBackend(options.taskQueue);
   const policy = watchPolicy(
     backend,
     verdictKeys.keys,
@@ -110,6 +114,7 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Dae
   policyKnown = () => verifier.setServing(true);
   if (policy.age() !== undefined) policyKnown();
   const { launcherSocket, grpcSocket, node } = options;
+  setTimeout(backend.begin, WAITERS_MS);
   log.info('ready', { launcherSocket, grpcSocket, verdictKeys: verdictKeys.keys().size, node });
 
   return {

@@ -2,7 +2,7 @@ import { CLOCK_SKEW_MS, POLICY_HEAD_POLL_MS } from '../workflows/deadlines.ts';
 import { POLICY_HEAD_PAYLOAD_TYPE, type PolicyHead, parsePolicyHead } from '../workflows/policy-head.ts';
 import type { Reason } from '../workflows/reason.ts';
 import type { Envelope } from '../workflows/verdict.ts';
-import { type Backend, BackendProblem } from './temporal.ts';
+import { type Backend, BackendProblem } from './backend.ts';
 import { believe, openEnvelope, parseEnvelope, type VerdictKeys } from './verdict-keys.ts';
 
 /** The revision to ask for, or why it isn't known. */

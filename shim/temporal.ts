@@ -15,54 +15,13 @@ import {
 } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
-import { type Check, parseChecks } from '../workflows/checklist.ts';
+import { parseChecks } from '../workflows/checklist.ts';
 import { WORKFLOW_EXECUTION_MS, WORKFLOW_TASK_MS } from '../workflows/deadlines.ts';
 import { CHECKS_QUERY, POLICY_HEAD_QUERY, VERDICT_UPDATE } from '../workflows/handlers.ts';
-import { isReasonCode, type ReasonCode } from '../workflows/reason.ts';
+import { isReasonCode } from '../workflows/reason.ts';
 import type { VerificationInput } from '../workflows/verification-input.ts';
+import { type Backend, BackendProblem, type RunState } from './backend.ts';
 import { describeStart } from './workflow-description.ts';
-
-/** Temporal could not be asked, or did not answer. `code` is one of the inconclusive codes. */
-export class BackendProblem extends Error {
-  override readonly name = 'BackendProblem';
-  readonly code: ReasonCode;
-
-  constructor(code: ReasonCode, message: string, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause });
-    this.code = code;
-  }
-}
-
-/** What the run of a verification shows from outside. */
-export interface RunState {
-  readonly workflowId: string;
-  readonly runId: string;
-  /** `RUNNING`, `COMPLETED`, `FAILED`, ... */
-  readonly status: string;
-  readonly startedAt: Date;
-  readonly checks: readonly Check[];
-  /** The run's result as it was carried: not verified. */
-  readonly result?: unknown;
-  /** Why it ended without one. */
-  readonly failure?: string;
-}
-
-/** The backend as a node sees it. Answers are untrusted: whoever uses one checks its signature. All deadlines are Unix time in ms. */
-export interface Backend {
-  /** Starts or joins the verification and waits for its answer. */
-  verify(request: { workflowId: string; input: VerificationInput; node: string }, deadline: number): Promise<unknown>;
-  /** What a verification has found so far. */
-  checks(workflowId: string, deadline: number): Promise<readonly Check[]>;
-  /** Whether the server knows the workflow; works without any worker. */
-  exists(workflowId: string, deadline: number): Promise<boolean>;
-  /** The newest signed policy head. */
-  policyHead(deadline: number): Promise<unknown>;
-  /** What a name points to now. */
-  resolve(name: string, deadline: number): Promise<unknown>;
-  /** The runs of one decision, newest first. */
-  find(decisionId: string, deadline: number): Promise<readonly RunState[]>;
-  close(): Promise<void>;
-}
 
 const NO_WORKER = 'no portcullis worker answers on the task queue; is one running?';
 

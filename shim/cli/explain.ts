@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
+import { BackendProblem } from '../backend.ts';
 import { plainJson, plainText } from '../plain-text.ts';
-import { BackendProblem } from '../temporal.ts';
 import { loadVerdictKeys } from '../verdict-key-files.ts';
 import { type Explanation, explainDecision, printExplanation } from './explain-decision.ts';
 import { type ExplainedCode, explainedCodes, findInLine, similar } from './reason-pages.ts';

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PolicyHead } from '../../workflows/policy-head.ts';
+import { type Backend, BackendProblem } from '../backend.ts';
 import { openClockGuard } from '../clock-guard.ts';
 import { believedHead, readStatement } from '../policy-watch.ts';
 import { openStatementFile, STATEMENT_FILE } from '../statement-file.ts';
-import { type Backend, BackendProblem } from '../temporal.ts';
 import { readVerdictKeyFiles } from '../verdict-key-files.ts';
 import { parseEnvelope } from '../verdict-keys.ts';
 import type { DaemonSettings } from './daemon-findings.ts';

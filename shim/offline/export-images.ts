@@ -1,9 +1,9 @@
 import type { PolicyHead } from '../../workflows/policy-head.ts';
 import type { Envelope } from '../../workflows/verdict.ts';
 import type { BackendAccess } from '../ask-backend.ts';
+import { BackendProblem } from '../backend.ts';
 import { isRevoked } from '../decide.ts';
 import { watchPolicy } from '../policy-watch.ts';
-import { BackendProblem } from '../temporal.ts';
 import { type Exportable, exportVerdict, type Refused } from './export-verdict.ts';
 
 /** What the backend said about a list of images, under one policy statement. */

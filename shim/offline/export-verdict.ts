@@ -4,9 +4,9 @@ import { nameWithoutDigest, parseName } from '../../workflows/name.ts';
 import type { ReasonCode } from '../../workflows/reason.ts';
 import type { Envelope, Verdict } from '../../workflows/verdict.ts';
 import { askBackend, type BackendAccess } from '../ask-backend.ts';
+import { BackendProblem } from '../backend.ts';
 import { type Decision, type PullRequest, reasonsOf } from '../decision.ts';
 import { toJudgement } from '../judgement.ts';
-import { BackendProblem } from '../temporal.ts';
 
 /** An image that a node may use without a backend, and the signed proof. */
 export interface Exportable {

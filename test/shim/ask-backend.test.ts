@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { askBackend } from '../../shim/ask-backend.ts';
+import { type Backend, BackendProblem } from '../../shim/backend.ts';
 import { type Decision, outcomeOf, reasonsOf } from '../../shim/decision.ts';
 import { toJudgement } from '../../shim/judgement.ts';
 import { watchPolicy } from '../../shim/policy-watch.ts';
-import { type Backend, BackendProblem } from '../../shim/temporal.ts';
 import { decisionId } from '../../workflows/verification-id.ts';
 import { aPolicyHead, createTestBackend } from '../support/backend.ts';
 import { anAllow, createTestVerdictKey } from '../support/verdicts.ts';

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ADMISSION_LIMITS, openAdmission } from '../../shim/admission.ts';
+import { type Backend, BackendProblem } from '../../shim/backend.ts';
 import { openClockGuard } from '../../shim/clock-guard.ts';
 import { decide, type Gate } from '../../shim/decide.ts';
 import { type Decision, reasonsOf } from '../../shim/decision.ts';
@@ -8,7 +9,6 @@ import { toJudgement } from '../../shim/judgement.ts';
 import { keptVerdicts } from '../../shim/kept-verdicts.ts';
 import { watchPolicy } from '../../shim/policy-watch.ts';
 import { openSingleFlight } from '../../shim/single-flight.ts';
-import { type Backend, BackendProblem } from '../../shim/temporal.ts';
 import { parseEnvelope } from '../../shim/verdict-keys.ts';
 import type { Envelope, Verdict } from '../../workflows/verdict.ts';
 import { aPolicyHead, createTestBackend } from '../support/backend.ts';

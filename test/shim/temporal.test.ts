@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '../../infra/stack/ports.ts';
-import { BackendProblem, connectBackend } from '../../shim/temporal.ts';
+import { BackendProblem } from '../../shim/backend.ts';
+import { connectBackend } from '../../shim/temporal.ts';
 import { startBlackHole } from '../support/black-hole.ts';
 
 const unreachable = (error: unknown): boolean =>

@@ -1,4 +1,4 @@
-import { type Backend, BackendProblem } from '../../shim/temporal.ts';
+import { type Backend, BackendProblem } from '../../shim/backend.ts';
 import { POLICY_HEAD_PAYLOAD_TYPE } from '../../workflows/policy-head.ts';
 import type { TestVerdictKey } from './verdicts.ts';
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { type Backend, BackendProblem } from '../../../shim/backend.ts';
 import { exportCommand } from '../../../shim/cli/export.ts';
 import { checkOfflineFile } from '../../../shim/offline/check-file.ts';
 import { exportImages } from '../../../shim/offline/export-images.ts';
 import { parseOfflineFile, renderOfflineFile } from '../../../shim/offline/offline-file.ts';
-import { type Backend, BackendProblem } from '../../../shim/temporal.ts';
 import { POLICY_HEAD_POLL_MS } from '../../../workflows/deadlines.ts';
 import type { Verdict } from '../../../workflows/verdict.ts';
 import type { VerificationInput } from '../../../workflows/verification-input.ts';
