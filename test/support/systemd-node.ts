@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type ServerProcess, startServer } from '../../infra/stack/process.ts';
@@ -32,6 +33,7 @@ unified=$(awk '$3 == "cgroup2" {print $2; exit}' /proc/mounts)
 mkdir -p "$unified/portcullis-$$"
 echo $$ > "$unified/portcullis-$$/cgroup.procs"
 echo $$ > "$node/boot.pid"
+echo "$unified/portcullis-$$" > "$node/boot.cgroup"
 exec unshare --pid --mount --fork --cgroup --ipc --uts --mount-proc --kill-child sh -c '
   set -e
   for folder in etc opt var/lib; do mount --bind "$0/$folder" "/$folder"; done
@@ -43,7 +45,7 @@ exec unshare --pid --mount --fork --cgroup --ipc --uts --mount-proc --kill-child
 `;
 
 /** Where distributions have it. */
-const SYSTEMD = '/lib/systemd/systemd';
+const SYSTEMD = '/usr/lib/systemd/systemd';
 
 /** What every service of a real machine waits for; here each is there at once. */
 const TARGETS = ['sysinit', 'basic', 'local-fs', 'multi-user', 'shutdown', 'node'];
@@ -54,6 +56,8 @@ const JOURNAL = ['systemd-journald.service', 'systemd-journald.socket', 'systemd
 
 /** Makes the disk of a node: a copy of this machine's /etc without its units, and the ones that are given, by their file names. */
 export async function makeNodeDisk(dir: string, units: Readonly<Record<string, string>>): Promise<void> {
+  if (!existsSync(SYSTEMD))
+    throw new Error(`a node is booted with ${SYSTEMD}, which is missing: apt-get install systemd`);
   for (const folder of OWN) await mkdir(join(dir, folder), { recursive: true });
   await cp('/etc', join(dir, 'etc'), {
     recursive: true,
@@ -91,6 +95,7 @@ export async function bootNode(dir: string): Promise<SystemdNode> {
     path: (onNode) => `/proc/${inside}/root${onNode}`,
     cut: async () => {
       await server.stop();
+      await run('sh', ['-c', 'find "$(cat "$1/boot.cgroup")" -depth -type d -exec rmdir {} +', 'sh', dir]);
       await rm(join(dir, 'systemd.log'), { force: true });
     },
   };
