@@ -114,15 +114,18 @@ async function shutGate(plan: Plan, by: Performance, previous: string | undefine
   }
   for (const { path } of configuration) by.tell(`writing ${path}`);
   let takeBack = () => {};
+  let hasReadIt = false;
   try {
     backUp(configuration);
     takeBack = applyAll(configuration);
+    confirm(plan.dump, await dumpConfiguration(plan.containerd));
+    hasReadIt = configuration.length > 0 && !by.withoutRestart;
     return await provenGate(plan, by);
   } catch (error) {
     takeBack();
     if (previous !== undefined) putLauncher(previous, binDir);
     else if (!plan.isLauncherThere) removeLauncher(binDir);
-    const again = await restartBack(plan, by);
+    const again = hasReadIt ? await restartBack(plan, by) : '';
     throw new Error(`containerd's files are as they were before${again}: ${textOf(error)}`);
   }
 }
@@ -130,7 +133,6 @@ async function shutGate(plan: Plan, by: Performance, previous: string | undefine
 /** Has containerd read its files, and a canary say what came of it. */
 async function provenGate(plan: Plan, by: Performance): Promise<CanaryResult | undefined> {
   const isChanged = plan.configuration.length > 0;
-  confirm(plan.dump, await dumpConfiguration(plan.containerd));
   if (by.withoutRestart) return undefined;
   if (isChanged || plan.isOutdated) await restartContainerd(plan, by);
   by.tell('canary');
@@ -142,7 +144,6 @@ async function provenGate(plan: Plan, by: Performance): Promise<CanaryResult | u
 
 /** What failed first is what people have to know. */
 async function restartBack(plan: Plan, by: Performance): Promise<string> {
-  if (plan.configuration.length === 0 || by.withoutRestart) return '';
   return await restartContainerd(plan, by).then(
     () => '',
     (error: unknown) => `, and it was not started again (${textOf(error)})`,
