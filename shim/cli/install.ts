@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
 import { propose, renderProposal } from '../bootstrap/proposal.ts';
 import { MANIFEST_FOLDERS, readStaticPods } from '../bootstrap/static-pods.ts';
@@ -11,6 +12,7 @@ import { type ContainerdProgram, dumpConfiguration } from '../containerd/running
 import { examine } from '../doctor/examine.ts';
 import { diffOf } from '../install/file-change.ts';
 import { LAYOUT } from '../install/layout.ts';
+import type { BootstrapListFile } from '../install/node-files.ts';
 import { perform } from '../install/perform.ts';
 import { type Plan, planInstallation } from '../install/plan.ts';
 import { currentRelease, ownRelease } from '../install/release.ts';
@@ -28,7 +30,7 @@ Usage: portcullis install --verdict-keys PATH --temporal HOST:PORT --bootstrap l
   --verdict-keys PATH       public key of the workers' verdicts, or a folder of them; copied to ${LAYOUT.verdictKeys}
   --temporal HOST:PORT      where Temporal is
   --env FILE                what the Temporal CLI needs besides, as NAME=VALUE lines (TEMPORAL_NAMESPACE, TEMPORAL_TLS_*, ...)
-  --bootstrap WHAT          digests that need no backend: "learn" proposes them from this node, FILE is a list, "none" does without
+  --bootstrap WHAT          digests that need no backend: "learn" proposes them from this node, FILE.list is a list, "none" does without
   --image NAME              with learn: another image that has to start without a backend; may be given more than once
   --containerd BINARY       guard this containerd instead of the one that runs
   --containerd-config FILE  the configuration that it gets (default /etc/containerd/config.toml)
@@ -42,7 +44,8 @@ folder of verifiers, a file of ours beside containerd's configuration, and conta
 and canary have the last word. A step that fails is taken back. Run it again at any time: it changes what is different, and nothing else.
 The former release stays on the node: run its own "install" to go back.
 
-Exit code 0: installed, nothing opens the gate, the canary is green. 1: refused, taken back, or the canary is red; the reasons say what to do.`;
+Exit code 0: installed, nothing opens the gate, the canary is green. 1: refused before anything was changed, or doctor or canary are not
+content. 3: a step failed and was taken back. The reasons say what to do.`;
 
 const TEXT = { type: 'string' } as const;
 const FLAG = { type: 'boolean', default: false } as const;
@@ -121,9 +124,16 @@ async function givenBy(values: Values, containerd: ContainerdProgram) {
 
 const MAX_LIST_BYTES = 1024 * 1024;
 
-async function listBy({ bootstrap, image }: Values, containerd: ContainerdProgram): Promise<string | undefined> {
+async function listBy(
+  { bootstrap, image }: Values,
+  containerd: ContainerdProgram,
+): Promise<BootstrapListFile | undefined> {
   if (bootstrap === undefined || bootstrap === 'none') return undefined;
-  if (bootstrap !== 'learn') return (await readBounded(bootstrap, MAX_LIST_BYTES)).toString('utf8');
+  if (bootstrap !== 'learn') {
+    const name = basename(bootstrap);
+    if (!/^[^.].*\.list$/.test(name)) throw new Error(`--bootstrap: expected a file that ends in .list, found ${name}`);
+    return { name, text: (await readBounded(bootstrap, MAX_LIST_BYTES)).toString('utf8'), isLearnt: false };
+  }
   const pods = await Promise.all(MANIFEST_FOLDERS.map(readStaticPods));
   const named = image.map((name) => ({ name, from: 'named on the command line' }));
   const cri = connectCri(socketOf(containerd, readEffective(await dumpConfiguration(containerd))));
@@ -131,7 +141,7 @@ async function listBy({ bootstrap, image }: Values, containerd: ContainerdProgra
     const proposal = propose(await cri.listImages(), [...pods.flatMap(({ images }) => images), ...named], false);
     const [missing] = proposal.missing;
     if (missing !== undefined) throw new Error(`not on this node under a digest: ${missing}; pull it first`);
-    return renderProposal(proposal);
+    return { name: 'node.list', text: renderProposal(proposal), isLearnt: true };
   } finally {
     cri.close();
   }
@@ -158,7 +168,9 @@ function printPlan(plan: Plan): void {
     `portcullis ${release.version} for ${containerd.binary} with ${plainText(containerd.config)} (${distribution.name})`,
   );
   if (distribution.hint !== undefined) console.log(`note: ${distribution.hint}`);
-  for (const change of [...plan.daemon, ...plan.configuration]) process.stdout.write(`\n${diffOf(change)}`);
+  for (const change of [...plan.daemon, ...plan.configuration]) {
+    console.log(`\n${diffOf(change).trimEnd().split('\n').map(plainText).join('\n')}`);
+  }
   const steps = [
     ...(plan.isCurrent ? [] : [`${LAYOUT.current} -> ${LAYOUT.releases}/${release.version}`]),
     ...(plan.isLauncherThere ? [] : [`${binDir}/portcullis-verifier`]),

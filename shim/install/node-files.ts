@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { readBounded } from '../bounded-file.ts';
-import { changeOf, type FileChange } from './file-change.ts';
+import { changeOf, type FileChange, textAt } from './file-change.ts';
 import { LAYOUT } from './layout.ts';
 
 /** What a person gives an installation; what is not given stays as it is on the node. */
@@ -12,8 +12,16 @@ export interface Given {
   readonly temporal: string | undefined;
   /** A file of `NAME=VALUE` lines for the daemon, as the Temporal CLI knows them. */
   readonly environmentFile: string | undefined;
-  /** The text of a bootstrap list. */
-  readonly bootstrapList: string | undefined;
+  readonly bootstrapList: BootstrapListFile | undefined;
+}
+
+/** A bootstrap list as a file of the daemon's folder. */
+export interface BootstrapListFile {
+  /** Ends in `.list`. */
+  readonly name: string;
+  readonly text: string;
+  /** Proposed from the node; otherwise it is a file of somebody, and replaces the one of its name. */
+  readonly isLearnt: boolean;
 }
 
 /** Far more than keys, environments and lists are. */
@@ -25,7 +33,7 @@ export async function nodeFiles(given: Given, release: string, containerd: strin
     ...(existsSync(LAYOUT.settings) ? [] : [changeOf(LAYOUT.settings, settings(containerd))]),
     await environment(given),
     ...(await verdictKeys(given.verdictKeys)),
-    ...(given.bootstrapList === undefined ? [] : [changeOf(join(LAYOUT.bootstrap, 'node.list'), given.bootstrapList)]),
+    bootstrapList(given.bootstrapList),
     changeOf(LAYOUT.unit, readFileSync(join(release, 'systemd/portcullis-shim.service'), 'utf8')),
     changeOf(LAYOUT.tmpfiles, readFileSync(join(release, 'systemd/portcullis.conf'), 'utf8')),
   ];
@@ -47,11 +55,29 @@ function settings(containerd: string): string {
 /** The environment as it will be: where the daemon finds Temporal. It may hold an API key. */
 async function environment({ temporal, environmentFile }: Given): Promise<FileChange | undefined> {
   if (temporal === undefined && environmentFile === undefined) return undefined;
-  const text = environmentFile === undefined ? '' : (await readBounded(environmentFile, MAX_BYTES)).toString('utf8');
-  const lines = text.split('\n').filter((line) => line !== '' && !(temporal && /^TEMPORAL_ADDRESS=/.test(line)));
-  const all = [...lines, ...(temporal === undefined ? [] : [`TEMPORAL_ADDRESS=${temporal}`])];
-  const change = changeOf(LAYOUT.environment, `${all.join('\n')}\n`, 0o600);
+  const text =
+    environmentFile === undefined
+      ? (textAt(LAYOUT.environment) ?? '')
+      : (await readBounded(environmentFile, MAX_BYTES)).toString('utf8');
+  const change = changeOf(LAYOUT.environment, withAddress(text, temporal), 0o600);
   return change && { ...change, secret: true };
+}
+
+/** Lines of an environment with Temporal at this address; without one, as they are. */
+export function withAddress(text: string, temporal: string | undefined): string {
+  if (temporal === undefined) return text;
+  const others = text.split('\n').filter((line) => line !== '' && !/^TEMPORAL_ADDRESS=/.test(line));
+  return `${[...others, `TEMPORAL_ADDRESS=${temporal}`].join('\n')}\n`;
+}
+
+/** What was learnt is edited by hand afterwards, and every line of it is somebody's trust. */
+function bootstrapList(list: BootstrapListFile | undefined): FileChange | undefined {
+  const path = join(LAYOUT.bootstrap, list?.name ?? '');
+  const change = list === undefined ? undefined : changeOf(path, list.text);
+  if (change?.before === undefined || list?.isLearnt === false) return change;
+  throw new Error(
+    `${path} is there and says something else: edit it, or move it away; without --bootstrap it stays as it is`,
+  );
 }
 
 async function verdictKeys(path: string | undefined): Promise<readonly (FileChange | undefined)[]> {

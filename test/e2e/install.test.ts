@@ -190,7 +190,7 @@ describe('install', { concurrency: 3 }, () => {
     await mkdir(given);
     await cp(house.verdictPublicKey, join(given, 'verdict.pub'));
     await writeFile(join(given, 'shim.env'), `TEMPORAL_ADDRESS=${house.temporal.address}\n`);
-    await writeFile(join(given, 'node.list'), '# nothing\n');
+    await writeFile(join(given, 'cluster.list'), '# nothing\n');
     const script = new URL('../../infra/kubernetes/install-on-host.sh', import.meta.url).pathname;
     for (const expected of [/✓ cri: the daemon was asked about both/m, /^nothing to change$/m]) {
       const said = await node.run('env', 'HOST=/', `RELEASE=${releases[0]}`, `GIVEN=${given}`, script);
@@ -198,6 +198,15 @@ describe('install', { concurrency: 3 }, () => {
       assert.match(said.stdout, expected);
     }
     assert.equal((await node.run('ls', '/opt/portcullis')).stdout, 'current\nreleases\n');
+    await writeFile(join(given, 'cluster.list'), '# another word\n');
+    assert.equal((await node.run('env', 'HOST=/', `RELEASE=${releases[0]}`, `GIVEN=${given}`, script)).code, 0);
+    assert.equal(await readFile(node.path('/etc/portcullis/bootstrap/cluster.list'), 'utf8'), '# another word\n');
+    // What is learnt is edited by hand afterwards: it is not replaced.
+    assert.equal((await install(node, releases[0], '--bootstrap', 'learn')).code, 0);
+    await writeFile(node.path('/etc/portcullis/bootstrap/node.list'), '# edited\n');
+    const again = await install(node, releases[0], '--bootstrap', 'learn');
+    assert.match(again.stderr, /node\.list is there and says something else: edit it, or move it away/);
+    assert.equal(await readFile(node.path('/etc/portcullis/bootstrap/node.list'), 'utf8'), '# edited\n');
   });
 
   it('outlives a power cut: the daemon is there before containerd pulls anything', async () => {
