@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { obtain } from '../../../infra/tools/obtain.ts';
 import { BackendProblem } from '../../../shim/backend.ts';
 import { backendFindings } from '../../../shim/doctor/backend-findings.ts';
+import { examine } from '../../../shim/doctor/examine.ts';
 import { runningFindings } from '../../../shim/doctor/running-findings.ts';
 import { STATEMENT_FILE } from '../../../shim/statement-file.ts';
 import { createTestBackend } from '../../support/backend.ts';
@@ -64,6 +66,28 @@ describe('what the workers state', () => {
     assert.match((await told(() => head('a'.repeat(64), -HOUR_MS))).join(), /^stuck policy-unknown: .*from the future/);
     const moved = await told(() => head('a'.repeat(64)), undefined, new Date(Date.now() + HOUR_MS));
     assert.match(moved.join(), /^stuck clock: expected the clock of this node at /);
+  });
+});
+
+describe('a backend that nobody reaches', () => {
+  it('is a lock-out, and on a node whose verdicts are imported the usual state', async (t) => {
+    await using folder = await temporaryFolder();
+    const state = folder.path;
+    await writeFile(join(state, 'a.pub'), key.publicKey.export({ type: 'spki', format: 'pem' }));
+    await writeFile(join(state, 'config.toml'), 'version = 3\nimports = []\n');
+    process.env['TEMPORAL_ADDRESS'] = '127.0.0.1:1';
+    t.after(() => delete process.env['TEMPORAL_ADDRESS']);
+    const containerd = { ...(await obtain(['containerd'])), config: join(state, 'config.toml'), startedAt: undefined };
+    const settings = { launcherSocket: '', bootstrap: undefined, metrics: undefined, taskQueue: 'q' };
+    const severity = async () => {
+      const daemon = { ...settings, state, verdictKeys: join(state, 'a.pub') };
+      const findings = await examine({ ...containerd, binary: containerd.containerd }, daemon);
+      return findings.find(({ id }) => id === 'backend-unreachable')?.severity;
+    };
+    assert.equal(await severity(), 'stuck');
+    await mkdir(join(state, 'imported'));
+    await writeFile(join(state, 'imported', 'a.json'), '{}');
+    assert.equal(await severity(), 'weak');
   });
 });
 
