@@ -45,6 +45,8 @@ export interface HouseOptions {
   readonly policies?: (registry: string) => Promise<Readonly<Record<string, string>>>;
   /** Added to the environment of the worker alone. */
   readonly workerEnv?: Readonly<Record<string, string>>;
+  /** More of the worker's command line. */
+  readonly workerArgs?: readonly string[];
 }
 
 /** The key that the house's policy asks for. */
@@ -52,7 +54,7 @@ export const RELEASE_KEY = 'release';
 
 /** Starts registry, Temporal, a worker and a shim. What was started is stopped when a later part does not come up. */
 export async function startHouse(options: HouseOptions): Promise<House> {
-  const { dir, registry: wanted = 'referrers', workerEnv = {} } = options;
+  const { dir, registry: wanted = 'referrers', workerEnv = {}, workerArgs = [] } = options;
   const started: { stop(): Promise<void> }[] = [];
   const keep = <T extends { stop(): Promise<void> }>(server: T): T => {
     started.unshift(server);
@@ -92,6 +94,7 @@ export async function startHouse(options: HouseOptions): Promise<House> {
         policyDirectory: folders.policy,
         verdictKey: files.verdictKey,
         env: workerEnv,
+        args: workerArgs,
       }),
     );
     const shim = keep(

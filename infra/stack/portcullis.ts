@@ -13,6 +13,8 @@ export interface WorkerOptions {
   readonly temporal: string;
   readonly policyDirectory: string;
   readonly verdictKey: string;
+  /** More of the command line. */
+  readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -25,7 +27,7 @@ export async function startWorker(options: WorkerOptions): Promise<ServerProcess
     program: PROGRAM,
     args: [
       ...['worker', '--policy', options.policyDirectory, '--verdict-key', options.verdictKey],
-      ...['--metrics', 'off'],
+      ...['--metrics', 'off', ...(options.args ?? [])],
     ],
     dir: options.dir,
     env: { ...options.env, TEMPORAL_ADDRESS: options.temporal },
