@@ -99,10 +99,9 @@ export class Authorizer {
     }
     if (credential.kind === 'registry-token') return { header: `Bearer ${credential.token}`, lifetimeMs: MAX_TOKEN_MS };
     const url = tokenRealm(realm, challenge.realm);
-    const isOwn = url.origin === realm.origin.origin && realm.endpoint !== undefined;
     const question = {
       ...{ realm: url, service: challenge.service, scope: `repository:${realm.repository}:pull` },
-      ...(isOwn && { endpoint: realm.endpoint }),
+      endpoint: url.origin === realm.origin.origin ? realm.endpoint : undefined,
     };
     const token = await fetchToken(question, credential, signal);
     return { header: `Bearer ${token.value}`, lifetimeMs: token.lifetimeMs };

@@ -1,8 +1,8 @@
-import { constants } from 'node:fs';
-import { open, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { EvidenceError } from '../evidence-error.ts';
 import { MAX_HOSTS_FILE_BYTES, MAX_REGISTRY_MIRRORS } from '../limits.ts';
+import { readConfiguredFile } from './configured-file.ts';
 import { originOnly, type RegistryEndpoint, type RegistryEndpoints } from './endpoints.ts';
 import { type HostEntry, type HostsFile, parseHostsFile } from './hosts-file.ts';
 import type { EndpointTls } from './tls-exchange.ts';
@@ -43,7 +43,7 @@ async function readFolder(path: string): Promise<FoundFolder | undefined> {
   const text = await readText(file);
   if (text !== undefined) {
     const hosts = parseHostsFile(text);
-    if (typeof hosts === 'string') throw unusable(`${file}: ${hosts}`);
+    if (typeof hosts === 'string') throw unusable(file, hosts);
     return { path, hosts };
   }
   const names = await readdir(path).catch(() => []);
@@ -54,7 +54,7 @@ async function readFolder(path: string): Promise<FoundFolder | undefined> {
 /** A folder of docker's: `*.crt` are authorities, `NAME.cert` and `NAME.key` a client's. */
 function dockerStyle(path: string, names: readonly string[]): HostsFile {
   if (names.length > MAX_REGISTRY_MIRRORS)
-    throw unusable(`${path}: expected at most ${MAX_REGISTRY_MIRRORS} certificates`);
+    throw unusable(path, `expected at most ${MAX_REGISTRY_MIRRORS} certificates`);
   const clients = names
     .filter((name) => name.endsWith('.cert'))
     .map((name) => ({ certificate: name, key: name.replace(/\.cert$/, '.key') }));
@@ -106,25 +106,13 @@ async function tlsOf(folder: string, entry: HostEntry): Promise<EndpointTls | un
 async function readPem(path: string): Promise<string> {
   const text = await readText(path);
   if (text?.includes('-----BEGIN ') === true) return text;
-  throw unusable(`${path}: expected PEM, found ${text === undefined ? 'no file' : 'something else'}`);
+  throw unusable(path, `expected PEM, found ${text === undefined ? 'no file' : 'something else'}`);
 }
 
-/** `undefined` where there is no file. */
-async function readText(path: string): Promise<string | undefined> {
-  try {
-    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    if (!(await file.stat()).isFile()) throw unusable(`${path}: expected a file`);
-    const { bytesRead, buffer } = await file.read(Buffer.alloc(MAX_HOSTS_FILE_BYTES + 1));
-    if (bytesRead > MAX_HOSTS_FILE_BYTES) throw unusable(`${path}: expected at most ${MAX_HOSTS_FILE_BYTES} bytes`);
-    return buffer.toString('utf8', 0, bytesRead);
-  } catch (error) {
-    if (error instanceof EvidenceError) throw error;
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    throw unusable(`${path}: could not be read (${code})`);
-  }
+function readText(path: string): Promise<string | undefined> {
+  return readConfiguredFile({ path, mostBytes: MAX_HOSTS_FILE_BYTES, unusable });
 }
 
-function unusable(found: string): EvidenceError {
-  return new EvidenceError('REGISTRY_ERROR', `registry hosts: ${found}`, { retryable: false });
+function unusable(path: string, found: string): EvidenceError {
+  return new EvidenceError('REGISTRY_ERROR', `registry hosts: ${path}: ${found}`, { retryable: false });
 }

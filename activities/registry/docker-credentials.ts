@@ -1,8 +1,8 @@
-import { open } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { EvidenceError } from '../evidence-error.ts';
 import { MAX_DOCKER_CONFIG_BYTES } from '../limits.ts';
+import { readConfiguredFile } from './configured-file.ts';
 import { anonymous, type CredentialSource } from './credential.ts';
 import { askHelper } from './credential-helper.ts';
 import { type DockerConfig, parseDockerConfig, placeOf } from './docker-config.ts';
@@ -50,25 +50,11 @@ export function credentialsFrom(config: DockerConfig, otherwise: CredentialSourc
 }
 
 async function readConfig(path: string): Promise<DockerConfig | undefined> {
-  const text = await readBoundedFile(path);
+  const text = await readConfiguredFile({ path, mostBytes: MAX_DOCKER_CONFIG_BYTES, unusable });
   if (text === undefined) return undefined;
   const config = parseDockerConfig(text);
   if (typeof config === 'string') throw unusable(path, config);
   return config;
-}
-
-async function readBoundedFile(path: string): Promise<string | undefined> {
-  try {
-    await using file = await open(path, 'r');
-    const { size } = await file.stat();
-    if (size > MAX_DOCKER_CONFIG_BYTES) throw unusable(path, `expected at most ${MAX_DOCKER_CONFIG_BYTES} bytes`);
-    return await file.readFile('utf8');
-  } catch (error) {
-    if (error instanceof EvidenceError) throw error;
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    throw unusable(path, `could not be read (${code})`);
-  }
 }
 
 function unusable(path: string, found: string): EvidenceError {

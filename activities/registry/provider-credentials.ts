@@ -1,8 +1,8 @@
-import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isRecord } from '../../workflows/record.ts';
 import { EvidenceError } from '../evidence-error.ts';
 import { MAX_AUTH_BYTES, MAX_DOCKER_CONFIG_BYTES, MAX_TOKEN_MS } from '../limits.ts';
+import { readConfiguredFile } from './configured-file.ts';
 import type { Credential, CredentialSource } from './credential.ts';
 import { type CredentialProvider, parseGoDuration, parseProviders, providersOf } from './credential-providers.ts';
 import { matchesImage } from './image-pattern.ts';
@@ -22,6 +22,8 @@ interface Answer {
   readonly lifetimeMs: number;
 }
 
+type Held = Map<string, { readonly answer: Answer; readonly until: number }>;
+
 /** Answers held at once: one for each registry or repository that was asked lately. */
 const MAX_HELD = 1_000;
 
@@ -30,20 +32,18 @@ const MAX_HELD = 1_000;
  * one in the list counts more. Throws REGISTRY_UNAUTHORIZED, naming the program and never what it said, and REGISTRY_TIMEOUT.
  */
 export function providerCredentials(settings: ProviderSettings): CredentialSource {
-  const held = new Map<string, { readonly answer: Answer; readonly until: number }>();
+  const held: Held = new Map();
   return async (host, signal, repository) => {
     const image = `${host === 'registry-1.docker.io' ? 'docker.io' : host}/${repository}`;
     for (const provider of providersOf(await readProviders(settings.config), image)) {
-      const answer = recall(held, provider, image) ?? (await ask(settings, provider, image, signal));
-      if (answer.lifetimeMs > 0) keep(held, provider, answer);
+      const answer =
+        recall(held, provider, image) ?? keep(held, provider, await ask(settings, provider, image, signal));
       const credential = credentialIn(answer, image);
       if (credential !== undefined) return credential;
     }
     return { kind: 'anonymous' };
   };
 }
-
-type Held = Map<string, { readonly answer: Answer; readonly until: number }>;
 
 /** By image, by registry, or for all: how the provider said that its answer may be used. */
 function recall(held: Held, { name }: CredentialProvider, image: string): Answer | undefined {
@@ -52,14 +52,14 @@ function recall(held: Held, { name }: CredentialProvider, image: string): Answer
   return found !== undefined && found.until > Date.now() ? found.answer : undefined;
 }
 
-function keep(held: Held, { name }: CredentialProvider, answer: Answer): void {
+function keep(held: Held, { name }: CredentialProvider, answer: Answer): Answer {
+  if (answer.lifetimeMs <= 0) return answer;
   const key = `${name} ${answer.key}`;
-  const known = held.get(key);
-  if (known?.answer === answer) return;
   held.delete(key);
   held.set(key, { answer, until: Date.now() + answer.lifetimeMs });
   const [oldest] = held.keys();
   if (held.size > MAX_HELD && oldest !== undefined) held.delete(oldest);
+  return answer;
 }
 
 async function ask(
@@ -125,25 +125,11 @@ function credentialIn({ auth }: Answer, image: string): Credential | undefined {
 }
 
 async function readProviders(path: string): Promise<readonly CredentialProvider[]> {
-  const text = await readBounded(path);
+  const text = await readConfiguredFile({ path, mostBytes: MAX_DOCKER_CONFIG_BYTES, unusable });
+  if (text === undefined) throw unusable(path, 'could not be read (ENOENT)');
   const providers = parseProviders(text);
-  if (typeof providers !== 'string') return providers;
-  throw unusable(path, providers);
-}
-
-async function readBounded(path: string): Promise<string> {
-  try {
-    await using file = await open(path, 'r');
-    const { size } = await file.stat();
-    if (size > MAX_DOCKER_CONFIG_BYTES) throw unusable(path, `expected at most ${MAX_DOCKER_CONFIG_BYTES} bytes`);
-    return await file.readFile('utf8');
-  } catch (error) {
-    if (error instanceof EvidenceError) throw error;
-    throw unusable(
-      path,
-      `could not be read (${error instanceof Error && 'code' in error ? error.code : 'unknown error'})`,
-    );
-  }
+  if (typeof providers === 'string') throw unusable(path, providers);
+  return providers;
 }
 
 function unusable(path: string, found: string): EvidenceError {

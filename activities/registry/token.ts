@@ -58,10 +58,8 @@ async function postForm(
   const what = `POST token of ${question.realm.host}`;
   const form = new URLSearchParams({ ...grant, scope: question.scope, client_id: 'portcullis' });
   if (question.service !== undefined) form.set('service', question.service);
-  const { response } = await send(
-    { ...viaOf(question), what, method: 'POST', url: question.realm, form, redirects: 'none' },
-    signal,
-  );
+  const { realm: url, endpoint } = question;
+  const { response } = await send({ what, method: 'POST', url, form, endpoint, redirects: 'none' }, signal);
   if (response.status === 200) return readToken(what, response, signal);
   await discard(response);
   const error = unexpectedStatus(what, '200', response);
@@ -78,17 +76,11 @@ async function getToken(
   const url = new URL(question.realm);
   if (question.service !== undefined) url.searchParams.set('service', question.service);
   url.searchParams.set('scope', question.scope);
-  const { response } = await send(
-    { ...viaOf(question), what, method: 'GET', url, authorization, redirects: 'none' },
-    signal,
-  );
+  const { endpoint } = question;
+  const { response } = await send({ what, method: 'GET', url, authorization, endpoint, redirects: 'none' }, signal);
   if (response.status === 200) return readToken(what, response, signal);
   await discard(response);
   throw unexpectedStatus(what, '200', response);
-}
-
-function viaOf({ endpoint }: TokenQuestion): Pick<HttpRequest, 'endpoint'> {
-  return endpoint === undefined ? {} : { endpoint };
 }
 
 async function readToken(what: string, response: Response, signal: AbortSignal): Promise<Token> {

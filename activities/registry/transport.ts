@@ -13,7 +13,7 @@ export interface HttpRequest {
   /** A JSON body. */
   readonly json?: string;
   /** For the origin of `url` alone: who follows a redirect elsewhere is nobody in particular. */
-  readonly endpoint?: { readonly headers?: Readonly<Record<string, string>>; readonly tls?: EndpointTls };
+  readonly endpoint?: { readonly headers?: Readonly<Record<string, string>>; readonly tls?: EndpointTls } | undefined;
   /** Which redirects are followed; the answer of the others is handed back as it is. */
   readonly redirects: 'all' | 'all-but-see-other' | 'none';
 }
@@ -30,10 +30,8 @@ export interface HttpResponse {
  */
 export async function send(request: HttpRequest, signal: AbortSignal): Promise<HttpResponse> {
   let { url, authorization, endpoint } = request;
-  for (let count = 0; count <= MAX_REDIRECTS; count++) {
-    const { endpoint: _, ...rest } = request;
-    const step = { ...rest, url, authorization, ...(endpoint === undefined ? {} : { endpoint }) };
-    const response = await exchange(step, signal);
+  for (let step = 0; step <= MAX_REDIRECTS; step++) {
+    const response = await exchange({ ...request, url, authorization, endpoint }, signal);
     if (!isFollowed(request, response.status)) return { response, url };
     await discard(response);
     const target = redirectTarget(request, url, response.headers.get('location'));
