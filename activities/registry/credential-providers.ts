@@ -1,4 +1,5 @@
 import { parseDocument } from 'yaml';
+import { parseGoDuration } from '../../workflows/go-duration.ts';
 import { isRecord } from '../../workflows/record.ts';
 import { MAX_CREDENTIAL_PROVIDERS } from '../limits.ts';
 import { matchesImage } from './image-pattern.ts';
@@ -64,8 +65,8 @@ function parseProvider(value: unknown): CredentialProvider | string {
   if (tokenAttributes !== undefined) return 'tokenAttributes: a worker has no service account of the pod';
   const variables = parseEnv(env);
   if (variables === undefined) return 'env: expected a list of name and value';
-  const defaultCacheMs = parseGoDuration(defaultCacheDuration);
-  if (defaultCacheMs === undefined) return 'defaultCacheDuration: expected a duration such as 12h';
+  const defaultCacheMs = parseGoDuration(String(defaultCacheDuration));
+  if (Number.isNaN(defaultCacheMs)) return 'defaultCacheDuration: expected a duration such as 12h';
   return { name, matchImages, apiVersion, args, env: variables, defaultCacheMs };
 }
 
@@ -78,22 +79,6 @@ function parseEnv(value: unknown): Readonly<Record<string, string>> | undefined 
   const pairs = value.map((one: unknown) => (isRecord(one) ? [one['name'], one['value']] : []));
   if (!pairs.every((pair) => pair.length === 2 && pair.every((part) => typeof part === 'string'))) return undefined;
   return Object.fromEntries(pairs.map(([name, content]) => [String(name), String(content)]));
-}
-
-const UNIT_MS: ReadonlyMap<string, number> = new Map([
-  ...([
-    ['h', 3_600_000],
-    ['m', 60_000],
-    ['s', 1_000],
-    ['ms', 1],
-  ] as const),
-]);
-
-/** Go's `time.ParseDuration`, of hours to milliseconds, in ms; `undefined` for anything else. */
-export function parseGoDuration(value: unknown): number | undefined {
-  if (typeof value !== 'string' || !/^(0|(\d+(\.\d+)?(h|ms|m|s))+)$/.test(value)) return undefined;
-  const parts = [...value.matchAll(/(\d+(?:\.\d+)?)(h|ms|m|s)/g)];
-  return parts.reduce((sum, [, count, unit = '']) => sum + Number(count) * (UNIT_MS.get(unit) ?? 0), 0);
 }
 
 /** Those that are to be asked about an image. */

@@ -1,10 +1,11 @@
 import { join } from 'node:path';
+import { parseGoDuration } from '../../workflows/go-duration.ts';
 import { isRecord } from '../../workflows/record.ts';
 import { EvidenceError } from '../evidence-error.ts';
 import { MAX_AUTH_BYTES, MAX_DOCKER_CONFIG_BYTES, MAX_TOKEN_MS } from '../limits.ts';
 import { readConfiguredFile } from './configured-file.ts';
 import type { Credential, CredentialSource } from './credential.ts';
-import { type CredentialProvider, parseGoDuration, parseProviders, providersOf } from './credential-providers.ts';
+import { type CredentialProvider, parseProviders, providersOf } from './credential-providers.ts';
 import { matchesImage } from './image-pattern.ts';
 import { parseJsonObject } from './json.ts';
 import { runHelper } from './run-helper.ts';
@@ -110,10 +111,10 @@ function readAnswer(
     found.set(pattern, { kind: 'password', username, password });
   }
   const stated =
-    cacheDuration === undefined || cacheDuration === null ? defaultCacheMs : parseGoDuration(cacheDuration);
+    cacheDuration === undefined || cacheDuration === null ? defaultCacheMs : parseGoDuration(String(cacheDuration));
   const keys: Readonly<Record<string, string>> = { Image: image, Registry: image.split('/')[0] ?? '', Global: '' };
   const key = keys[String(cacheKeyType)];
-  if (stated === undefined || key === undefined) return undefined;
+  if (Number.isNaN(stated) || key === undefined) return undefined;
   return { auth: found, key, lifetimeMs: Math.min(stated, MAX_TOKEN_MS) };
 }
 

@@ -1,4 +1,5 @@
 import { parse } from 'smol-toml';
+import { parseGoDuration } from '../../workflows/go-duration.ts';
 import type { ContainerdProgram, Dump } from './running.ts';
 
 /**
@@ -86,24 +87,6 @@ function unknownKeys(warnings: string, plugin: string): readonly string[] {
     .split('\n')
     .filter((line) => line.includes('unknown key') && line.includes(`plugin=${plugin}`));
   return lines.flatMap((line) => /\bkey="?([^"\s]+)/.exec(line)?.[1] ?? []);
-}
-
-const UNITS: ReadonlyMap<string, number> = new Map([
-  ['h', 3_600_000],
-  ['m', 60_000],
-  ['s', 1_000],
-  ['ms', 1],
-  ['us', 1e-3],
-  ['µs', 1e-3],
-  ['ns', 1e-6],
-]);
-
-/** A Go duration (`time.ParseDuration`) in ms; NaN for anything else. */
-export function parseGoDuration(text: string): number {
-  if (text === '0') return 0;
-  if (!/^(?:\d+(?:\.\d+)?(?:h|ms|m|s|us|µs|ns))+$/.test(text)) return Number.NaN;
-  const parts = text.matchAll(/(\d+(?:\.\d+)?)(h|ms|m|s|us|µs|ns)/g);
-  return [...parts].reduce((sum, [, count, unit = '']) => sum + Number(count) * (UNITS.get(unit) ?? Number.NaN), 0);
 }
 
 /** The tables inside a table by their paths, `registry.mirrors`, and everything else by `registry.config_path`. */

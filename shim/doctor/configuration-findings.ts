@@ -1,8 +1,17 @@
 import { type EffectiveConfiguration, IMAGES, TRANSFER, VERIFIER } from '../containerd/effective.ts';
+import {
+  DEFAULT_BIN_DIR,
+  LEAST_TIMEOUT_MS,
+  leavesTransfer,
+  TRANSFER_PULL,
+  type TransferPullKey,
+} from '../containerd/transfer-pull.ts';
 import type { Finding } from './finding.ts';
 
-/** `per_verifier_timeout` below this kills the launcher (9.2 s) before it can say why, in ms. */
-const LEAST_TIMEOUT_MS = 10_000;
+/** What a person has to know besides the value that a setting needs. */
+const MORE: Readonly<Partial<Record<TransferPullKey, string>>> = {
+  max_concurrent_downloads: `, and the number you want under [plugins."${TRANSFER}"]`,
+};
 
 /** Settings that make CRI pull by itself, without the transfer service and thereby without verifiers. */
 const LOCAL_PULL: readonly {
@@ -10,19 +19,11 @@ const LOCAL_PULL: readonly {
   readonly triggers: (value: unknown) => boolean;
   readonly line: string;
 }[] = [
-  { path: 'use_local_image_pull', triggers: (value) => value === true, line: 'use_local_image_pull = false' },
-  {
-    path: 'disable_snapshot_annotations',
-    triggers: (value) => value === false,
-    line: 'disable_snapshot_annotations = true',
-  },
-  { path: 'discard_unpacked_layers', triggers: (value) => value === true, line: 'discard_unpacked_layers = false' },
-  { path: 'image_pull_with_sync_fs', triggers: (value) => value === true, line: 'image_pull_with_sync_fs = false' },
-  {
-    path: 'max_concurrent_downloads',
-    triggers: (value) => value !== undefined && Number(value) !== 3,
-    line: `max_concurrent_downloads = 3, and the number you want under [plugins."${TRANSFER}"]`,
-  },
+  ...[...TRANSFER_PULL].map(([key, wanted]) => ({
+    path: key,
+    triggers: (value: unknown) => leavesTransfer(value, wanted),
+    line: `${key} = ${wanted}${MORE[key] ?? ''}`,
+  })),
   ...['mirrors', 'configs', 'auths'].map((name) => ({
     path: `registry.${name}`,
     triggers: (value: unknown) => typeof value === 'object' && value !== null && Object.keys(value).length > 0,
@@ -106,7 +107,7 @@ function verifierSettings({ verifier }: EffectiveConfiguration): readonly Findin
       severity: 'open',
       found: 'bin_dir = ""',
       why: 'without a folder of verifiers every pull is allowed',
-      fix: `${section} bin_dir = "/opt/containerd/image-verifier/bin"`,
+      fix: `${section} bin_dir = "${DEFAULT_BIN_DIR}"`,
     });
   }
   if (verifier.maxVerifiers === 0) {

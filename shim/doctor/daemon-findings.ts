@@ -88,7 +88,8 @@ async function scrape(metrics: string): Promise<string> {
   return await response.text();
 }
 
-async function keyFindings(path: string): Promise<readonly Finding[]> {
+/** Whether verdict keys can be read, and whether one is believed now. */
+export async function keyFindings(path: string): Promise<readonly Finding[]> {
   const problem = (found: string): Finding => ({
     id: 'verdict-keys',
     severity: 'stuck',

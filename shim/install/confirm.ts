@@ -2,15 +2,14 @@ import { isDeepStrictEqual } from 'node:util';
 import { parse } from 'smol-toml';
 import { IMAGES, readEffective, TRANSFER, VERIFIER } from '../containerd/effective.ts';
 import type { Dump } from '../containerd/running.ts';
+import { TRANSFER_PULL } from '../containerd/transfer-pull.ts';
 import { configurationFindings } from '../doctor/configuration-findings.ts';
 
 /** What an installation changes in what containerd makes of its configuration, by the path of each setting; of tables all that is below. */
 const OURS = [
   ...['version', 'imports', 'required_plugins', `plugins.${VERIFIER}`],
-  ...['use_local_image_pull', 'discard_unpacked_layers', 'disable_snapshot_annotations', 'image_pull_with_sync_fs'].map(
-    (key) => `plugins.${IMAGES}.${key}`,
-  ),
-  ...[`plugins.${IMAGES}.max_concurrent_downloads`, `plugins.${IMAGES}.registry.config_path`],
+  ...[...TRANSFER_PULL.keys()].map((key) => `plugins.${IMAGES}.${key}`),
+  `plugins.${IMAGES}.registry.config_path`,
   ...[`plugins.${TRANSFER}.max_concurrent_downloads`, `plugins.${TRANSFER}.unpack_config`],
 ];
 

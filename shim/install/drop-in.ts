@@ -1,5 +1,5 @@
 import { type EffectiveConfiguration, IMAGES, TRANSFER, VERIFIER } from '../containerd/effective.ts';
-import { DEFAULT_BIN_DIR } from './layout.ts';
+import { DEFAULT_BIN_DIR, LEAST_TIMEOUT_MS, TRANSFER_PULL, type TransferPullKey } from '../containerd/transfer-pull.ts';
 
 /**
  * How the file has to be written to be merged: containerd 2.3 and 2.4 bring each file to their own schema before they merge, 2.1 and 2.2 merge
@@ -7,17 +7,14 @@ import { DEFAULT_BIN_DIR } from './layout.ts';
  */
 export type DropInSchema = 2 | 3;
 
-/**
- * Settings of CRI that switch verification off by another value, as `CheckLocalImagePullConfigs` of containerd 2.1 to 2.4 lists them, and
- * where schema 2 has them.
- */
-const TRANSFER_PULL: readonly { readonly key: string; readonly value: boolean | number; readonly old: OldSection }[] = [
-  { key: 'use_local_image_pull', value: false, old: 'images' },
-  { key: 'discard_unpacked_layers', value: false, old: 'containerd' },
-  { key: 'disable_snapshot_annotations', value: true, old: 'containerd' },
-  { key: 'image_pull_with_sync_fs', value: false, old: 'cri' },
-  { key: 'max_concurrent_downloads', value: 3, old: 'cri' },
-];
+/** Where schema 2 has the settings of CRI that count for its pulls. */
+const OLD_SECTIONS: Readonly<Record<TransferPullKey, OldSection>> = {
+  use_local_image_pull: 'images',
+  discard_unpacked_layers: 'containerd',
+  disable_snapshot_annotations: 'containerd',
+  image_pull_with_sync_fs: 'cri',
+  max_concurrent_downloads: 'cri',
+};
 
 /** `images` is newer than schema 2, and has its new name there as well. */
 type OldSection = 'images' | 'containerd' | 'cri';
@@ -29,11 +26,7 @@ const SECTIONS: Readonly<Record<OldSection, string>> = {
   cri: `[plugins."${CRI}"]`,
 };
 
-const DEFAULT_DOWNLOADS = 3;
 const DEFAULT_SNAPSHOTTER = 'overlayfs';
-
-/** The launcher's own deadline is below it. */
-const LEAST_TIMEOUT_MS = 10_000;
 
 export function binDirOf({ verifier }: EffectiveConfiguration): string {
   return verifier?.binDir || DEFAULT_BIN_DIR;
@@ -62,13 +55,14 @@ export function dropIn(effective: EffectiveConfiguration, schema: DropInSchema):
 }
 
 function transferPull({ images }: EffectiveConfiguration, schema: DropInSchema): readonly string[] {
-  const line = ({ key, value }: (typeof TRANSFER_PULL)[number]) => `  ${key} = ${value}`;
+  const all = [...TRANSFER_PULL.keys()];
+  const lines = (keys: readonly TransferPullKey[]) => keys.map((key) => `  ${key} = ${TRANSFER_PULL.get(key)}`);
   const sections =
     schema === 3
-      ? [SECTIONS.images, ...TRANSFER_PULL.map(line)]
+      ? [SECTIONS.images, ...lines(all)]
       : (['images', 'containerd', 'cri'] as const).flatMap((old) => [
           SECTIONS[old],
-          ...TRANSFER_PULL.filter((one) => one.old === old).map(line),
+          ...lines(all.filter((key) => OLD_SECTIONS[key] === old)),
         ]);
   const path = images.get('registry.config_path');
   // The transfer service reads one folder of hosts.toml files; of several it reads none.
@@ -79,8 +73,9 @@ function transferPull({ images }: EffectiveConfiguration, schema: DropInSchema):
 
 /** The number that somebody wanted for CRI's own pulls goes where it counts now. */
 function downloads({ images }: EffectiveConfiguration): readonly string[] {
-  const wanted = Number(images.get('max_concurrent_downloads') ?? DEFAULT_DOWNLOADS);
-  return wanted === DEFAULT_DOWNLOADS ? [] : ['', `[plugins."${TRANSFER}"]`, `  max_concurrent_downloads = ${wanted}`];
+  const usual = TRANSFER_PULL.get('max_concurrent_downloads');
+  const wanted = Number(images.get('max_concurrent_downloads') ?? usual);
+  return wanted === usual ? [] : ['', `[plugins."${TRANSFER}"]`, `  max_concurrent_downloads = ${wanted}`];
 }
 
 /** With another snapshotter than its default the transfer service pulls nothing that it was not told to unpack for. */
@@ -104,7 +99,7 @@ export function withDropIn(effective: EffectiveConfiguration): EffectiveConfigur
     requiredPlugins: [...effective.requiredPlugins, VERIFIER, TRANSFER],
     images: new Map([
       ...images,
-      ...TRANSFER_PULL.map(({ key, value }) => [key, value] as const),
+      ...TRANSFER_PULL,
       ...(typeof path === 'string' ? ([['registry.config_path', path.split(':')[0]]] as const) : []),
     ]),
     verifier: verifier && {

@@ -16,6 +16,3 @@ export const SERVICE = 'portcullis-shim.service';
 
 /** The file beside containerd's own. Its name is the last of a folder, because later files count more. */
 export const DROP_IN = 'zz-portcullis.toml';
-
-/** containerd's own default. */
-export const DEFAULT_BIN_DIR = '/opt/containerd/image-verifier/bin';

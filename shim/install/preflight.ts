@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import type { EffectiveConfiguration } from '../containerd/effective.ts';
 import { configurationFindings } from '../doctor/configuration-findings.ts';
+import { keyFindings } from '../doctor/daemon-findings.ts';
 import type { Finding } from '../doctor/finding.ts';
 import { launcherFindings } from '../doctor/launcher-findings.ts';
-import { readVerdictKeyFiles } from '../verdict-key-files.ts';
 import type { Distribution } from './distribution.ts';
 import { binDirOf, withDropIn } from './drop-in.ts';
 import { LAYOUT } from './layout.ts';
@@ -50,16 +50,8 @@ const NO_TEMPORAL = `no TEMPORAL_ADDRESS in ${LAYOUT.environment}: every pull wo
 async function withoutKeys(path: string): Promise<readonly string[]> {
   const cure = 'give the public key of the workers with --verdict-keys FILE, as "portcullis keys init" wrote it';
   if (!existsSync(path)) return [`no verdict key: this node would believe nobody; ${cure}`];
-  const now = Date.now();
-  try {
-    const { keys, refused } = await readVerdictKeyFiles(path);
-    const good = [...keys.values()].filter(({ window }) => window.notBefore <= now && window.notAfter > now);
-    const [problem] = refused;
-    if (good.length > 0) return [];
-    return [
-      `no verdict key in ${path} is believed now${problem === undefined ? '' : ` (${problem.file}: ${problem.problem})`}; ${cure}`,
-    ];
-  } catch (error) {
-    return [`${error instanceof Error ? error.message : String(error)}; ${cure}`];
-  }
+  const findings = await keyFindings(path);
+  // Files that are no keys say why there is none, and matter to nobody where there is one.
+  const isStuck = findings.some(({ severity }) => severity === 'stuck');
+  return isStuck ? findings.map(({ found }) => `${found}; ${cure}`) : [];
 }

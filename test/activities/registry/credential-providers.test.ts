@@ -3,10 +3,11 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { type Credential, firstOf } from '../../../activities/registry/credential.ts';
-import { parseGoDuration, parseProviders } from '../../../activities/registry/credential-providers.ts';
+import { parseProviders } from '../../../activities/registry/credential-providers.ts';
 import { parseDockerConfig, placeOf } from '../../../activities/registry/docker-config.ts';
 import { matchesImage } from '../../../activities/registry/image-pattern.ts';
 import { providerCredentials } from '../../../activities/registry/provider-credentials.ts';
+import { parseGoDuration } from '../../../workflows/go-duration.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const signal = () => AbortSignal.timeout(20_000);
