@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { type Commands, runCommand } from './command.ts';
 import { NODE_COMMANDS } from './node-commands.ts';
+import { packageVersion } from './version.ts';
 
 /** What a worker's machine has besides. */
 const WORKER_COMMANDS: Commands = {
@@ -10,13 +10,8 @@ const WORKER_COMMANDS: Commands = {
   'conformance verify-bundle': async () => (await import('../activities/cli/conformance.ts')).conformanceCommand,
 };
 
-// npm has read the file before
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
-  readonly version: string;
-};
-
 process.exitCode = await runCommand(
   { ...NODE_COMMANDS, ...WORKER_COMMANDS },
-  `${version} (checkout)`,
+  `${packageVersion()} (checkout)`,
   process.argv.slice(2),
 );

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { buildLauncher } from '../shim/launcher/build.ts';
+import { packageVersion } from './version.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { resolve } = createRequire(import.meta.url);
@@ -81,7 +82,5 @@ async function versionOf(folder: string): Promise<string> {
     .toSorted()) {
     hash.update(path.slice(folder.length)).update(await readFile(path));
   }
-  // npm has read the file before
-  const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { readonly version: string };
-  return `${version}-${hash.digest('hex').slice(0, 12)}`;
+  return `${packageVersion()}-${hash.digest('hex').slice(0, 12)}`;
 }

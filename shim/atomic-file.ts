@@ -1,4 +1,14 @@
-import { closeSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 
 /** Replaces a file in one step: whoever reads it finds the former content or all of the new one, also after a power cut. */
 export function replaceFile(path: string, content: string, mode = 0o600): void {
@@ -31,4 +41,9 @@ export function readSmallFile(path: string, mostBytes: number): string | undefin
   } catch {
     return undefined;
   }
+}
+
+/** The text of a file of root's own; `undefined` where there is none. Throws when it can't be read. */
+export function textAt(path: string): string | undefined {
+  return existsSync(path) ? readFileSync(path, 'utf8') : undefined;
 }

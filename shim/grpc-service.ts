@@ -19,6 +19,7 @@ import type { Canaries } from './canary/canary.ts';
 import { nodeHandlers } from './canary/service.ts';
 import type { DecisionOptions } from './decide.ts';
 import type { Decision, Question, Watcher } from './decision.ts';
+import { messageOf } from './message-of.ts';
 import {
   nodeService,
   schema,
@@ -167,7 +168,7 @@ async function resolve(
     const code = error instanceof BackendProblem ? error.code : 'INTERNAL';
     done({
       code: GrpcStatus.UNAVAILABLE,
-      details: `${code}: ${error instanceof Error ? error.message : String(error)}`,
+      details: `${code}: ${messageOf(error)}`,
     });
   }
 }

@@ -7,6 +7,7 @@ import { toJudgement } from './judgement.ts';
 import { parseLauncherArguments } from './launcher-arguments.ts';
 import { encodeAllow, encodeRefusal, MAX_REQUEST_BYTES, readLauncherRequest } from './launcher-protocol.ts';
 import type { Log } from './log.ts';
+import { messageOf } from './message-of.ts';
 import { listenPrivately } from './socket.ts';
 
 export interface LauncherServer {
@@ -68,7 +69,7 @@ async function answer(socket: Socket, connections: Connections, ask: Ask, deadli
     if (judgement === undefined) leave(socket);
     else leave(socket, judgement.ok ? encodeAllow() : encodeRefusal(judgement.reason));
   } catch (error) {
-    leave(socket, encodeRefusal(`INTERNAL: ${error instanceof Error ? error.message : String(error)}`));
+    leave(socket, encodeRefusal(`INTERNAL: ${messageOf(error)}`));
   }
   connections.leaves(socket);
 }

@@ -4,6 +4,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { codeOf } from './bounded-file.ts';
 import type { Log } from './log.ts';
+import { messageOf } from './message-of.ts';
 
 export interface PrivateListener {
   /** Takes the socket away and connects nobody any more; what is connected stays so. */
@@ -46,7 +47,7 @@ export async function listenPrivately(path: string, options: ListenOptions): Pro
       problem = '';
       options.log?.warn('the socket was removed or replaced, and was made anew', { socket: path });
     } catch (error) {
-      const found = error instanceof Error ? error.message : String(error);
+      const found = messageOf(error);
       if (found !== problem) options.log?.warn('the socket is gone and cannot be made anew', { error: found });
       problem = found;
     }

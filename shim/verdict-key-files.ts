@@ -3,6 +3,7 @@ import { lstat, readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { codeOf, isShortage, readBounded } from './bounded-file.ts';
 import { ALWAYS, type KeyWindow, narrower, parseKeyWindow } from './key-window.ts';
+import { messageOf } from './message-of.ts';
 import type { AcceptedKey, VerdictKeys } from './verdict-keys.ts';
 
 /** A file that was to name a key or its window and does not; the key is not believed. */
@@ -136,5 +137,5 @@ function importPem(pem: string): KeyObject | undefined {
 function sentenceOf(error: unknown, file: string): string {
   const code = codeOf(error);
   if (code !== undefined) return `expected to read ${file}, found ${code}`;
-  return error instanceof Error ? error.message : String(error);
+  return messageOf(error);
 }

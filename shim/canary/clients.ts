@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { connectCri } from '../containerd/cri.ts';
+import { messageOf } from '../message-of.ts';
 import { PASSED_REPOSITORY, REFUSED_REPOSITORY } from './canary.ts';
 
 /** A way in which images get onto the node. */
@@ -50,10 +51,6 @@ export function criClient(socket: string): PullClient {
 /** gRPC's UNIMPLEMENTED and UNAVAILABLE. */
 function isUnreachable(error: unknown): boolean {
   return error instanceof Error && 'code' in error && (error.code === 12 || error.code === 14);
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** A pull of a few hundred bytes, with every verifier's time in it, in ms. */

@@ -1,4 +1,5 @@
 import { type Outcome, REASON_OUTCOME } from '../../workflows/reason.ts';
+import { messageOf } from '../message-of.ts';
 import { CanaryBusy, type CanarySource, type OpenCanary } from './canary.ts';
 import type { PullClient } from './clients.ts';
 import { type CanaryResult, type CanaryStep, resultOf } from './outcome.ts';
@@ -94,10 +95,6 @@ function decisionIn(refusal: string): Outcome | undefined {
   const outcomes: Readonly<Record<string, Outcome>> = REASON_OUTCOME;
   for (const [, code = ''] of codes) if (Object.hasOwn(outcomes, code)) return outcomes[code];
   return undefined;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function oneLine(text: string): string {

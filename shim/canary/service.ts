@@ -1,4 +1,5 @@
 import { status as GrpcStatus, type ServerWritableStream, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import { messageOf } from '../message-of.ts';
 import type { WireCanaryEvent } from '../proto/schema.ts';
 import { type Canaries, CanaryBusy, type OpenCanary } from './canary.ts';
 
@@ -21,6 +22,6 @@ async function lend(canaries: Canaries, call: ServerWritableStream<object, WireC
     else call.write({ images: { bad, good, nonce }, asked: '' });
   } catch (error) {
     const code = error instanceof CanaryBusy ? GrpcStatus.RESOURCE_EXHAUSTED : GrpcStatus.INTERNAL;
-    call.emit('error', { code, details: error instanceof Error ? error.message : String(error) });
+    call.emit('error', { code, details: messageOf(error) });
   }
 }

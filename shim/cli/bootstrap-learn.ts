@@ -1,9 +1,8 @@
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { replaceFile } from '../atomic-file.ts';
-import { propose, renderProposal, type WantedImage } from '../bootstrap/proposal.ts';
-import { MANIFEST_FOLDERS, readStaticPods } from '../bootstrap/static-pods.ts';
-import { connectCri } from '../containerd/cri.ts';
+import { learn } from '../bootstrap/learn.ts';
+import { renderProposal } from '../bootstrap/proposal.ts';
 import { plainJson, plainText } from '../plain-text.ts';
 import { DEFAULT_CONTAINERD_SOCKET } from './options.ts';
 
@@ -48,24 +47,15 @@ export const bootstrapLearnCommand = {
       );
       return 2;
     }
-    const folders = values.manifests.length > 0 ? values.manifests : MANIFEST_FOLDERS;
-    const pods = await Promise.all(folders.map(readStaticPods));
-    const named = values.image.map((name): WantedImage => ({ name, from: 'named on the command line' }));
-    const cri = connectCri(values.containerd);
-    try {
-      const wanted = [...pods.flatMap(({ images }) => images), ...named];
-      const proposal = propose(await cri.listImages(), wanted, values.all);
-      const problems = pods.flatMap((one) => one.problems);
-      if (values.output === 'json') console.log(plainJson({ ...proposal, problems }, 2));
-      else if (values.write === undefined) process.stdout.write(renderProposal(proposal));
-      if (values.write !== undefined) replaceFile(values.write, renderProposal(proposal), 0o644);
-      for (const problem of problems) console.error(`portcullis bootstrap learn: ${plainText(problem)}`);
-      for (const name of proposal.missing) {
-        console.error(`portcullis bootstrap learn: not on this node under a digest: ${plainText(name)}; pull it first`);
-      }
-      return proposal.missing.length + problems.length === 0 ? 0 : 1;
-    } finally {
-      cri.close();
+    const { containerd: socket, manifests, image: images, all } = values;
+    const { problems, ...proposal } = await learn({ socket, manifests, images, all });
+    if (values.output === 'json') console.log(plainJson({ ...proposal, problems }, 2));
+    else if (values.write === undefined) process.stdout.write(renderProposal(proposal));
+    if (values.write !== undefined) replaceFile(values.write, renderProposal(proposal), 0o644);
+    for (const problem of problems) console.error(`portcullis bootstrap learn: ${plainText(problem)}`);
+    for (const name of proposal.missing) {
+      console.error(`portcullis bootstrap learn: not on this node under a digest: ${plainText(name)}; pull it first`);
     }
+    return proposal.missing.length + problems.length === 0 ? 0 : 1;
   },
 };

@@ -8,7 +8,7 @@ import { type CanaryResult, colourOf } from '../canary/outcome.ts';
 import { runCanary, runOwnImage } from '../canary/run.ts';
 import { DEFAULT_SHIM_FILE, readNodeSettings } from '../configuration.ts';
 import { plainJson, plainText } from '../plain-text.ts';
-import { DEFAULT_CONTAINERD_SOCKET, DEFAULT_GRPC_SOCKET } from './options.ts';
+import { DEFAULT_CONTAINERD_SOCKET, DEFAULT_GRPC_SOCKET, wrongUsage } from './options.ts';
 
 const HELP = `Proves on the live node that containerd asks: pulls an image that has to be refused, and one that has to pass.
 
@@ -39,8 +39,7 @@ export const canaryCommand = {
   async run(args: readonly string[]): Promise<number> {
     const { values } = parseArgs({ args: [...args], options: OPTIONS });
     if (values.output !== 'text' && values.output !== 'json') {
-      console.error('portcullis canary: --output: expected text or json; see "portcullis canary --help"');
-      return 2;
+      return wrongUsage('canary', '--output: expected text or json');
     }
     const settings = await readNodeSettings(values.config);
     const containerd = values.containerd ?? settings.containerd ?? DEFAULT_CONTAINERD_SOCKET;

@@ -6,6 +6,7 @@ import { LAYOUT } from '../install/layout.ts';
 import { plainJson, plainText } from '../plain-text.ts';
 import { daemonSettings, findContainerd, printFindings } from './findings.ts';
 import { installCommand } from './install.ts';
+import { wrongUsage } from './options.ts';
 
 const HELP = `Finds what on this node would open the gate silently, or keep it from pulling.
 
@@ -38,8 +39,7 @@ export const doctorCommand = {
       },
     });
     if (values.output !== 'text' && values.output !== 'json') {
-      console.error('portcullis doctor: --output: expected text or json; see "portcullis doctor --help"');
-      return 2;
+      return wrongUsage('doctor', '--output: expected text or json');
     }
     const containerd = await findContainerd(values.containerd, values['containerd-config']);
     if (containerd === undefined) {

@@ -3,6 +3,7 @@ import { BackendProblem } from '../backend.ts';
 import { plainJson, plainText } from '../plain-text.ts';
 import { loadVerdictKeys } from '../verdict-key-files.ts';
 import { type Explanation, explainDecision, printExplanation } from './explain-decision.ts';
+import { wrongUsage } from './options.ts';
 import { type ExplainedCode, explainedCodes, findInLine, similar } from './reason-pages.ts';
 
 const HELP = `Tells what a refusal means, and how a decision came about.
@@ -39,8 +40,7 @@ export const explainCommand = {
     });
     const asked = positionals.join(' ').trim();
     if (!['text', 'json'].includes(values.output) || values.list === (asked !== '')) {
-      console.error('portcullis explain: expected one DECISION-ID, CODE or LINE; see "portcullis explain --help"');
-      return 2;
+      return wrongUsage('explain', 'expected one DECISION-ID, CODE or LINE');
     }
     const isJson = values.output === 'json';
     const keys = values['verdict-keys'] === undefined ? undefined : await loadVerdictKeys(values['verdict-keys']);

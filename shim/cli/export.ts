@@ -8,7 +8,7 @@ import { MAX_OFFLINE_BYTES, MAX_OFFLINE_VERDICTS, renderOfflineFile } from '../o
 import { plainJson, plainText } from '../plain-text.ts';
 import { connectBackend } from '../temporal.ts';
 import { loadVerdictKeys } from '../verdict-key-files.ts';
-import { DEFAULT_TASK_QUEUE } from './options.ts';
+import { DEFAULT_TASK_QUEUE, wrongUsage } from './options.ts';
 
 const HELP = `Writes a file of signed verdicts, for nodes that never reach the backend.
 
@@ -50,12 +50,12 @@ export const exportCommand = {
       },
     });
     const path = values['verdict-keys'];
-    if (path === undefined) return misused('--verdict-keys is needed');
-    if (!['text', 'json'].includes(values.output)) return misused('--output: expected text or json');
+    if (path === undefined) return wrongUsage('export', '--verdict-keys is needed');
+    if (!['text', 'json'].includes(values.output)) return wrongUsage('export', '--output: expected text or json');
     const listed = values.file === undefined ? [] : await readList(values.file);
     const images = [...new Set([...positionals, ...listed])];
     if (images.length > MAX_OFFLINE_VERDICTS) {
-      return misused(`expected at most ${MAX_OFFLINE_VERDICTS} images, found ${images.length}`);
+      return wrongUsage('export', `expected at most ${MAX_OFFLINE_VERDICTS} images, found ${images.length}`);
     }
     const found = await ask(path, values['task-queue'], images);
     const isWritten = found.refused.length === 0 || (values.partial && found.exported.length > 0);
@@ -65,11 +65,6 @@ export const exportCommand = {
     return exitCodeOf(found);
   },
 };
-
-function misused(what: string): number {
-  console.error(`portcullis export: ${what}; see "portcullis export --help"`);
-  return 2;
-}
 
 /** The names of a list of images, one a line. What is no name is told with the answers. */
 async function readList(path: string): Promise<readonly string[]> {

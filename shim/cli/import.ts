@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { DEFAULT_SHIM_FILE, readNodeSettings } from '../configuration.ts';
 import { type ImportReport, importFile } from '../offline/import-file.ts';
 import { plainJson, plainText } from '../plain-text.ts';
+import { wrongUsage } from './options.ts';
 
 const HELP = `Brings verdicts that "portcullis export" wrote to this node, which needs no backend for them.
 
@@ -35,24 +36,19 @@ export const importCommand = {
       },
     });
     const [path] = positionals;
-    if (path === undefined || positionals.length > 1) return misused('expected one FILE');
-    if (!['text', 'json'].includes(values.output)) return misused('--output: expected text or json');
+    if (path === undefined || positionals.length > 1) return wrongUsage('import', 'expected one FILE');
+    if (!['text', 'json'].includes(values.output)) return wrongUsage('import', '--output: expected text or json');
     const settings = await readNodeSettings(values.config);
     const state = values.state ?? settings.state;
     const keyPath = values['verdict-keys'] ?? settings['verdict-keys'];
-    if (state === undefined) return misused('--state is needed, which the daemon is given, too');
-    if (keyPath === undefined) return misused('--verdict-keys is needed');
+    if (state === undefined) return wrongUsage('import', '--state is needed, which the daemon is given, too');
+    if (keyPath === undefined) return wrongUsage('import', '--verdict-keys is needed');
     const report = await importFile(path, state, keyPath, values['dry-run']);
     if (values.output === 'json') console.log(plainJson(report, 2));
     else print(path, report, values['dry-run']);
     return report.problems.length > 0 ? 1 : 0;
   },
 };
-
-function misused(what: string): number {
-  console.error(`portcullis import: ${what}; see "portcullis import --help"`);
-  return 2;
-}
 
 function print(path: string, { file, removed, verdicts, problems }: ImportReport, isDry: boolean): void {
   for (const { name, digest, until, problem } of verdicts) {

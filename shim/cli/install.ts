@@ -1,26 +1,23 @@
 import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
-import { propose, renderProposal } from '../bootstrap/proposal.ts';
-import { MANIFEST_FOLDERS, readStaticPods } from '../bootstrap/static-pods.ts';
+import { learn } from '../bootstrap/learn.ts';
+import { renderProposal } from '../bootstrap/proposal.ts';
 import { readBounded } from '../bounded-file.ts';
 import { lentCanaries } from '../canary/lent.ts';
 import { type CanaryResult, colourOf } from '../canary/outcome.ts';
 import { readNodeSettings } from '../configuration.ts';
-import { connectCri } from '../containerd/cri.ts';
-import { readEffective, socketOf } from '../containerd/effective.ts';
-import { type ContainerdProgram, dumpConfiguration } from '../containerd/running.ts';
 import { examine } from '../doctor/examine.ts';
 import { diffOf } from '../install/file-change.ts';
 import { LAYOUT } from '../install/layout.ts';
 import type { BootstrapListFile } from '../install/node-files.ts';
 import { perform } from '../install/perform.ts';
-import { type Plan, planInstallation } from '../install/plan.ts';
+import { type BootstrapChoice, type Plan, planInstallation } from '../install/plan.ts';
 import { currentRelease, ownRelease } from '../install/release.ts';
 import { systemd } from '../install/service.ts';
 import { plainJson, plainText } from '../plain-text.ts';
 import { printCanary } from './canary.ts';
 import { daemonSettings, findContainerd, printFindings } from './findings.ts';
-import { DEFAULT_GRPC_SOCKET } from './options.ts';
+import { DEFAULT_GRPC_SOCKET, wrongUsage } from './options.ts';
 
 const HELP = `Puts portcullis on this node and shuts the gate: from then on containerd asks for every pull.
 
@@ -73,9 +70,11 @@ export const installCommand = {
   help: HELP,
   async run(args: readonly string[]): Promise<number> {
     const { values } = parseArgs({ args: [...args], options: OPTIONS });
-    if (values.output !== 'text' && values.output !== 'json') return misused('--output: expected text or json');
+    if (values.output !== 'text' && values.output !== 'json') {
+      return wrongUsage('install', '--output: expected text or json');
+    }
     if (values.temporal !== undefined && !/^\S+:\d{1,5}$/.test(values.temporal)) {
-      return misused('--temporal: expected HOST:PORT');
+      return wrongUsage('install', '--temporal: expected HOST:PORT');
     }
     const release = ownRelease();
     const containerd = await findContainerd(values.containerd, values['containerd-config']);
@@ -83,7 +82,12 @@ export const installCommand = {
       console.error('portcullis install: no containerd runs here; name one with --containerd and --containerd-config');
       return 3;
     }
-    const plan = await planInstallation(release, containerd, await givenBy(values, containerd));
+    const plan = await planInstallation(
+      release,
+      containerd,
+      { verdictKeys: values['verdict-keys'], temporal: values.temporal, environmentFile: values.env },
+      bootstrapBy(values),
+    );
     const isJson = values.output === 'json';
     if (!isJson) printPlan(plan);
     const services = systemd();
@@ -112,39 +116,24 @@ export const installCommand = {
   },
 };
 
-async function givenBy(values: Values, containerd: ContainerdProgram) {
-  return {
-    verdictKeys: values['verdict-keys'],
-    temporal: values.temporal,
-    environmentFile: values.env,
-    bootstrapList: await listBy(values, containerd),
-    withoutBootstrap: values.bootstrap === 'none',
-  };
+function bootstrapBy({ bootstrap, image }: Values): BootstrapChoice {
+  if (bootstrap === undefined || bootstrap === 'none') return bootstrap;
+  return bootstrap === 'learn' ? (socket) => learntList(socket, image) : () => givenList(bootstrap);
 }
 
 const MAX_LIST_BYTES = 1024 * 1024;
 
-async function listBy(
-  { bootstrap, image }: Values,
-  containerd: ContainerdProgram,
-): Promise<BootstrapListFile | undefined> {
-  if (bootstrap === undefined || bootstrap === 'none') return undefined;
-  if (bootstrap !== 'learn') {
-    const name = basename(bootstrap);
-    if (!/^[^.].*\.list$/.test(name)) throw new Error(`--bootstrap: expected a file that ends in .list, found ${name}`);
-    return { name, text: (await readBounded(bootstrap, MAX_LIST_BYTES)).toString('utf8'), isLearnt: false };
-  }
-  const pods = await Promise.all(MANIFEST_FOLDERS.map(readStaticPods));
-  const named = image.map((name) => ({ name, from: 'named on the command line' }));
-  const cri = connectCri(socketOf(containerd, readEffective(await dumpConfiguration(containerd))));
-  try {
-    const proposal = propose(await cri.listImages(), [...pods.flatMap(({ images }) => images), ...named], false);
-    const [missing] = proposal.missing;
-    if (missing !== undefined) throw new Error(`not on this node under a digest: ${missing}; pull it first`);
-    return { name: 'node.list', text: renderProposal(proposal), isLearnt: true };
-  } finally {
-    cri.close();
-  }
+async function givenList(path: string): Promise<BootstrapListFile> {
+  const name = basename(path);
+  if (!/^[^.].*\.list$/.test(name)) throw new Error(`--bootstrap: expected a file that ends in .list, found ${name}`);
+  return { name, text: (await readBounded(path, MAX_LIST_BYTES)).toString('utf8'), isLearnt: false };
+}
+
+async function learntList(socket: string, images: readonly string[]): Promise<BootstrapListFile> {
+  const proposal = await learn({ socket, manifests: [], images, all: false });
+  const [missing] = proposal.missing;
+  if (missing !== undefined) throw new Error(`not on this node under a digest: ${missing}; pull it first`);
+  return { name: 'node.list', text: renderProposal(proposal), isLearnt: true };
 }
 
 function summaryOf({
@@ -198,9 +187,4 @@ async function lastWord(
   const isGreen = canary === undefined || colourOf(canary.outcome) === 'green';
   const isGood = isGreen && findings.every(({ severity }) => severity === 'weak');
   return isGood ? 0 : 1;
-}
-
-function misused(what: string): number {
-  console.error(`portcullis install: ${what}; see "portcullis install --help"`);
-  return 2;
 }

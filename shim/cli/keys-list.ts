@@ -3,7 +3,7 @@ import { endOfWindow, positionIn } from '../key-window.ts';
 import { plainJson, plainText } from '../plain-text.ts';
 import { readVerdictKeyFiles, type VerdictKeyFiles } from '../verdict-key-files.ts';
 import { type KeyUse, readKeyUse } from './key-use.ts';
-import { parseListenAddress } from './options.ts';
+import { parseListenAddress, wrongUsage } from './options.ts';
 
 const HELP = `Lists the verdict keys that a node believes: until when, and which of them signed its last verdicts.
 
@@ -54,8 +54,7 @@ export const keysListCommand = {
     const address = parseListenAddress(values.metrics);
     const isGood = positionals.length === 1 && ['text', 'json'].includes(values.output) && address !== undefined;
     if (path === undefined || !isGood) {
-      console.error('portcullis keys list: expected one PATH; see "portcullis keys list --help"');
-      return 2;
+      return wrongUsage('keys list', 'expected one PATH');
     }
     const files = await readVerdictKeyFiles(path);
     const use = address === 'off' ? 'no shim was asked' : await readKeyUse(address);

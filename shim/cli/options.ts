@@ -27,3 +27,9 @@ export function parseInterval(text: string): number | 'off' | undefined {
   const ms = Number(count) * (UNITS.get(unit) ?? Number.NaN);
   return ms >= 10_000 && ms <= 86_400_000 ? ms : undefined;
 }
+
+/** Says what was wrong with a command line, and answers the exit code for that. */
+export function wrongUsage(command: string, what: string): number {
+  console.error(`portcullis ${command}: ${what}; see "portcullis ${command} --help"`);
+  return 2;
+}

@@ -11,6 +11,7 @@ import {
   DEFAULT_TASK_QUEUE,
   parseInterval,
   parseListenAddress,
+  wrongUsage,
 } from './options.ts';
 
 const HELP = `The node's daemon: answers the launcher and gRPC callers.
@@ -73,9 +74,9 @@ export const shimCommand = {
     const verdictKeys = settings['verdict-keys'];
     const metrics = parseListenAddress(settings.metrics);
     const everyMs = parseInterval(settings['canary-every']);
-    if (verdictKeys === undefined) return misused('--verdict-keys is needed');
-    if (metrics === undefined) return misused('--metrics: expected HOST:PORT or "off"');
-    if (everyMs === undefined) return misused('--canary-every: expected 10s to 24h, as in 5m, or "off"');
+    if (verdictKeys === undefined) return wrongUsage('shim', '--verdict-keys is needed');
+    if (metrics === undefined) return wrongUsage('shim', '--metrics: expected HOST:PORT or "off"');
+    if (everyMs === undefined) return wrongUsage('shim', '--canary-every: expected 10s to 24h, as in 5m, or "off"');
     const stopped = new Promise<void>((resolve) => {
       for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
     });
@@ -100,8 +101,3 @@ export const shimCommand = {
     return 0;
   },
 };
-
-function misused(what: string): number {
-  console.error(`portcullis shim: ${what}; see "portcullis shim --help"`);
-  return 2;
-}

@@ -3,7 +3,7 @@ import type { Digest } from '../../workflows/digest.ts';
 import { parseName } from '../../workflows/name.ts';
 import { plainJson, plainText } from '../plain-text.ts';
 import type { WireVerdict } from '../proto/schema.ts';
-import { DEFAULT_GRPC_SOCKET } from './options.ts';
+import { DEFAULT_GRPC_SOCKET, wrongUsage } from './options.ts';
 import { createStaircase } from './staircase.ts';
 import { connectVerifier } from './verifier-client.ts';
 
@@ -39,8 +39,7 @@ export const verifyCommand = {
     });
     const [image] = positionals;
     if (image === undefined || positionals.length > 1 || !['text', 'json'].includes(values.output)) {
-      console.error('portcullis verify: expected one IMAGE; see "portcullis verify --help"');
-      return 2;
+      return wrongUsage('verify', 'expected one IMAGE');
     }
     const name = parseName(image);
     if (name === undefined) {

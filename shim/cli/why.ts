@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream';
 import { parseArgs } from 'node:util';
 import { type DecisionLine, isAbout, parseDecisionLine } from '../decision-lines.ts';
 import { plainJson, plainText } from '../plain-text.ts';
+import { wrongUsage } from './options.ts';
 
 const HELP = `Tells why this node let an image in, or did not, from the daemon's log.
 
@@ -33,8 +34,7 @@ export const whyCommand = {
     const [asked, ...more] = positionals;
     const limit = Number(values.limit);
     if (asked === undefined || more.length > 0 || !(Number.isInteger(limit) && limit >= 1 && limit <= 1_000)) {
-      console.error('portcullis why: expected one IMAGE, and --limit 1 to 1000; see "portcullis why --help"');
-      return 2;
+      return wrongUsage('why', 'expected one IMAGE, and --limit 1 to 1000');
     }
     const found = await newest(openLog(values.log), asked, limit);
     if (values.output === 'json') console.log(plainJson(found, 2));

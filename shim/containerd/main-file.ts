@@ -1,6 +1,7 @@
-import { existsSync, globSync, readFileSync, statSync } from 'node:fs';
+import { globSync, statSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
 import { parse } from 'smol-toml';
+import { textAt } from '../atomic-file.ts';
 
 /** Patterns of files that a main file merges over itself, as it says them. Throws for text that is no TOML. */
 export function importsOf(toml: string): readonly string[] {
@@ -13,8 +14,9 @@ export function importsOf(toml: string): readonly string[] {
  * (containerd 2.3.7, 2.4.2) prints /etc/containerd/conf.d as imported in any case, and containerd reads it only when the file says so.
  */
 export function importPatterns(config: string): readonly string[] {
-  const toml = existsSync(config) ? readFileSync(config, 'utf8') : '';
-  return importsOf(toml).map((pattern) => (isAbsolute(pattern) ? pattern : join(dirname(config), pattern)));
+  return importsOf(textAt(config) ?? '').map((pattern) =>
+    isAbsolute(pattern) ? pattern : join(dirname(config), pattern),
+  );
 }
 
 /** The files that they match now, in the order in which they are merged. */

@@ -69,8 +69,11 @@ export async function dumpConfiguration({ binary, config }: ContainerdProgram): 
   return { toml: stdout, warnings: stderr };
 }
 
-/** The version as numbers, `[2, 4, 2]`. */
-export async function versionOf({ binary }: ContainerdProgram): Promise<readonly [number, number, number] | undefined> {
+/** As numbers, `[2, 4, 2]`. */
+export type ContainerdVersion = readonly [major: number, minor: number, patch: number];
+
+/** The version of the file; `undefined` when it does not tell any. */
+export async function versionOf({ binary }: ContainerdProgram): Promise<ContainerdVersion | undefined> {
   const [, major, minor, patch] = /\bv?(\d+)\.(\d+)\.(\d+)/.exec((await run(binary, ['--version'])).stdout) ?? [];
   return major === undefined ? undefined : [Number(major), Number(minor), Number(patch)];
 }

@@ -1,4 +1,5 @@
 import { type EffectiveConfiguration, IMAGES, TRANSFER, VERIFIER } from '../containerd/effective.ts';
+import type { ContainerdVersion } from '../containerd/running.ts';
 import {
   DEFAULT_BIN_DIR,
   LEAST_TIMEOUT_MS,
@@ -169,4 +170,20 @@ function configPaths({ images }: EffectiveConfiguration): readonly Finding[] {
 
 function shown(value: unknown): string {
   return JSON.stringify(value)?.slice(0, 120) ?? 'nothing';
+}
+
+/** Whether this containerd asks at all; one that does not tell its version is looked at all the same. */
+export function versionFindings(version: ContainerdVersion | undefined): readonly Finding[] {
+  if (version === undefined) return [];
+  const [major, minor] = version;
+  if (major > 2 || (major === 2 && minor >= 1)) return [];
+  return [
+    {
+      id: 'containerd-too-old',
+      severity: 'open',
+      found: `containerd ${version.join('.')}`,
+      why: "the kubelet's pulls are verified from 2.1 on; 2.0 verifies those of ctr, 1.7 none",
+      fix: 'upgrade containerd to 2.2 or later',
+    },
+  ];
 }

@@ -1,11 +1,11 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { readEffective, socketOf } from '../containerd/effective.ts';
 import { changedSince } from '../containerd/main-file.ts';
-import { type ContainerdProgram, dumpConfiguration, versionOf } from '../containerd/running.ts';
+import { type ContainerdProgram, type ContainerdVersion, dumpConfiguration, versionOf } from '../containerd/running.ts';
 import { importFolder } from '../offline/import-folder.ts';
 import { connectBackend } from '../temporal.ts';
 import { backendFindings } from './backend-findings.ts';
-import { configurationFindings } from './configuration-findings.ts';
+import { configurationFindings, versionFindings } from './configuration-findings.ts';
 import { type DaemonSettings, daemonFindings } from './daemon-findings.ts';
 import type { Finding } from './finding.ts';
 import { launcherFindings } from './launcher-findings.ts';
@@ -13,10 +13,11 @@ import { runningFindings } from './running-findings.ts';
 
 /** Everything that is wrong with a node, the worst first. Rejects when the containerd can't be run at all. */
 export async function examine(containerd: ContainerdProgram, daemon: DaemonSettings): Promise<readonly Finding[]> {
+  const version = await versionOf(containerd);
   const findings = [
-    ...(await versionFindings(containerd)),
+    ...versionFindings(version),
     ...restartFindings(containerd),
-    ...(await settingsFindings(containerd)),
+    ...(await settingsFindings(containerd, version)),
     ...(await daemonFindings(daemon)),
     ...(await fromBackend(daemon)),
   ];
@@ -49,23 +50,10 @@ async function fromBackend(daemon: DaemonSettings): Promise<readonly Finding[]> 
 
 const RANK: Readonly<Record<Finding['severity'], number>> = { open: 0, stuck: 1, weak: 2 };
 
-async function versionFindings(containerd: ContainerdProgram): Promise<readonly Finding[]> {
-  const version = await versionOf(containerd);
-  if (version === undefined) return [];
-  const [major, minor] = version;
-  if (major > 2 || (major === 2 && minor >= 1)) return [];
-  return [
-    {
-      id: 'containerd-too-old',
-      severity: 'open',
-      found: `containerd ${version.join('.')}`,
-      why: "the kubelet's pulls are verified from 2.1 on; 2.0 verifies those of ctr, 1.7 none",
-      fix: 'upgrade containerd to 2.2 or later',
-    },
-  ];
-}
-
-async function settingsFindings(containerd: ContainerdProgram): Promise<readonly Finding[]> {
+async function settingsFindings(
+  containerd: ContainerdProgram,
+  version: ContainerdVersion | undefined,
+): Promise<readonly Finding[]> {
   const dump = await dumpConfiguration(containerd).catch((error: unknown) => String(error));
   if (typeof dump === 'string') {
     const fix = `correct ${containerd.config}; a [proxy_plugins] of type image-verifier makes containerd panic`;
@@ -77,12 +65,8 @@ async function settingsFindings(containerd: ContainerdProgram): Promise<readonly
   return [
     ...configurationFindings(effective),
     ...(await launcherFindings(effective.verifier?.binDir ?? '')),
-    ...(isRunning ? await runningFindings(socketOf(containerd, effective), await fileVersion(containerd)) : []),
+    ...(isRunning ? await runningFindings(socketOf(containerd, effective), version) : []),
   ];
-}
-
-async function fileVersion(containerd: ContainerdProgram): Promise<string | undefined> {
-  return (await versionOf(containerd))?.join('.');
 }
 
 /** What a file says counts from the next start on. */

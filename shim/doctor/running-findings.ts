@@ -1,9 +1,14 @@
 import { TRANSFER, VERIFIER } from '../containerd/effective.ts';
-import { connectIntrospection, type Introspection, type LoadedPlugin } from '../containerd/introspection-client.ts';
+import { connectIntrospection, type LoadedPlugin } from '../containerd/introspection-client.ts';
+import type { ContainerdVersion } from '../containerd/running.ts';
+import { messageOf } from '../message-of.ts';
 import type { Finding } from './finding.ts';
 
 /** Finds what the containerd that runs tells of itself, whatever its files say by now. */
-export async function runningFindings(socket: string, fileVersion: string | undefined): Promise<readonly Finding[]> {
+export async function runningFindings(
+  socket: string,
+  fileVersion: ContainerdVersion | undefined,
+): Promise<readonly Finding[]> {
   const introspection = connectIntrospection(socket);
   try {
     const [plugins, { version }] = await Promise.all([introspection.plugins(), introspection.version()]);
@@ -19,7 +24,7 @@ function silent(socket: string, error: unknown): Finding {
   return {
     id: 'containerd-silent',
     severity: 'stuck',
-    found: `containerd does not answer at ${socket}: ${error instanceof Error ? error.message : String(error)}`,
+    found: `containerd does not answer at ${socket}: ${messageOf(error)}`,
     why: 'nothing can be pulled, and nobody can tell what it has loaded',
     fix: 'systemctl restart containerd; journalctl -u containerd tells why it does not answer',
   };
@@ -48,7 +53,8 @@ function notLoaded(plugins: readonly LoadedPlugin[]): readonly Finding[] {
   ];
 }
 
-function replaced(running: Awaited<ReturnType<Introspection['version']>>['version'], file: string | undefined) {
+function replaced(running: string, fileVersion: ContainerdVersion | undefined): readonly Finding[] {
+  const file = fileVersion?.join('.');
   if (file === undefined || running.replace(/^v/, '').startsWith(file)) return [];
   return [
     {

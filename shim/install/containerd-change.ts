@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { parse } from 'smol-toml';
+import { textAt } from '../atomic-file.ts';
 import type { EffectiveConfiguration } from '../containerd/effective.ts';
 import { importedFiles, importPatterns, importsOf } from '../containerd/main-file.ts';
-import { type ContainerdProgram, type Dump, dumpConfiguration } from '../containerd/running.ts';
+import { type ContainerdProgram, type ContainerdVersion, type Dump, dumpConfiguration } from '../containerd/running.ts';
 import { type DropInSchema, dropIn } from './drop-in.ts';
-import { changeOf, type FileChange, textAt } from './file-change.ts';
+import { changeOf, type FileChange } from './file-change.ts';
 import { DROP_IN } from './layout.ts';
 
 /** Where files are merged from that count more than the main one, when that names no place itself. */
@@ -48,7 +49,7 @@ export async function dumpWithoutOurs(program: ContainerdProgram): Promise<Dump>
  */
 export function containerdChanges(
   { config }: ContainerdProgram,
-  version: readonly [number, number, number],
+  version: ContainerdVersion,
   effective: EffectiveConfiguration,
 ): readonly FileChange[] {
   const found = importPattern(config);
@@ -60,7 +61,7 @@ export function containerdChanges(
   return [ours, line].filter((change) => change !== undefined);
 }
 
-function schemaOf(config: string, [major, minor]: readonly [number, number, number]): DropInSchema {
+function schemaOf(config: string, [major, minor]: ContainerdVersion): DropInSchema {
   const mergesFirst = major === 2 && minor < 3;
   return mergesFirst && Number(parse(textAt(config) ?? 'version = 3')['version'] ?? 1) < 3 ? 2 : 3;
 }

@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { createTwoFilesPatch } from 'diff';
-import { replaceFile } from '../atomic-file.ts';
+import { replaceFile, textAt } from '../atomic-file.ts';
 
 /** A small text file as it is and as it has to be; `undefined` where there is none. */
 export interface FileChange {
@@ -11,10 +11,6 @@ export interface FileChange {
   readonly mode: number;
   /** What it says is not for a terminal. */
   readonly secret?: true;
-}
-
-export function textAt(path: string): string | undefined {
-  return existsSync(path) ? readFileSync(path, 'utf8') : undefined;
 }
 
 /** What is to be done to have this content at a path; `undefined` when it is there. */

@@ -1,7 +1,8 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { textAt } from '../atomic-file.ts';
 import { readBounded } from '../bounded-file.ts';
-import { changeOf, type FileChange, textAt } from './file-change.ts';
+import { changeOf, type FileChange } from './file-change.ts';
 import { LAYOUT } from './layout.ts';
 
 /** What a person gives an installation; what is not given stays as it is on the node. */

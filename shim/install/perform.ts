@@ -9,6 +9,7 @@ import { runCanary } from '../canary/run.ts';
 import { connectCri } from '../containerd/cri.ts';
 import { dumpConfiguration } from '../containerd/running.ts';
 import { type DaemonSettings, daemonFindings } from '../doctor/daemon-findings.ts';
+import { messageOf } from '../message-of.ts';
 import { confirm } from './confirm.ts';
 import { backUpOf } from './containerd-change.ts';
 import { applyAll, type FileChange } from './file-change.ts';
@@ -77,7 +78,7 @@ async function startRelease(plan: Plan, by: Performance, previous: string | unde
       await services.reload();
     } else await goBackTo(previous, by);
     const now = previous === undefined ? 'it is gone again, and containerd was not touched' : `${previous} runs again`;
-    throw new Error(`the daemon of release ${plan.release.version} does not answer; ${now}: ${textOf(error)}`);
+    throw new Error(`the daemon of release ${plan.release.version} does not answer; ${now}: ${messageOf(error)}`);
   }
 }
 
@@ -126,7 +127,7 @@ async function shutGate(plan: Plan, by: Performance, previous: string | undefine
     if (previous !== undefined) putLauncher(previous, binDir);
     else if (!plan.isLauncherThere) removeLauncher(binDir);
     const again = hasReadIt ? await restartBack(plan, by) : '';
-    throw new Error(`containerd's files are as they were before${again}: ${textOf(error)}`);
+    throw new Error(`containerd's files are as they were before${again}: ${messageOf(error)}`);
   }
 }
 
@@ -146,7 +147,7 @@ async function provenGate(plan: Plan, by: Performance): Promise<CanaryResult | u
 async function restartBack(plan: Plan, by: Performance): Promise<string> {
   return await restartContainerd(plan, by).then(
     () => '',
-    (error: unknown) => `, and it was not started again (${textOf(error)})`,
+    (error: unknown) => `, and it was not started again (${messageOf(error)})`,
   );
 }
 
@@ -188,14 +189,10 @@ async function containerdReady(socket: string): Promise<void> {
       await cri.version();
       return;
     } catch (error) {
-      if (Date.now() > deadline) throw new Error(`containerd does not serve at ${socket}: ${textOf(error)}`);
+      if (Date.now() > deadline) throw new Error(`containerd does not serve at ${socket}: ${messageOf(error)}`);
       await delay(250);
     } finally {
       cri.close();
     }
   }
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

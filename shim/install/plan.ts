@@ -1,14 +1,15 @@
 import { existsSync } from 'node:fs';
+import { textAt } from '../atomic-file.ts';
 import { readEffective, socketOf } from '../containerd/effective.ts';
 import { changedSince } from '../containerd/main-file.ts';
 import { type ContainerdProgram, type Dump, versionOf } from '../containerd/running.ts';
 import { containerdChanges, dumpWithoutOurs, readsFilesBeside } from './containerd-change.ts';
 import { type Distribution, distributionOf } from './distribution.ts';
 import { binDirOf } from './drop-in.ts';
-import { type FileChange, textAt } from './file-change.ts';
+import type { FileChange } from './file-change.ts';
 import { isLauncherOf } from './launcher-place.ts';
 import { LAYOUT } from './layout.ts';
-import { type Given, nodeFiles } from './node-files.ts';
+import { type BootstrapListFile, type Given, nodeFiles } from './node-files.ts';
 import { refusals } from './preflight.ts';
 import { currentRelease, type Release } from './release.ts';
 
@@ -33,11 +34,15 @@ export interface Plan {
   readonly refusals: readonly string[];
 }
 
+/** What a person wants of a bootstrap list: one that is made once containerd's socket is known, none, or nothing was said. */
+export type BootstrapChoice = ((socket: string) => Promise<BootstrapListFile>) | 'none' | undefined;
+
 /** Looks at everything and changes nothing. Rejects when containerd can't read its own configuration. */
 export async function planInstallation(
   release: Release,
   containerd: ContainerdProgram,
-  given: Given & { readonly withoutBootstrap: boolean },
+  given: Omit<Given, 'bootstrapList'>,
+  bootstrap: BootstrapChoice,
 ): Promise<Plan> {
   const dump = await dumpWithoutOurs(containerd);
   const effective = readEffective(dump);
@@ -49,7 +54,8 @@ export async function planInstallation(
     exists: existsSync,
     readsFilesBeside: readsFilesBeside(containerd.config),
   });
-  const daemon = await nodeFiles(given, release.folder, socket);
+  const bootstrapList = typeof bootstrap === 'function' ? await bootstrap(socket) : undefined;
+  const daemon = await nodeFiles({ ...given, bootstrapList }, release.folder, socket);
   const environment = daemon.find(({ path }) => path === LAYOUT.environment)?.after ?? textAt(LAYOUT.environment) ?? '';
   const binDir = binDirOf(effective);
   const current = currentRelease();
@@ -60,10 +66,10 @@ export async function planInstallation(
     isOutdated:
       containerd.startedAt !== undefined && changedSince(containerd.config, containerd.startedAt) !== undefined,
     configuration: containerdChanges(containerd, version, effective),
-    refusals: await refusals(effective, {
+    refusals: await refusals(version, effective, {
       ...{ verdictKeys: given.verdictKeys ?? LAYOUT.verdictKeys, environment, distribution },
       // Who upgrades has decided that before.
-      hasBootstrapList: given.withoutBootstrap || given.bootstrapList !== undefined || current !== undefined,
+      hasBootstrapList: bootstrap !== undefined || current !== undefined,
     }),
   };
 }

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { EffectiveConfiguration } from '../containerd/effective.ts';
-import { configurationFindings } from '../doctor/configuration-findings.ts';
+import type { ContainerdVersion } from '../containerd/running.ts';
+import { configurationFindings, versionFindings } from '../doctor/configuration-findings.ts';
 import { keyFindings } from '../doctor/daemon-findings.ts';
 import type { Finding } from '../doctor/finding.ts';
 import { launcherFindings } from '../doctor/launcher-findings.ts';
@@ -27,9 +28,14 @@ const CURED_BY_LAUNCHER: ReadonlySet<Finding['id']> = new Set<Finding['id']>([
  * Why the gate must not be shut on this node: what would lock it out, or would leave the gate open all the same. One sentence each,
  * with what to do. Nothing has been changed when they are told.
  */
-export async function refusals(effective: EffectiveConfiguration, provisions: Provisions): Promise<readonly string[]> {
+export async function refusals(
+  version: ContainerdVersion,
+  effective: EffectiveConfiguration,
+  provisions: Provisions,
+): Promise<readonly string[]> {
   const { refusal, name } = provisions.distribution;
   const findings = [
+    ...versionFindings(version),
     ...configurationFindings(withDropIn(effective)),
     ...(await launcherFindings(binDirOf(effective))).filter(({ id }) => !CURED_BY_LAUNCHER.has(id)),
   ];

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf, readBounded } from '../bounded-file.ts';
+import { messageOf } from '../message-of.ts';
 import { MAX_OFFLINE_BYTES, type OfflineFile, parseOfflineFile } from './offline-file.ts';
 
 /** Files of a folder of imports, and bytes of all of them together: a daemon holds them in its memory. */
@@ -74,6 +75,6 @@ export async function readImport({ name, path, bytes }: FoundImport): Promise<Of
     const read = parseOfflineFile(content);
     return read.ok ? read.file : read.problem;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   }
 }

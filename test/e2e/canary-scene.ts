@@ -4,11 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createVerdictKey } from '../../activities/verdict-key.ts';
 import { build } from '../../infra/build.ts';
-import type { Containerd, ContainerdVersion } from '../../infra/stack/containerd.ts';
+import type { Containerd } from '../../infra/stack/containerd.ts';
 import { type ShimOptions, startShim } from '../../infra/stack/portcullis.ts';
 import { freePort } from '../../infra/stack/ports.ts';
 import type { ServerProcess } from '../../infra/stack/process.ts';
-import { obtain } from '../../infra/tools/obtain.ts';
 import { connectCri } from '../../shim/containerd/cri.ts';
 import type { Digest } from '../../workflows/digest.ts';
 
@@ -77,15 +76,6 @@ export async function canary(home: string, ...args: readonly string[]): Promise<
   // the command prints what this type says
   const results = json as readonly { outcome: string; steps: readonly { sentence: string }[] }[];
   return { code, outcomes: results.map(({ outcome }) => outcome), results };
-}
-
-/** containerd and its `ctr`. */
-export async function programsOf(version: ContainerdVersion): Promise<readonly [string, string]> {
-  const programs =
-    version === 'current' ? (['containerd', 'ctr'] as const) : (['containerd-previous', 'ctr-previous'] as const);
-  const found: Readonly<Record<string, string>> = await obtain(programs);
-  const [binary = '', ctr = ''] = programs.map((program) => found[program]);
-  return [binary, ctr];
 }
 
 /** Images, and the namespace that `ctr` made for them. */

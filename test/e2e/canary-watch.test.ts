@@ -5,11 +5,12 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Containerd, startContainerd } from '../../infra/stack/containerd.ts';
 import { freePort } from '../../infra/stack/ports.ts';
+import { obtain } from '../../infra/tools/obtain.ts';
 import { createCanaryImage } from '../../shim/canary/artefact.ts';
 import { startCanaryRegistry } from '../../shim/canary/registry.ts';
 import { connectCri } from '../../shim/containerd/cri.ts';
 import { connectIntrospection } from '../../shim/containerd/introspection-client.ts';
-import { canary, IMAGES, leftOn, openScene, programsOf, setting } from './canary-scene.ts';
+import { canary, IMAGES, leftOn, openScene, setting } from './canary-scene.ts';
 
 let scene: Awaited<ReturnType<typeof openScene>>;
 /** An image of the user's that is on the bootstrap list: the only one that a node without a backend lets in. */
@@ -100,7 +101,7 @@ describe('a daemon that watches its containerd', { concurrency: 2 }, () => {
       const containerd = await node.exchange();
       await node.restartDaemon();
       const pass = `--pass=${registry.address}/own/app:v1`;
-      const both = await node.canary('--ctr', (await programsOf('current'))[1], pass);
+      const both = await node.canary('--ctr', (await obtain(['ctr'])).ctr, pass);
       assert.deepEqual([both.code, both.outcomes], [0, ['green', 'green', 'green', 'green']]);
       const refuse = `--refuse=${registry.address}/own/other:v1`;
       const { code, outcomes, results } = await node.canary('--ctr', 'off', pass, refuse);

@@ -1,5 +1,6 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setting } from './canary-scene.ts';
 
 /** Something that happens to a node after an installation, and what doctor and the canary have to say of it. */
 export interface Trigger {
@@ -15,12 +16,6 @@ export interface Trigger {
 
 const IMAGES = `[plugins."io.containerd.cri.v1.images"]`;
 const VERIFIER = `[plugins."io.containerd.image-verifier.v1.bindir"]`;
-
-/** Puts a line into a section, instead of the one that is there. */
-const setting = (section: string, line: string) => (toml: string) => {
-  const key = line.split(' ')[0];
-  return toml.replace(new RegExp(`^  ${key} = .*\n`, 'm'), '').replace(section, `${section}\n  ${line}`);
-};
 
 /** These tables and `config_path` exclude each other, and containerd has a default for that. */
 const registry = (table: string) => (toml: string) =>
