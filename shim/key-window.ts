@@ -1,5 +1,7 @@
 import { CLOCK_SKEW_MS } from '../workflows/deadlines.ts';
 import { isRecord } from '../workflows/record.ts';
+import { parseRfc3339 } from '../workflows/rfc3339.ts';
+import { parseStrictJsonText } from '../workflows/strict-json.ts';
 
 /** When a key is believed, in Unix ms; an end that is not set is infinite. */
 export interface KeyWindow {
@@ -35,39 +37,20 @@ const EXPECTED = 'expected {"notBefore": TIME, "notAfter": TIME} or one of them'
  * without one. `problem` completes a sentence that names the file.
  */
 export function parseKeyWindow(text: string): KeyWindowResult {
-  const json = parseJson(text);
+  const parsed = parseStrictJsonText(text);
+  if (!parsed.ok) return refuse(`${EXPECTED}, found no JSON object: ${parsed.problem}`);
+  const json = parsed.value;
   if (!isRecord(json)) return refuse(`${EXPECTED}, found no JSON object`);
   const unknown = Object.keys(json).find((name) => name !== 'notBefore' && name !== 'notAfter');
   if (unknown !== undefined) return refuse(`${EXPECTED}, found ${JSON.stringify(unknown.slice(0, 40))}`);
   if (Object.keys(json).length === 0) return refuse(`${EXPECTED}, found neither`);
   const { notBefore, notAfter } = json;
-  const from = 'notBefore' in json ? toTime(notBefore) : ALWAYS.notBefore;
-  const to = 'notAfter' in json ? toTime(notAfter) : ALWAYS.notAfter;
+  const from = 'notBefore' in json ? parseRfc3339(notBefore) : ALWAYS.notBefore;
+  const to = 'notAfter' in json ? parseRfc3339(notAfter) : ALWAYS.notAfter;
   if (from === undefined) return refuse(timeProblem('notBefore', notBefore));
   if (to === undefined) return refuse(timeProblem('notAfter', notAfter));
   if (from >= to) return refuse('expected notBefore to be earlier than notAfter, found it later');
   return { ok: true, window: { notBefore: from, notAfter: to } };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-const RFC3339 =
-  /^(\d{4}-\d{2}-\d{2})T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
-
-/** Unix ms of an RFC 3339 time (section 5.6). */
-function toTime(value: unknown): number | undefined {
-  const day = typeof value === 'string' ? RFC3339.exec(value)?.[1] : undefined;
-  if (typeof value !== 'string' || day === undefined) return undefined;
-  // The 31st of February would be read as one of March.
-  const midnight = new Date(`${day}T00:00:00Z`);
-  if (Number.isNaN(midnight.getTime()) || midnight.toISOString().slice(0, 10) !== day) return undefined;
-  return Date.parse(value);
 }
 
 function timeProblem(field: string, value: unknown): string {

@@ -1,5 +1,6 @@
 import { type KeyObject, verify } from 'node:crypto';
 import { preAuthEncoding } from '../workflows/dsse.ts';
+import { parseStrictJsonText } from '../workflows/strict-json.ts';
 import type { Envelope } from '../workflows/verdict.ts';
 import { endOfWindow, type KeyWindow, positionIn } from './key-window.ts';
 
@@ -71,11 +72,13 @@ function outsideOf({ keyId, file, window }: Signatory, times: readonly number[])
   return `key ${keyId.slice(0, 12)} (${file}) is known to this node and outside its window, which ${end}`;
 }
 
-/** `undefined` stands for bytes that are no JSON: no statement is written as that. */
+/** `undefined` stands for bytes that are not strict JSON: no statement is written as that. */
 function parseJson(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    const json = parseStrictJsonText(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
+    return json.ok ? json.value : undefined;
   } catch {
+    // Not UTF-8.
     return undefined;
   }
 }

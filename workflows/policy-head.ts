@@ -1,6 +1,7 @@
 import { type Digest, parseDigest } from './digest.ts';
 import { isReasonCode, type Reason } from './reason.ts';
 import { isRecord } from './record.ts';
+import { parseRfc3339 } from './rfc3339.ts';
 
 /** Payload type of the envelope in which a worker states its policy revision. */
 export const POLICY_HEAD_PAYLOAD_TYPE = 'application/vnd.portcullis.policy-head.v1+json';
@@ -59,8 +60,7 @@ export function parsePolicyHead(json: unknown): PolicyHead | undefined {
   if (typeof json !== 'object' || json === null) return undefined;
   const { policyRevision, statedAt, expiresAt, keys, logs, revoked } = json as { [K in keyof PolicyHead]?: unknown };
   if (typeof policyRevision !== 'string' || !/^[0-9a-f]{64}$/.test(policyRevision)) return undefined;
-  if (typeof statedAt !== 'string' || Number.isNaN(Date.parse(statedAt))) return undefined;
-  if (typeof expiresAt !== 'string' || Number.isNaN(Date.parse(expiresAt))) return undefined;
+  if (!isTime(statedAt) || !isTime(expiresAt)) return undefined;
   const knownKeys = parseList(keys, MAX_KEY_STATEMENTS, parseKeyStatement);
   const knownLogs = parseList(logs, MAX_LOG_STATEMENTS, parseLogStatement);
   const revokedDigests = parseList(revoked, MAX_REVOKED, (one) =>
@@ -92,7 +92,7 @@ function parseLogStatement(json: unknown): LogStatement | undefined {
 function parseKeyStatement(json: unknown): KeyStatement | undefined {
   if (!isRecord(json)) return undefined;
   const { uri, resource, checkedAt, keyIds, unusable } = json as { [K in keyof KeyStatement]?: unknown };
-  if (!isText(uri) || !isText(resource) || !isText(checkedAt) || Number.isNaN(Date.parse(checkedAt))) return undefined;
+  if (!isText(uri) || !isText(resource) || !isTime(checkedAt)) return undefined;
   if (!Array.isArray(keyIds) || keyIds.length > MAX_KEY_IDS || !keyIds.every(isKeyId)) return undefined;
   const told = { uri, resource, checkedAt, keyIds };
   if (unusable === undefined) return keyIds.length > 0 ? told : undefined;
@@ -108,6 +108,10 @@ function parseReason(json: unknown): Reason | undefined {
 
 function isText(value: unknown): value is string {
   return typeof value === 'string' && value.length <= MAX_TEXT;
+}
+
+function isTime(value: unknown): value is string {
+  return parseRfc3339(value) !== undefined;
 }
 
 function isKeyId(value: unknown): value is string {

@@ -1,6 +1,7 @@
 import { digestHex, parseDigest } from './digest.ts';
 import { isOutcome, isReasonCode, type Reason } from './reason.ts';
 import { isRecord } from './record.ts';
+import { parseRfc3339 } from './rfc3339.ts';
 import type { Signer, Verdict } from './verdict.ts';
 
 /** Payload type of a verdict's envelope (in-toto attestation spec v1, "Envelope"). */
@@ -124,6 +125,6 @@ function isTime(value: unknown): value is string {
   return (
     typeof value === 'string' &&
     /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(value) &&
-    !Number.isNaN(Date.parse(value))
+    parseRfc3339(value) !== undefined
   );
 }

@@ -37,6 +37,8 @@ describe('the window of a verdict key', () => {
     ['a day that is none', '{"notAfter": "2030-02-30T12:00:00Z"}', /notAfter to be a time/],
     ['an hour that is none', '{"notAfter": "2030-02-20T24:00:00Z"}', /notAfter to be a time/],
     ['a time with something after it', '{"notAfter": "2030-01-31T12:00:00Z or so"}', /notAfter to be a time/],
+    ['one end twice', `{"notAfter": "${FROM}", "notAfter": "${TO}"}`, /names one field twice/],
+    ['one end twice, once escaped', `{"notAfter": "${FROM}", "not\\u0041fter": "${TO}"}`, /names one field twice/],
     ['an end before its beginning', `{"notBefore": "${TO}", "notAfter": "${FROM}"}`, /earlier than notAfter/],
     ['no length', `{"notBefore": "${FROM}", "notAfter": "${FROM}"}`, /earlier than notAfter/],
   ];
