@@ -16,6 +16,16 @@ const OLDEST_GO = { major: 1, minor: 21 };
  */
 const ENVIRONMENT = { CGO_ENABLED: '0', GOWORK: 'off', GOTOOLCHAIN: 'auto' };
 
+/**
+ * Questions to the `go` of this machine and to the proxy. Asked within the module, an older `go` would first fetch the
+ * toolchain that `go.mod` names, which has no limit. Nothing of the answers is built, so no checksum is needed.
+ */
+const PROBE = {
+  cwd: '/',
+  env: { GOWORK: 'off', GOTOOLCHAIN: 'local', GOFLAGS: '', GOSUMDB: 'off' },
+  timeoutMs: PROBE_MS,
+};
+
 /** Where the modules are that pin the Go parts, one folder a part. */
 export function moduleFolder(part: Part): string {
   return fileURLToPath(new URL(`go/${part.name}`, import.meta.url));
@@ -27,11 +37,8 @@ export function moduleFolder(part: Part): string {
  */
 export async function buildGoModule(part: Part, source: GoSource, folder: string): Promise<void> {
   const cwd = moduleFolder(part);
-  const go = (args: readonly string[], timeoutMs?: number): Promise<Outcome> =>
-    runCommand('go', args, { cwd, env: ENVIRONMENT, ...(timeoutMs !== undefined && { timeoutMs }) });
-
-  requireGo(part, await go(['env', 'GOVERSION']));
-  const known = await go(['list', '-m', '-mod=readonly', `${source.module}@v${part.version}`], PROBE_MS);
+  requireGo(part, await runCommand('go', ['env', 'GOVERSION'], PROBE));
+  const known = await runCommand('go', ['list', '-m', `${source.module}@v${part.version}`], PROBE);
   if (known.code !== 0) {
     throw new Error(
       `${part.name} ${part.version} is built from Go module ${source.module}, which could not be had: ` +
@@ -41,7 +48,7 @@ export async function buildGoModule(part: Part, source: GoSource, folder: string
   }
   // The trailing separator makes -o a folder, which gets one program for each tool of the module.
   const flags = ['-mod=readonly', '-trimpath', '-ldflags=-s -w', '-o', `${folder}/`];
-  const build = await go(['build', ...flags, source.target]);
+  const build = await runCommand('go', ['build', ...flags, source.target], { cwd, env: ENVIRONMENT });
   if (build.code !== 0) {
     throw new Error(`${part.name} ${part.version} could not be built: ${lastLine(build.output)}${hint(part)}`);
   }
@@ -55,8 +62,7 @@ function hint(part: Part): string {
 function requireGo(part: Part, version: Outcome): void {
   const wanted = `${part.name} ${part.version} is built with Go ${OLDEST_GO.major}.${OLDEST_GO.minor} or newer`;
   if (version.missing) throw new Error(`${wanted}, and go is missing: apt-get install golang`);
-  const [, major, minor] = /^go(\d+)\.(\d+)/.exec(version.output.trim()) ?? [];
-  // An old go fails over the toolchain line of go.mod before it names its version.
+  const [, major, minor] = /^go(\d+)\.(\d+)/.exec(version.printed.trim()) ?? [];
   const suits = Number(major) === OLDEST_GO.major && Number(minor) >= OLDEST_GO.minor;
   if (version.code !== 0 || !suits) {
     throw new Error(`${wanted}, found ${lastLine(version.output)}: install a newer one from https://go.dev/dl`);

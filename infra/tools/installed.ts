@@ -12,13 +12,16 @@ export async function findInstalled(program: Program, version: string): Promise<
   if (program.asks === undefined) return undefined;
   const path = await onPath(program.file);
   if (path === undefined) return undefined;
-  const { code, output } = await runCommand(path, program.asks, { timeoutMs: VERSION_TIMEOUT_MS });
-  return code === 0 && sameMinor(output, version) ? path : undefined;
+  const { code, printed } = await runCommand(path, program.asks, { timeoutMs: VERSION_TIMEOUT_MS });
+  return code === 0 && sameMinor(printed, version) ? path : undefined;
 }
 
-/** Whether the first full version that a program prints has the same major and minor number as the wanted one. */
+/**
+ * Whether the first full version that a program prints has the same major and minor number as the wanted one. A version
+ * is a word: the numbers in a path or in the name of a toolchain (`go1.26.8`) are not the program's.
+ */
 export function sameMinor(printed: string, wanted: string): boolean {
-  const found = /(?<![\d.])v?(\d+\.\d+)\.\d+/.exec(printed)?.[1];
+  const found = /(?<!\S)v?(\d+\.\d+)\.\d+(?=[-+~\s]|$)/.exec(printed)?.[1];
   return found !== undefined && wanted.startsWith(`${found}.`);
 }
 

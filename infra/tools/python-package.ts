@@ -15,7 +15,7 @@ export function requirementsFile(part: Part): string {
 /** What decides whether a folder suits: the pins, and the Python for which compiled wheels were chosen. */
 export async function pythonPin(part: Part): Promise<string> {
   const tag = await runCommand('python3', ['-c', 'import sys; print(sys.implementation.cache_tag)']);
-  return `${await readFile(requirementsFile(part), 'utf8')}\n${tag.output.trim()}`;
+  return `${await readFile(requirementsFile(part), 'utf8')}\n${tag.printed.trim()}`;
 }
 
 /** Puts a package of Python with all it imports into `folder`, and a program that starts it. Throws as {@link runPip}. */

@@ -74,7 +74,9 @@ export type ContainerdVersion = readonly [major: number, minor: number, patch: n
 
 /** The version of the file; `undefined` when it does not tell any. */
 export async function versionOf({ binary }: ContainerdProgram): Promise<ContainerdVersion | undefined> {
-  const [, major, minor, patch] = /\bv?(\d+)\.(\d+)\.(\d+)/.exec((await run(binary, ['--version'])).stdout) ?? [];
+  // a word of its own: the module path before it may have numbers too
+  const version = /(?<!\S)v?(\d+)\.(\d+)\.(\d+)(?=[-+~\s]|$)/;
+  const [, major, minor, patch] = version.exec((await run(binary, ['--version'])).stdout) ?? [];
   return major === undefined ? undefined : [Number(major), Number(minor), Number(patch)];
 }
 

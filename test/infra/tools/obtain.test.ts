@@ -51,6 +51,28 @@ describe('obtaining', { concurrency: true }, () => {
     assert.match(output, /^registry 3\.1\.2 is built with Go 1\.21 or newer, found go1\.19\.8: install a newer one/m);
   });
 
+  it('reads the version of a Go that says on stderr that it fetches a newer one first', async () => {
+    await using folder = await temporaryFolder();
+    const go = `case $1 in
+      env)
+        echo 'go: downloading go1.27.0 (linux/amd64)' >&2
+        i=0; while [ $i -lt 100000 ]; do i=$((i + 1)); done # a download takes its time
+        echo go1.27.0 ;;
+      build) while [ "$1" != -o ]; do shift; done; : > "$2registry" ;;
+    esac`;
+    const { code, output } = await obtainWith(folder.path, ['registry'], { go });
+    assert.match(output, /^registry=.*\/registry-3\.1\.2-[0-9a-f]{12}\/registry$/m);
+    assert.equal(code, 0);
+  });
+
+  it('takes no number of a warning for the version of a program on PATH', async () => {
+    await using folder = await temporaryFolder();
+    const registry = 'echo "warning: 3.1.2 is available" >&2; echo "$0 (devel)"';
+    const { code, output } = await obtainWith(folder.path, ['registry'], { registry });
+    assert.match(output, /^registry 3\.1\.2 is built with Go 1\.21 or newer, and go is missing/m);
+    assert.equal(code, 1);
+  });
+
   it('names a missing Python, and a missing pip', async () => {
     await using folder = await temporaryFolder();
     const { output } = await obtainWith(folder.path, ['temporal']);

@@ -46,6 +46,10 @@ describe('a program on PATH', () => {
     ['containerd containerd.io 1.7.24 88bf19b2', '2.4.2', false],
     ['GitVersion:    v3.1.1\nGitCommit: 1\nGoVersion: go1.26.8', '3.1.3', true],
     ['GitVersion:    devel', '3.1.3', false],
+    ['/opt/registry-3.1.2/bin/registry github.com/distribution/distribution v2.8.3', '3.1.2', false],
+    ['/opt/3.1.2/registry github.com/distribution/distribution/v3 v3.1.4+unknown', '3.1.2', true],
+    ['GitVersion:    devel\nGoVersion: go3.1.8', '3.1.3', false],
+    ['containerd github.com/containerd/containerd 2.4.2~ds1 2.4.2~ds1-1+deb13u1', '2.4.2', true],
     ['12.4.2', '2.4.2', false],
     ['', '2.4.2', false],
   ] as const) {
