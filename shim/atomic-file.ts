@@ -1,22 +1,38 @@
+import { randomBytes } from 'node:crypto';
 import {
   closeSync,
+  constants,
   existsSync,
+  fchmodSync,
+  fstatSync,
   fsyncSync,
+  lstatSync,
   openSync,
+  readdirSync,
   readFileSync,
   readSync,
   renameSync,
   rmSync,
   writeSync,
 } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 
-/** Replaces a file in one step: whoever reads it finds the former content or all of the new one, also after a power cut. */
+/** What another process that is replacing the same file may take, in ms; a draft that is older was left by one that was killed. */
+const ABANDONED_MS = 60_000;
+
+/**
+ * Replaces a file in one step: whoever reads it finds the former content or all of the new one, also after a power cut. The
+ * mode is set, whatever the umask is and whatever the file had before. A link at the path is replaced and not followed, and
+ * neither is one that another user puts beside it: the draft has a name that cannot be foreseen, and is created exclusively.
+ */
 export function replaceFile(path: string, content: string, mode = 0o600): void {
-  const draft = `${path}.new`;
-  const fd = openSync(draft, 'w', mode);
+  removeAbandoned(path);
+  const draft = draftOf(path);
+  const fd = openSync(draft, NEW_FILE, 0o600);
   try {
     const bytes = Buffer.from(content);
     if (writeSync(fd, bytes) < bytes.length) throw new Error(`${draft}: the disk did not take all of it`);
+    fchmodSync(fd, mode);
     fsyncSync(fd);
     renameSync(draft, path);
   } catch (error) {
@@ -27,11 +43,39 @@ export function replaceFile(path: string, content: string, mode = 0o600): void {
   }
 }
 
-/** Reads back what {@link replaceFile} wrote, at most so many bytes; `undefined` when it is longer, is none, or can't be read. */
+/** Creates a file or fails: what another user put there before, a link above all, is not opened. */
+const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+
+const DRAFT = /^\.[0-9a-f]{16}\.new$/;
+
+/** A path beside this one, in the same file system, that no other user can foresee. */
+export function draftOf(path: string): string {
+  return `${path}.${randomBytes(8).toString('hex')}.new`;
+}
+
+/** Removes the drafts of processes that were killed. Never throws: what cannot be removed does no harm. */
+function removeAbandoned(path: string): void {
+  try {
+    const [folder, name] = [dirname(path), basename(path)];
+    for (const entry of readdirSync(folder)) {
+      if (!entry.startsWith(name) || !DRAFT.test(entry.slice(name.length))) continue;
+      const draft = join(folder, entry);
+      if (Date.now() - lstatSync(draft).mtimeMs > ABANDONED_MS) rmSync(draft, { recursive: true, force: true });
+    }
+  } catch {
+    // There is no folder, or another process was first.
+  }
+}
+
+/** Opens a file for reading; a link is not followed, and a named pipe without a writer is not waited for. */
+export const READ_OWN_FILE = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/** Reads back what {@link replaceFile} wrote, at most so many bytes; `undefined` when it is longer, is no file, or can't be read. */
 export function readSmallFile(path: string, mostBytes: number): string | undefined {
   try {
-    const fd = openSync(path, 'r');
+    const fd = openSync(path, READ_OWN_FILE);
     try {
+      if (!fstatSync(fd).isFile()) return undefined;
       const bytes = Buffer.alloc(mostBytes + 1);
       const length = readSync(fd, bytes, 0, bytes.length, 0);
       return length > mostBytes ? undefined : bytes.toString('utf8', 0, length);

@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import {
+  chmodSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -28,5 +37,54 @@ describe('a file that is replaced in one step', () => {
     assert.equal(status, 1);
     assert.match(stderr, /the disk did not take all of it/);
     assert.deepEqual([readFileSync(path, 'utf8'), readdirSync(folder.path)], ['former', ['file']]);
+  });
+
+  it('does not write through a link that another user put there, at the path or at the usual name of a draft', async () => {
+    await using folder = await temporaryFolder();
+    const [victim, path] = [join(folder.path, 'victim'), join(folder.path, 'policy-head.json')];
+    writeFileSync(victim, 'precious');
+    for (const link of [path, `${path}.new`, `${path}.${process.pid}.new`]) symlinkSync(victim, link);
+    replaceFile(path, 'new');
+    assert.deepEqual([readFileSync(victim, 'utf8'), readFileSync(path, 'utf8')], ['precious', 'new']);
+    assert.ok(lstatSync(path).isFile());
+  });
+
+  it('gets the mode that is asked for, whatever the umask is and whatever it had', async () => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, 'file');
+    const mask = process.umask(0o077);
+    try {
+      replaceFile(path, 'for all to read', 0o644);
+      assert.equal(statSync(path).mode & 0o7777, 0o644);
+      process.umask(0);
+      chmodSync(path, 0o666);
+      replaceFile(path, 'a secret');
+      assert.equal(statSync(path).mode & 0o7777, 0o600);
+    } finally {
+      process.umask(mask);
+    }
+  });
+
+  it('takes away the drafts of processes that were killed, and no other file', async () => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, 'file');
+    const [abandoned, young, other] = [`${path}.${'0'.repeat(16)}.new`, `${path}.${'1'.repeat(16)}.new`, `${path}.new`];
+    for (const one of [abandoned, young, other]) writeFileSync(one, '');
+    for (const one of [abandoned, other]) utimesSync(one, 1, 1);
+    replaceFile(path, 'content');
+    assert.deepEqual(readdirSync(folder.path), ['file', `file.${'1'.repeat(16)}.new`, 'file.new']);
+  });
+
+  it('is not read through a link, nor waited for when it is a named pipe', async () => {
+    await using folder = await temporaryFolder();
+    const [path, link, pipe] = ['file', 'link', 'pipe'].map((name) => join(folder.path, name));
+    assert.ok(path && link && pipe);
+    replaceFile(path, 'content');
+    symlinkSync(path, link);
+    assert.equal(spawnSync('mkfifo', [pipe]).status, 0);
+    assert.deepEqual(
+      [path, link, pipe].map((one) => readSmallFile(one, 100)),
+      ['content', undefined, undefined],
+    );
   });
 });
