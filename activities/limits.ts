@@ -6,6 +6,27 @@ export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
 /** A Sigstore bundle or a signed payload: real ones are below 100 KiB, SBOM attestations reach some MiB. */
 export const MAX_BUNDLE_BYTES = 10 * 1024 * 1024;
 
+/**
+ * Values and names in one piece of evidence, counted before it is parsed: a bundle with 32 log entries and as many timestamps
+ * has 4,000, and costs 2 ms; 10 MiB of short names are 2.3 million, and cost 2 s.
+ */
+export const MAX_EVIDENCE_TOKENS = 10_000;
+
+/**
+ * The same in a signed statement, which is read only after its signer is proven: an SBOM of 7 MiB has some 400,000, and what
+ * is below four bytes for each of them is not a document that a tool writes.
+ */
+export const MAX_STATEMENT_TOKENS = 2_000_000;
+
+/** The same in a manifest or an index: a layer with a signature in its annotations has 18, so 1,000 of those; parsing them costs 5 ms. */
+export const MAX_MANIFEST_TOKENS = 20_000;
+
+/** The same in one page of a list of referrers: 4 MiB hold some 16,000 entries of 18 each; parsing them costs 60 ms. */
+export const MAX_LIST_TOKENS = 400_000;
+
+/** The same in one file of a TUF repository, which counts for nothing before it is signed: ten for each target. */
+export const MAX_TUF_TOKENS = 500_000;
+
 /** A token or error body of a registry. */
 export const MAX_AUTH_BYTES = 64 * 1024;
 

@@ -1,6 +1,7 @@
 import { type Digest, parseDigest } from '../../workflows/digest.ts';
 import { isRecord } from '../../workflows/record.ts';
-import { parseJsonObject } from './json.ts';
+import { MAX_MANIFEST_TOKENS } from '../limits.ts';
+import { parseBoundedObject } from './json.ts';
 
 /** The parts of an image manifest (image-spec v1.1 `manifest.md`) that say whether it carries a signature. */
 export interface Artefact {
@@ -19,10 +20,10 @@ export interface Layer {
   readonly annotations: Readonly<Record<string, unknown>>;
 }
 
-/** Parses a manifest; `index` for a list of manifests, `undefined` for anything else. */
-export function parseArtefact(bytes: Uint8Array): Artefact | 'index' | undefined {
-  const manifest = parseJsonObject(bytes);
-  if (manifest === undefined) return undefined;
+/** Parses a manifest; `index` for a list of manifests, `excessive` for one that would cost too much, `undefined` for anything else. */
+export function parseArtefact(bytes: Uint8Array): Artefact | 'index' | 'excessive' | undefined {
+  const manifest = parseBoundedObject(bytes, MAX_MANIFEST_TOKENS);
+  if (manifest === undefined || manifest === 'excessive') return manifest;
   const { artifactType, config, subject, layers, manifests, annotations } = manifest;
   if (!Array.isArray(layers)) return Array.isArray(manifests) ? 'index' : undefined;
   const types = [artifactType, isRecord(config) ? config['mediaType'] : undefined];

@@ -1,5 +1,6 @@
 import { type Digest, parseDigest } from '../../workflows/digest.ts';
 import { isRecord } from '../../workflows/record.ts';
+import { MAX_LIST_TOKENS } from '../limits.ts';
 import { parseJsonObject } from './json.ts';
 
 /** One descriptor of a list of referrers. */
@@ -24,7 +25,7 @@ const BUNDLE_PREDICATE_TYPE = 'dev.sigstore.bundle.predicateType';
  * `null` is how Go programs write an empty list.
  */
 export function parseReferrerList(bytes: Uint8Array): ReferrerList | undefined {
-  const index = parseJsonObject(bytes);
+  const index = parseJsonObject(bytes, MAX_LIST_TOKENS);
   if (index === undefined || !('manifests' in index)) return undefined;
   const manifests = index['manifests'] ?? [];
   if (!Array.isArray(manifests)) return undefined;

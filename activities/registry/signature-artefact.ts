@@ -1,6 +1,6 @@
 import type { SignatureReference, SignatureSource } from '../../workflows/activities.ts';
 import type { Digest } from '../../workflows/digest.ts';
-import { MAX_BUNDLE_BYTES } from '../limits.ts';
+import { MAX_BUNDLE_BYTES, MAX_MANIFEST_TOKENS } from '../limits.ts';
 import type { LayerAnnotations } from '../sigstore/content.ts';
 import { quote } from '../sigstore/quote.ts';
 import { type Artefact, type Layer, parseArtefact } from './artefact.ts';
@@ -39,6 +39,10 @@ export function readArtefact(candidate: Candidate, manifest: Manifest, sought: S
   const artefact = parseArtefact(manifest.bytes);
   const name = manifest.digest;
   const isTag = candidate.place === 'signature-tag' || candidate.place === 'attestation-tag';
+  if (artefact === 'excessive') {
+    const sentence = `the manifest has more than ${MAX_MANIFEST_TOKENS} values and names`;
+    return nothingBut(excessive(name, sentence));
+  }
   if (artefact === undefined || (artefact === 'index' && isTag)) {
     return nothingBut(malformed(name, 'expected an image manifest in JSON, found something else'));
   }

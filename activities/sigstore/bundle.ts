@@ -36,6 +36,9 @@ export function readBundle(bytes: Uint8Array, contents: BundleContents): Step<Bu
     );
   }
   const json = parseStrictJson(bytes);
+  if (!json.ok && json.tooLarge === true) {
+    return failed(refuse('EVIDENCE_TOO_LARGE', `the bundle is not read: ${json.problem}`));
+  }
   if (!json.ok) return failed(malformed(json.problem));
   return isRecord(json.value) ? readDocument(json.value, contents) : failed(malformed('expected a JSON object'));
 }

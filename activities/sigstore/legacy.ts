@@ -41,6 +41,9 @@ export function convertEnvelope(envelope: Uint8Array, annotations: LayerAnnotati
   const tooLarge = tooManyBytes('the envelope', envelope);
   if (tooLarge !== undefined) return failed(tooLarge);
   const json = parseStrictJson(envelope);
+  if (!json.ok && json.tooLarge === true) {
+    return failed(refuse('EVIDENCE_TOO_LARGE', `the envelope is not read: ${json.problem}`));
+  }
   if (!json.ok) return malformed(`the envelope can't be read: ${json.problem}`);
   if (!isRecord(json.value)) return malformed("the envelope can't be read: expected a JSON object");
   return convert({ dsseEnvelope: json.value }, annotations);

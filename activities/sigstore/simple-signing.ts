@@ -24,6 +24,9 @@ interface Claim {
 
 function readClaim(payload: Uint8Array): Step<Claim> {
   const json = parseStrictJson(payload);
+  if (!json.ok && json.tooLarge === true) {
+    return failed(refuse('EVIDENCE_TOO_LARGE', `the signed payload is not read: ${json.problem}`));
+  }
   if (!json.ok) return malformed(json.problem);
   if (!hasExactly(json.value, ['critical', 'optional'])) return malformed('expected the fields critical and optional');
   const { critical, optional } = json.value as { critical?: unknown; optional?: unknown };

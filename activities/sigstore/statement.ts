@@ -1,9 +1,9 @@
 import { isRecord } from '../../workflows/record.ts';
-import { MAX_SUBJECTS } from '../limits.ts';
+import { MAX_STATEMENT_TOKENS, MAX_SUBJECTS } from '../limits.ts';
 import { failed, type Refusal, refuse, type Statement, type Step } from './judgement.ts';
 import { quote } from './quote.ts';
 import type { Wanted } from './requirement.ts';
-import { parseStrictJson } from './strict-json.ts';
+import { type JsonResult, parseStrictJson } from './strict-json.ts';
 
 const PAYLOAD_TYPE = 'application/vnd.in-toto+json';
 const STATEMENT_TYPES: ReadonlySet<unknown> = new Set([
@@ -46,8 +46,8 @@ export type WantedStatement = Wanted | { readonly kind: 'any' };
 
 /** Reads a statement; nothing about it is judged. */
 export function readStatement(payload: Uint8Array): Step<Statement> {
-  const json = parseStrictJson(payload);
-  if (!json.ok) return failed(malformed(json.problem));
+  const json = parseStrictJson(payload, MAX_STATEMENT_TOKENS);
+  if (!json.ok) return failed(unread(json));
   const document = json.value;
   if (!isRecord(document) || typeof document['_type'] !== 'string')
     return failed(malformed('expected a _type, found none'));
@@ -106,6 +106,12 @@ function checkSubjects(subjects: unknown, wanted: WantedStatement, expected: str
 function nameAll([first, ...others]: readonly string[]): string {
   if (first === undefined) return 'no sha256 digest';
   return `${quote(first)}${others.length > 0 ? ` and ${others.length} others` : ''}`;
+}
+
+function unread({ problem, tooLarge }: Extract<JsonResult, { ok: false }>): Refusal {
+  return tooLarge === true
+    ? refuse('EVIDENCE_TOO_LARGE', `the signed statement is not read: ${problem}`)
+    : malformed(problem);
 }
 
 function malformed(problem: string): Refusal {

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { Metadata, MetadataKind, type Root } from '@tufjs/models';
 import { isRecord } from '../../workflows/record.ts';
+import { MAX_TUF_TOKENS } from '../limits.ts';
 import { parseStrictJson } from '../sigstore/strict-json.ts';
 
 /** What is remembered of a TUF repository between two updates. */
@@ -85,7 +86,7 @@ export function expiryOf(bytes: Uint8Array): number | undefined {
 type JsonObject = Parameters<typeof Metadata.fromJSON>[1];
 
 function parse(bytes: Uint8Array): JsonObject {
-  const json = parseStrictJson(bytes);
+  const json = parseStrictJson(bytes, MAX_TUF_TOKENS);
   if (!json.ok) throw new Error(`not the JSON of metadata: ${json.problem}`);
   if (!isRecord(json.value)) throw new Error('not the JSON of metadata: it is no object');
   // What `JSON.parse` made and has the shape of an object is what the library calls a JSON object.
