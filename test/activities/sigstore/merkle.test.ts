@@ -4,9 +4,11 @@ import fc from 'fast-check';
 import {
   checkConsistency,
   checkConsistencyNodes,
+  emptyRoot,
   isIncluded,
   isPowerOfTwo,
   leafHash,
+  nodeHash,
 } from '../../../activities/sigstore/merkle.ts';
 import { MerkleTree } from '../../support/virtual-sigstore/merkle-tree.ts';
 
@@ -44,6 +46,16 @@ describe('an inclusion proof', () => {
         }
       }),
     );
+  });
+
+  it('does not hold when it ends before the root of the tree', () => {
+    assert.equal(isIncluded(leaf(0), { index: 0n, treeSize: 2n }, [], leaf(0)), false);
+    assert.equal(isIncluded(leaf(0), place(0, 4), tree.inclusion(0, 2), tree.root(2)), false);
+  });
+
+  it('does not hold when it goes on beyond the root of the tree', () => {
+    const beyond = nodeHash(leaf(0), leaf(1));
+    assert.equal(isIncluded(leaf(0), { index: 0n, treeSize: 1n }, [leaf(1)], beyond), false);
   });
 
   it('does not hold for an index outside of the tree', () => {
@@ -99,6 +111,42 @@ describe('a consistency proof', () => {
     );
   });
 
+  it('shows nothing when a byte moves from one node to the next, which leaves the hashed bytes the same', () => {
+    const [start, ...path] = tree.consistency(3, 4);
+    const [second, ...rest] = path;
+    assert.ok(start !== undefined && second !== undefined);
+    const moved = [start.subarray(0, 31), Buffer.concat([start.subarray(31), second]), ...rest];
+    assert.equal(checkConsistencyNodes(head(tree, 3), head(tree, 4), [start, ...path]), 'consistent');
+    assert.equal(checkConsistencyNodes(head(tree, 3), head(tree, 4), moved), 'unproven');
+  });
+
+  it('shows nothing when one node alone has another length', () => {
+    for (const [first, second] of [
+      [3, 7],
+      [6, 11],
+    ] as const) {
+      const nodes = tree.consistency(first, second);
+      for (const at of nodes.keys()) {
+        for (const bytes of [Buffer.alloc(31), Buffer.alloc(33), Buffer.alloc(0)]) {
+          assert.equal(checkConsistencyNodes(head(tree, first), head(tree, second), nodes.with(at, bytes)), 'unproven');
+        }
+      }
+    }
+  });
+
+  it('shows nothing from an empty tree, and nothing for sizes below it', () => {
+    for (const treeSize of [0n, -1n]) {
+      const empty = { treeSize, rootHash: emptyRoot() };
+      assert.equal(checkConsistencyNodes(empty, head(tree, 1), [tree.root(1)]), 'unproven');
+    }
+  });
+
+  it('shows nothing when it goes on beyond the root of the second tree', () => {
+    const [first, second] = [head(tree, 2), head(tree, 3)];
+    const beyond = { treeSize: second.treeSize, rootHash: nodeHash(second.rootHash, leaf(4)) };
+    assert.equal(checkConsistency(first, beyond, [...tree.consistency(2, 3), leaf(4)]), 'unproven');
+  });
+
   it('is not needed for one size: the roots are the same, or there are two histories', () => {
     assert.equal(checkConsistency(head(tree, 9), head(tree, 9), []), 'consistent');
     assert.equal(checkConsistency(head(tree, 9), head(other, 9), []), 'inconsistent');
@@ -115,6 +163,13 @@ describe('a consistency proof', () => {
     const right = leaf(1);
     const second = { treeSize: 2n ** 61n, rootHash: tree.root(2) };
     assert.equal(checkConsistency(first, second, [right]), 'consistent');
+  });
+});
+
+describe('isPowerOfTwo', () => {
+  it('knows the sizes of perfect trees', () => {
+    const powers = [-2n, -1n, 0n, 1n, 2n, 3n, 4n, 6n, 2n ** 60n].filter(isPowerOfTwo);
+    assert.deepEqual(powers, [1n, 2n, 4n, 2n ** 60n]);
   });
 });
 

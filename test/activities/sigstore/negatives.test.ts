@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ATTACHED_ROWS } from './negatives/attached.ts';
 import { BASES } from './negatives/bases.ts';
+import { BESIDE_POSITIVES, BESIDE_ROWS } from './negatives/beside.ts';
 import { BUNDLE_ROWS } from './negatives/bundle.ts';
 import { type Base, judgementOf, type Row } from './negatives/case.ts';
 import { CERTIFICATE_ROWS } from './negatives/certificate.ts';
-import { CLAIM_ROWS, IDENTITY_ROWS } from './negatives/identity.ts';
+import { CLAIM_ROWS, IDENTITY_POSITIVES, IDENTITY_ROWS } from './negatives/identity.ts';
 import { LEGACY_ROWS } from './negatives/legacy.ts';
 import { LOG_BODY_ROWS } from './negatives/log-body.ts';
 import { LOG_V1_ROWS } from './negatives/log-v1.ts';
@@ -30,6 +31,7 @@ const TABLES: Readonly<Record<string, readonly Row[]>> = {
   'what was logged': LOG_BODY_ROWS,
   'signed timestamps': TIMESTAMP_ROWS,
   'times of signing': TIME_ROWS,
+  'a second piece beside a good one': BESIDE_ROWS,
   '.sig layers': LEGACY_ROWS,
   '.att layers': ATTACHED_ROWS,
 };
@@ -42,7 +44,7 @@ describe('evidence as it is published holds unbent', () => {
 });
 
 describe('what differs and still holds', () => {
-  for (const [base, what, bend] of POSITIVES) {
+  for (const [base, what, bend] of [...POSITIVES, ...BESIDE_POSITIVES, ...IDENTITY_POSITIVES]) {
     it(`${base.name}: ${what}`, () => assert.equal(judgementOf(base, bend), 'valid'));
   }
 });

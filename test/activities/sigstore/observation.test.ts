@@ -5,7 +5,7 @@ import type { FoundEntry } from '../../../activities/rekor/live-log.ts';
 import type { JudgeContext } from '../../../activities/sigstore/judge-context.ts';
 import type { Requirement } from '../../../activities/sigstore/requirement.ts';
 import { judge } from '../../../activities/sigstore/signature.ts';
-import { logInV1, stampOf } from '../../support/virtual-sigstore/evidence.ts';
+import { logInV1, logInV2, stampOf } from '../../support/virtual-sigstore/evidence.ts';
 import type { Signed } from '../../support/virtual-sigstore/log-body.ts';
 import type { TlogEntry } from '../../support/virtual-sigstore/tlog-entry.ts';
 import { BASES, wants } from './negatives/bases.ts';
@@ -22,6 +22,7 @@ import {
 } from './negatives/case.ts';
 
 const MINUTE_MS = 60_000;
+const at = (seconds: number) => new Date(SIGNED_AT.getTime() + seconds * 1000);
 const nothing = wants({ entries: 0, timestamps: 0 });
 const unlogged = (it: Requirement): Requirement => ({ ...nothing(it), log: undefined });
 const minutesAfter = (minutes: number) => new Date(SIGNED_AT.getTime() + minutes * MINUTE_MS);
@@ -155,6 +156,43 @@ describe('entries that a look-up found', () => {
     assert.equal(judged(junk), 'LOG_PROOF_INVALID');
     assert.equal(judged(unloggedEvidence(BASES.keyless).own), 'LOG_ENTRY_MISMATCH');
     assert.equal(judged([...junk, ...own]), 'valid');
+  });
+
+  it('of the kind intoto 0.0.1 count by their promise, and not beside a proof, which this kind does not bind', () => {
+    const { judged, own } = unloggedEvidence(BASES.attachedIntoto1);
+    const promised = own.map(({ inclusionProof: _, ...entry }) => entry);
+    const [foreign] = unloggedEvidence(BASES.attached).own;
+    assert.equal(judged(promised), 'valid');
+    assert.ok(foreign?.['inclusionProof'] !== undefined);
+    assert.equal(
+      judged(promised.map((entry) => ({ ...entry, inclusionProof: foreign['inclusionProof'] }))),
+      'LOG_PROOF_INVALID',
+    );
+  });
+
+  it('by a key of the log that has ended are passed over beside a good entry of their own', () => {
+    const found: FoundEntry[] = [];
+    const content = contentOf(BASES.keyedLogged, {
+      signed: (usual) => {
+        found.push({ ...logInV2(sigstore.rekorV2, 'dsse 0.0.2', usual, SIGNED_AT) });
+        return usual;
+      },
+    });
+    const ended: Bend = {
+      trust: (plan) => {
+        for (const log of plan.logs) {
+          if (log.id.equals(sigstore.rekorV2.id)) log.window = { from: log.window.from, until: at(-1) };
+        }
+      },
+    };
+    const judged = (entries: number, bend: Bend = {}) => {
+      const { requirement, expected } = asked(BASES.keyedLogged, { ...bend, require: wants({ entries }) });
+      const judgement = judge(content, requirement, expected, { now: JUDGED_AT, foundEntries: found });
+      return judgement.valid ? 'valid' : judgement.code;
+    };
+    assert.equal(judged(2), 'valid');
+    assert.equal(judged(1, ended), 'valid');
+    assert.equal(judged(2, ended), 'LOG_KEY_EXPIRED');
   });
 
   it('are read up to a bound', () => {

@@ -20,6 +20,8 @@ export interface Publication {
   readonly targets: Readonly<Record<string, Uint8Array>>;
   /** False for file names without versions and hashes, as Sigstore's scaffolding has them; decided by the first one. */
   readonly consistent?: boolean;
+  /** False for metadata that lists versions alone: TUF makes hashes and lengths of metadata optional. */
+  readonly hashes?: boolean;
   readonly expires?: Partial<Readonly<Record<Role, number>>>;
   /** Who signs in place of the role's keys. */
   readonly signers?: Partial<RoleKeys>;
@@ -86,7 +88,7 @@ export class TufRepository {
   }
 
   /** A new targets.json, snapshot.json and timestamp.json. */
-  publish({ targets, expires = {}, signers = {}, versions = {} }: Publication): void {
+  publish({ targets, expires = {}, hashes = true, signers = {}, versions = {} }: Publication): void {
     for (const role of ['timestamp', 'snapshot', 'targets'] as const) {
       this.versions[role] = versions[role] ?? this.versions[role] + 1;
     }
@@ -102,6 +104,8 @@ export class TufRepository {
     }
     const { snapshot, targets: version } = this.versions;
     const prefix = (one: number) => (this.#consistent ? `${one}.` : '');
+    const metaOf = (one: number, bytes: Uint8Array): Json =>
+      hashes ? { version: one, length: bytes.byteLength, hashes: { sha256: sha256(bytes) } } : { version: one };
     const targetsBytes = write(`${prefix(version)}targets.json`, 'targets', { targets: list });
     const snapshotBytes = write(`${prefix(snapshot)}snapshot.json`, 'snapshot', {
       meta: { 'targets.json': metaOf(version, targetsBytes) },
@@ -141,10 +145,6 @@ export class TufRepository {
     this.files.set(path, bytes);
     return bytes;
   }
-}
-
-function metaOf(version: number, bytes: Uint8Array): Json {
-  return { version, length: bytes.byteLength, hashes: { sha256: sha256(bytes) } };
 }
 
 function sha256(bytes: Uint8Array): string {

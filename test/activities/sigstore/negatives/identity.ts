@@ -1,10 +1,10 @@
 import { CLAIM_OIDS, type ClaimName } from '../../../../activities/sigstore/claim.ts';
 import { compilePattern, exactly, type TextPattern } from '../../../../activities/sigstore/text-pattern.ts';
-import { context, oid, sequence, utf8String } from '../../../support/virtual-sigstore/der.ts';
+import { context, der, oid, sequence, utf8String } from '../../../support/virtual-sigstore/der.ts';
 import { bareText, type SubjectName, utf8Text } from '../../../support/virtual-sigstore/fulcio-extensions.ts';
 import { WORKFLOW_CLAIMS, WORKFLOW_ISSUER, WORKFLOW_SUBJECT } from '../../../support/virtual-sigstore/sigstore.ts';
 import { BASES } from './bases.ts';
-import { type Bend, type Change, IDENTITY, type Row, rowsOf } from './case.ts';
+import { type Base, type Bend, type Change, IDENTITY, type Row, rowsOf } from './case.ts';
 
 const uri = (text: string): Bend => ({ leaf: { names: [{ kind: 'uri', text }] } });
 const names = (...list: readonly SubjectName[]): Bend => ({ leaf: { names: list } });
@@ -65,6 +65,22 @@ export const IDENTITY_ROWS: readonly Row[] = [
       'an address as name',
       'CERTIFICATE_UNSUITABLE',
       names({ kind: 'der', value: context(7, Buffer.from([127, 0, 0, 1]), false) }),
+    ],
+    [
+      'an address whose four bytes read as the name that is wanted',
+      'CERTIFICATE_UNSUITABLE',
+      {
+        ...names({ kind: 'der', value: context(7, Buffer.from('ABCD'), false) }),
+        ...rules({ issuer: exactly(WORKFLOW_ISSUER), subject: exactly('ABCD') }),
+      },
+    ],
+    [
+      'a name under a tag that is not a context tag',
+      'CERTIFICATE_UNSUITABLE',
+      {
+        ...names({ kind: 'der', value: der(0x06, Buffer.from('ABCD')) }),
+        ...rules({ issuer: exactly(WORKFLOW_ISSUER), subject: exactly('ABCD') }),
+      },
     ],
     ['a directory name', 'CERTIFICATE_UNSUITABLE', names({ kind: 'der', value: context(4, sequence()) })],
     [
@@ -174,6 +190,18 @@ const raw = (name: ClaimName, value: Uint8Array): Bend => {
     leaf: { ...bend.leaf, extensions: (usual) => [...usual, { id: CLAIM_OIDS[name], critical: false, value }] },
   };
 };
+
+/** Twins of the rows above and below that differ in the named point alone. */
+export const IDENTITY_POSITIVES: readonly (readonly [base: Base, what: string, bend: Bend])[] = [
+  [
+    BASES.keyless,
+    'a URI of four bytes that is wanted',
+    { ...uri('ABCD'), ...rules({ issuer: exactly(WORKFLOW_ISSUER), subject: exactly('ABCD') }) },
+  ],
+  ...CLAIMS.map(
+    (name) => [BASES.keyless, `the ${name} that is wanted`, { require: claim(name, WORKFLOW_CLAIMS[name]) }] as const,
+  ),
+];
 
 /** What else the certificate says; each claim is shown to be compared at all. */
 export const CLAIM_ROWS: readonly Row[] = [
