@@ -10,6 +10,7 @@ import type { Dependencies } from '../../activities/dependencies.ts';
 import { JudgementCache } from '../../activities/judgement-cache.ts';
 import { createManagedKeys } from '../../activities/kms/checked-keys.ts';
 import { loadKeyManager } from '../../activities/kms/key-managers.ts';
+import { MAX_JUDGEMENTS } from '../../activities/limits.ts';
 import { createPolicyStore, type PolicyStore } from '../../activities/policy/store.ts';
 import { trustRootNames } from '../../activities/policy/trust-root-names.ts';
 import { EvidenceCache } from '../../activities/registry/cache.ts';
@@ -78,8 +79,7 @@ export async function createSetting(t: TestContext, cachedBytes = 1_000_000): Pr
     logs: createLiveLogs(),
     keys: createManagedKeys({ managers: loadKeyManager }),
     verdictKey: await loadVerdictKey(files.private),
-    // Nothing is remembered, so that each step of a test does its own work.
-    judgements: new JudgementCache(0),
+    judgements: new JudgementCache(MAX_JUDGEMENTS),
   };
   const writeDocuments = async (text: string) => {
     await writeFile(join(policyDirectory, '.new'), text);
