@@ -128,6 +128,54 @@ describe('a transparency log', () => {
   });
 });
 
+describe('what can not be found out beside a log', () => {
+  const offline = matching({ authorities: [authority('ci', { log: 'offline' })] });
+
+  it('is passed on when it is the signature', async () => {
+    const { activities } = asking('offline');
+    const verifySignature = () => Promise.reject(lasting('REGISTRY_UNAUTHORIZED', 'got 401'));
+    const changes = { ...activities, resolvePolicy: offline, verifySignature };
+    await withWorker(server.address, changes, async ({ ask }) => {
+      const decision = await ask();
+      assert.deepEqual([outcomeOf(decision), codesOf(decision)], ['inconclusive', ['REGISTRY_UNAUTHORIZED']]);
+    });
+  });
+
+  it('does not matter when the signature is refused', async () => {
+    const { activities } = asking('offline');
+    const refused = { blob: first, code: 'WRONG_KEY', sentence: 'by another key' } as const;
+    const verifySignature: Activities['verifySignature'] = async () => ({ satisfied: false, rejected: [refused] });
+    const checkTransparencyLog = () => Promise.reject(lasting('LOG_MISBEHAVED', 'no log'));
+    const changes = { ...activities, resolvePolicy: offline, verifySignature, checkTransparencyLog };
+    await withWorker(server.address, changes, async ({ ask }) => {
+      const decision = await ask();
+      assert.deepEqual([outcomeOf(decision), codesOf(decision)], ['deny', ['WRONG_KEY']]);
+    });
+  });
+
+  it('leaves the pull inconclusive when it is the log, and the signature is accepted', async () => {
+    const { activities } = asking('offline');
+    const checkTransparencyLog = () => Promise.reject(lasting('LOG_MISBEHAVED', 'no log'));
+    const changes = { ...activities, resolvePolicy: offline, checkTransparencyLog };
+    await withWorker(server.address, changes, async ({ ask }) => {
+      const decision = await ask();
+      assert.deepEqual([outcomeOf(decision), codesOf(decision)], ['inconclusive', ['LOG_MISBEHAVED']]);
+    });
+  });
+});
+
+describe('a key that can not be checked', () => {
+  it('leaves the pull inconclusive with the code of the failure', async () => {
+    const checkKey = () => Promise.reject(lasting('KEY_UNREADABLE', 'no such key'));
+    const verifySignature = () => assert.fail('judged by a key that was not checked');
+    await withWorker(server.address, { checkKey, verifySignature }, async ({ ask }) => {
+      const decision = await ask();
+      assert.deepEqual([outcomeOf(decision), codesOf(decision)], ['inconclusive', ['KEY_UNREADABLE']]);
+      assert.equal(decision.by, 'verdict');
+    });
+  });
+});
+
 describe('a key in a KMS', () => {
   it('that is no use refuses with the word of its owner, and judges nothing', async () => {
     const checkKey: Activities['checkKey'] = async () => ({

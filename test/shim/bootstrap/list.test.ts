@@ -39,6 +39,8 @@ describe('a bootstrap list', () => {
     A.toUpperCase(),
     `sha512:${'a'.repeat(128)}`,
     `${A} two names`,
+    `junk ${A} name`,
+    `junk ${A}`,
     `${A} ${'n'.repeat(600)}`,
     '\u0000\u001b[2J',
     '*',
