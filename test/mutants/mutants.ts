@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -9,6 +9,8 @@ import { isEquivalent, readEquivalents, readReport } from './report.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const HERE = fileURLToPath(new URL('.', import.meta.url));
+/** Where Stryker is installed, outside of what the tests of the tree look at. */
+const STRYKER = join(ROOT, 'dist/mutants/stryker');
 /** Share of the mutants that are not equivalent that has to fall. */
 const AIM = 0.97;
 /** Mutants of these kinds change words alone. */
@@ -19,7 +21,7 @@ const HELP = `Changes the code in small ways, one at a time, and looks whether a
 Usage: npm run mutants -- [--most N] [--seed TEXT] [--tests FILE ...] [FILE ...]
 
   FILE          what to change (default: all security-critical files, see test/mutants/files.ts)
-  --most N      try N mutants, chosen by the seed (default: all of them)
+  --most N      try about N mutants, chosen by the seed (default: all of them)
   --seed TEXT   the choice follows from it; without one, a new one, which is printed
   --tests FILE  the tests to run (default: those of the same rooms); may be repeated
 
@@ -99,16 +101,18 @@ function readOptions(): Options | 'help' | undefined {
 
 /** Stryker is not among the packages of the checkout: only this command needs it, and it brings some 170. */
 function installStryker(): void {
-  if (existsSync(join(HERE, 'node_modules/@stryker-mutator/core'))) return;
+  if (existsSync(join(STRYKER, 'node_modules/@stryker-mutator/core'))) return;
   console.error('installing Stryker (once) ...');
+  mkdirSync(STRYKER, { recursive: true });
+  for (const file of ['package.json', 'package-lock.json']) copyFileSync(join(HERE, file), join(STRYKER, file));
   const options = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
-  const { status } = spawnSync('npm', ['ci', ...options], { cwd: HERE, stdio: ['ignore', 2, 2] });
-  if (status !== 0) throw new Error('npm could not install Stryker; run "npm ci" in test/mutants to see why');
+  const { status } = spawnSync('npm', ['ci', ...options], { cwd: STRYKER, stdio: ['ignore', 2, 2] });
+  if (status !== 0) throw new Error('npm could not install Stryker; run "npm ci" in dist/mutants/stryker to see why');
 }
 
 /** The positions of some mutants. The same seed chooses the same ones in the same code. */
 async function sample({ files, most, seed }: Options): Promise<readonly string[]> {
-  const path = join(HERE, 'node_modules/@stryker-mutator/instrumenter/dist/src/index.js');
+  const path = join(STRYKER, 'node_modules/@stryker-mutator/instrumenter/dist/src/index.js');
   // Its own types can't be read before it is installed.
   const { Instrumenter } = (await import(pathToFileURL(path).href)) as InstrumenterModule;
   const silent = new Proxy({}, { get: () => () => false });
@@ -122,14 +126,30 @@ async function sample({ files, most, seed }: Options): Promise<readonly string[]
     ignorers: [],
     excludedMutations: EXCLUDED,
   });
-  const positions = new Set(
-    listed.mutants.map(
-      ({ fileName, location: { start, end } }) =>
-        `${fileName}:${start.line + 1}:${start.column}-${end.line + 1}:${end.column}`,
-    ),
-  );
+  const positionOf = ({ fileName, location: { start, end } }: ListedMutant) =>
+    `${fileName}:${start.line + 1}:${start.column}-${end.line + 1}:${end.column}`;
   const order = (position: string) => createHash('sha256').update(seed).update(position).digest('hex');
-  return [...positions].toSorted((a, b) => (order(a) < order(b) ? -1 : 1)).slice(0, most);
+  const positions = [...new Set(listed.mutants.map(positionOf))].toSorted((a, b) => (order(a) < order(b) ? -1 : 1));
+  // Stryker tries all that lies within a position.
+  const within = (position: string) => {
+    const outer = listed.mutants.find((mutant) => positionOf(mutant) === position);
+    return listed.mutants.filter((mutant) => outer !== undefined && isWithin(mutant, outer));
+  };
+  const chosen = new Set<ListedMutant>();
+  return positions.filter((position) => {
+    if (chosen.size >= most) return false;
+    for (const mutant of within(position)) chosen.add(mutant);
+    return true;
+  });
+}
+
+function isWithin(inner: ListedMutant, outer: ListedMutant): boolean {
+  const order = (a: ListedMutant['location']['start'], b: typeof a) => a.line - b.line || a.column - b.column;
+  return (
+    inner.fileName === outer.fileName &&
+    order(inner.location.start, outer.location.start) >= 0 &&
+    order(inner.location.end, outer.location.end) <= 0
+  );
 }
 
 /** False when Stryker could not do its work: a test fails before anything is changed, say. */
@@ -138,14 +158,14 @@ function runStryker(mutate: readonly string[], testFiles: readonly string[]): bo
   const configuration = {
     testRunner: 'tap',
     tap: { testFiles, nodeArgs: ['--test-reporter=tap', '--require', '{{hookFile}}', '{{testFile}}'] },
-    plugins: [join(HERE, 'node_modules/@stryker-mutator/tap-runner/dist/src/index.js')],
+    plugins: [join(STRYKER, 'node_modules/@stryker-mutator/tap-runner/dist/src/index.js')],
     mutate,
     mutator: { excludedMutations: EXCLUDED },
     coverageAnalysis: 'perTest',
     reporters: ['progress-append-only', 'json'],
     jsonReporter: { fileName: REPORT },
     tempDirName: 'dist/mutants/tree',
-    ignorePatterns: ['dist', 'test/mutants/node_modules', 'test/e2e', 'test/replay'],
+    ignorePatterns: ['dist', 'test/e2e', 'test/replay'],
     // TypeScript 7 has no interface by which Stryker could read it.
     tsconfigFile: 'none.json',
     concurrency: 1,
@@ -153,7 +173,7 @@ function runStryker(mutate: readonly string[], testFiles: readonly string[]): bo
   };
   const path = join(ROOT, 'dist/mutants/stryker.json');
   writeFileSync(path, JSON.stringify(configuration, null, 2));
-  const program = join(HERE, 'node_modules/@stryker-mutator/core/bin/stryker.js');
+  const program = join(STRYKER, 'node_modules/@stryker-mutator/core/bin/stryker.js');
   return spawnSync(process.execPath, [program, 'run', path], { cwd: ROOT, stdio: 'inherit' }).status === 0;
 }
 
