@@ -222,20 +222,6 @@ describe('a decision without a backend', () => {
       'REGISTRY_ERROR',
     ],
   ];
-  for (const code of ['TEMPORAL_UNREACHABLE', 'WORKER_UNAVAILABLE'] as const) {
-    for (const outcome of ['deny', 'inconclusive'] as const) {
-      it(`is a refusal when a worker signed ${outcome} with the code ${code}`, async () => {
-        const reasons = [{ code, sentence: 'says the worker' }] as const;
-        const verify = async () => key.verdict(anAllow({ outcome, signers: [], reasons: [...reasons] }));
-        const found = await decideIn({
-          backend: { policyHead, verify },
-          kept: offline,
-        });
-        assert.deepEqual([found.code, found.ok, found.asked], [code, false, 1]);
-      });
-    }
-  }
-
   for (const [what, scene, expected] of refused) {
     it(`is a refusal when ${what}`, async () => {
       const { code, ok } = await decideIn(scene);

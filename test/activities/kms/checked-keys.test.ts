@@ -8,7 +8,6 @@ import type { KeyDescription, KeyManager, KeyReference } from '../../../activiti
 import type { KeyFreshness } from '../../../activities/kms/managed-keys.ts';
 import { MAX_MANAGED_KEYS, MAX_PREVIOUS_KEYS } from '../../../activities/limits.ts';
 import { describeKey, type VerificationKey } from '../../../activities/sigstore/key.ts';
-import type { KeyStatement } from '../../../workflows/policy-head.ts';
 import type { ReasonCode } from '../../../workflows/reason.ts';
 
 const MINUTE = 60_000;
@@ -295,49 +294,5 @@ describe('verifying in the service', () => {
     assert.equal(world.verified, 0);
     assert.equal(await keys.verify(checked, message, one.sign(message), signal), true);
     assert.equal(world.verified, 1);
-  });
-});
-
-describe('a state that another worker states', () => {
-  const stated = (checkedAt: number, { key }: { key: VerificationKey }): KeyStatement => ({
-    ...{ uri: REFERENCE.uri, resource: `arn of ${key.keyId}`, keyIds: [key.keyId] },
-    checkedAt: new Date(checkedAt).toISOString(),
-  });
-
-  /** A state that is too old for a caller by a minute. */
-  async function outdated() {
-    const one = makeKey();
-    const { world, keys } = setUp();
-    world.answer = async () => usable(one);
-    await keys.check(REFERENCE, FRESH, signal);
-    world.now += FRESH.maxAgeMs + MINUTE;
-    return { world, keys, one };
-  }
-
-  it('spares a request when it is fresh enough', async () => {
-    const { world, keys, one } = await outdated();
-    keys.learn([stated(world.now - MINUTE, one)]);
-    await keys.check(REFERENCE, FRESH, signal);
-    assert.equal(world.calls, 1);
-  });
-
-  it('from the future does not count: the KMS is asked', async () => {
-    const { world, keys, one } = await outdated();
-    keys.learn([stated(world.now + 60 * MINUTE, one)]);
-    await keys.check(REFERENCE, FRESH, signal);
-    assert.equal(world.calls, 2);
-  });
-
-  it('that is older than what is known does not replace it', async () => {
-    const { world, keys, one } = await outdated();
-    await keys.check(REFERENCE, FRESH, signal);
-    const off: KeyStatement = {
-      ...stated(world.now - 2 * MINUTE, one),
-      keyIds: [],
-      unusable: { code: 'KEY_DISABLED', sentence: 'off' },
-    };
-    keys.learn([off]);
-    assert.equal((await keys.check(REFERENCE, FRESH, signal)).description.state.kind, 'usable');
-    assert.equal(world.calls, 2);
   });
 });
