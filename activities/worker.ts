@@ -6,6 +6,7 @@ import { DURABLE_ATTEMPT_MS } from '../workflows/deadlines.ts';
 import { createActivities } from './activities.ts';
 import { openVerdictKey } from './open-verdict-key.ts';
 import { createResources } from './resources.ts';
+import { installWithMetrics } from './worker-metrics.ts';
 
 export interface WorkerOptions {
   /** Directory of policy documents. */
@@ -40,7 +41,7 @@ const RECONNECT_MS = 1_000;
  * workflow bundle can't be read, or the KMS that holds the key doesn't sign.
  */
 export async function runWorker(options: WorkerOptions, signal: AbortSignal): Promise<void> {
-  installRuntime(options.metrics);
+  const metrics = await installWithMetrics(options.metrics, installRuntime, log);
   await access(options.workflowBundle).catch(() => {
     throw new Error(
       `expected the workflow bundle at ${options.workflowBundle}, found none; make it with "npm run build"`,
@@ -48,7 +49,10 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
   });
   const resources = await createResources({ ...options, verdictKey: await openVerdictKey(options.verdictKey) }, log);
   const connection = await connect(signal);
-  if (connection === undefined) return resources.stop();
+  if (connection === undefined) {
+    metrics.stop();
+    return resources.stop();
+  }
   try {
     const worker = await Worker.create({
       connection: connection.native,
@@ -70,6 +74,7 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
     log('info', 'ready', { taskQueue: options.taskQueue, verdictKey: resources.dependencies.verdictKey.keyId });
     await running;
   } finally {
+    metrics.stop();
     resources.stop();
     await connection.native.close();
   }
@@ -77,16 +82,11 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
 
 /** Once per process: the SDK's log and metrics. */
 function installRuntime(metrics: string | undefined): void {
-  try {
-    Runtime.install({
-      shutdownSignals: [],
-      logger: new DefaultLogger('INFO', ({ level, message, meta }) => log(level.toLowerCase(), message, meta ?? {})),
-      telemetryOptions: metrics === undefined ? {} : { metrics: { prometheus: { bindAddress: metrics } } },
-    });
-  } catch (error) {
-    const found = error instanceof Error ? error.message : String(error);
-    throw new Error(`expected a free IP:PORT for metrics, found ${metrics} (${found}); choose another with --metrics`);
-  }
+  Runtime.install({
+    shutdownSignals: [],
+    logger: new DefaultLogger('INFO', ({ level, message, meta }) => log(level.toLowerCase(), message, meta ?? {})),
+    telemetryOptions: metrics === undefined ? {} : { metrics: { prometheus: { bindAddress: metrics } } },
+  });
 }
 
 function log(level: string, message: string, fields: object): void {

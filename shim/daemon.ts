@@ -1,42 +1,34 @@
 import { ADMISSION_LIMITS, openAdmission } from './admission.ts';
-import type { Backend } from './backend.ts';
 import { watchBootstrapList } from './bootstrap/list-watch.ts';
 import { type Canaries, createCanaries } from './canary/canary.ts';
-import type { CanaryWatch } from './canary/watch.ts';
 import { type DecisionOptions, decide, type Gate } from './decide.ts';
 import type { Decision, Question } from './decision.ts';
-import { serveVerifier, type VerifierServer } from './grpc-server.ts';
 import { type Intake, openIntake } from './intake.ts';
 import { keptVerdicts } from './kept-verdicts.ts';
 import { type LauncherServer, serveLauncher } from './launcher-server.ts';
 import { lazyBackend } from './lazy-backend.ts';
 import type { Log } from './log.ts';
-import { createMetrics, type ListenAddress, type Metrics, serveMetrics } from './metrics.ts';
+import { createMetrics } from './metrics.ts';
 import { openNodeMemory } from './node-memory.ts';
 import { importFolder } from './offline/import-folder.ts';
 import { watchImportedVerdicts } from './offline/imported-verdicts.ts';
+import { type OptionalParts, openOptionalParts, type PartsOptions } from './optional-parts.ts';
 import { watchPolicy } from './policy-watch.ts';
 import { openSingleFlight } from './single-flight.ts';
 import type { CacheKey } from './verdict-cache/verdict-cache.ts';
 import { watchVerdictKeys } from './verdict-key-watch.ts';
 
-export interface DaemonOptions {
+export interface DaemonOptions extends PartsOptions {
   /** The launcher's Unix socket. */
   readonly launcherSocket: string;
-  /** The Unix socket of the gRPC service. */
-  readonly grpcSocket: string;
   /** A PEM public key, or a directory of `*.pub` files; `NAME.json` beside a key limits when it is believed. */
   readonly verdictKeys: string;
   readonly taskQueue: string;
   readonly node: string;
-  /** Where `/metrics` is served; `undefined` serves none. */
-  readonly metrics: ListenAddress | undefined;
   /** The folder of what is remembered over a restart; `undefined` remembers nothing. */
   readonly state: string | undefined;
   /** The folder of the bootstrap lists; `undefined` has none. */
   readonly bootstrap: string | undefined;
-  /** How often, in ms, a canary is pulled through the CRI of this containerd; `undefined` for never. */
-  readonly canary: { readonly containerd: string; readonly everyMs: number } | undefined;
 }
 
 export interface Daemon {
@@ -54,14 +46,15 @@ const FLUSH_MS = 300;
 
 /**
  * Starts the node's daemon. Comes up without Temporal: pulls are refused with the reason until it is there. Throws when
- * a key, a socket or the port of the metrics can't be had, and then leaves nothing open.
+ * a key or the launcher's socket cannot be opened, and then leaves nothing open. The gRPC service, the metrics and the
+ * canary only inform: what is missing of them is opened later.
  */
 export async function startDaemon(options: DaemonOptions, log: Log): Promise<Daemon> {
   const verdictKeys = await watchVerdictKeys(options.verdictKeys, log);
   const bootstrap = options.bootstrap === undefined ? undefined : await watchBootstrapList(options.bootstrap, log);
   const memory = openNodeMemory(options.state, log);
   const canaries = createCanaries();
-  let canary: CanaryWatch | undefined;
+  let parts: OptionalParts | undefined;
   let policyKnown = () => {};
   const backend = lazyBackend(options.taskQueue);
   const policy = watchPolicy(
@@ -82,7 +75,8 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Dae
     cache: memory.cache?.stats(),
     admission: admission.stats(),
     listed: bootstrap?.entries().length ?? 0,
-    canary: canary?.state(),
+    canary: parts?.canary(),
+    parts: parts?.states() ?? [],
   }));
   const findKept = (key: CacheKey) =>
     [memory.cache?.find(key), ...(imported?.find(key) ?? [])].filter((one) => one !== undefined);
@@ -101,20 +95,16 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Dae
     ...[() => memory.close(), () => backend.close(), () => policy.stop()],
     ...[() => bootstrap?.stop(), () => imported?.stop(), () => verdictKeys.stop()],
   ];
-  const { verifier, launcher } = await openFronts(options, intake, backend, canaries, metrics, log, opened);
-  if (options.canary !== undefined) {
-    // Loaded only then: a client of the CRI is a large part of what a daemon takes.
-    const [{ watchCanary }, { criClient }, { containerdIdentity }] = await Promise.all([
-      ...([import('./canary/watch.ts'), import('./canary/clients.ts'), import('./canary/identity.ts')] as const),
-    ]);
-    const { containerd, everyMs } = options.canary;
-    const [client, identity] = [criClient(containerd), containerdIdentity(containerd)];
-    canary = watchCanary({ source: canaries, client, identity, everyMs }, log);
-  }
-  policyKnown = () => verifier.setServing(true);
-  if (policy.age() !== undefined) policyKnown();
-  const { launcherSocket, grpcSocket, node } = options;
+  const launcher = await openGate(options, intake, canaries, log, opened);
   setTimeout(backend.begin, WAITERS_MS);
+  // After the gate: what only informs must not keep it from answering.
+  const optional = openOptionalParts(options, { intake, backend, canaries, metrics }, log);
+  parts = optional;
+  opened.push(() => optional.close());
+  policyKnown = () => optional.setServing(true);
+  if (policy.age() !== undefined) policyKnown();
+  await optional.tried;
+  const { launcherSocket, grpcSocket, node } = options;
   log.info('ready', { launcherSocket, grpcSocket, verdictKeys: verdictKeys.keys().size, node });
 
   return {
@@ -123,9 +113,9 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Dae
     },
     async stop(graceMs) {
       policyKnown = () => {};
-      verifier.setServing(false);
+      optional.setServing(false);
       log.info('stopping');
-      const canaryEnded = canary?.stop();
+      const canaryEnded = optional.stopCanary();
       await launcher.stopListening();
       await intake.drain(graceMs);
       await canaryEnded;
@@ -142,35 +132,22 @@ async function closeAll(opened: Closers): Promise<void> {
   for (const close of opened.toReversed()) await close();
 }
 
-/** Opens metrics, gRPC and launcher socket, and notes how each is closed; closes everything when one can't be had. */
-async function openFronts(
-  options: DaemonOptions,
+/** Opens the launcher's socket, and notes how it is closed; closes everything when it can't be opened. */
+async function openGate(
+  { launcherSocket }: DaemonOptions,
   intake: Intake,
-  backend: Backend,
   canaries: Canaries,
-  metrics: Metrics,
   log: Log,
   opened: Closers,
-): Promise<{ readonly verifier: VerifierServer; readonly launcher: LauncherServer }> {
+): Promise<LauncherServer> {
+  const ask = (question: Question, how: DecisionOptions) => {
+    if (question.ok) canaries.onAsked(question.request);
+    return intake.ask('launcher', question, how);
+  };
   try {
-    if (options.metrics !== undefined) {
-      const scraped = await serveMetrics(options.metrics, metrics);
-      opened.push(() => scraped.close());
-    }
-    const handlers = {
-      decide: (question: Question, how: DecisionOptions) => intake.ask('grpc', question, how),
-      resolve: backend.resolve,
-      canaries,
-    };
-    const verifier = await serveVerifier(options.grpcSocket, handlers, log);
-    opened.push(() => verifier.close(FLUSH_MS));
-    const ask = (question: Question, how: DecisionOptions) => {
-      if (question.ok) canaries.onAsked(question.request);
-      return intake.ask('launcher', question, how);
-    };
-    const launcher = await serveLauncher(options.launcherSocket, ask, log);
+    const launcher = await serveLauncher(launcherSocket, ask, log);
     opened.push(() => launcher.close(FLUSH_MS));
-    return { verifier, launcher };
+    return launcher;
   } catch (error) {
     await closeAll(opened);
     throw error;

@@ -15,8 +15,7 @@ import { SHIM_DEADLINE_MS } from '../workflows/deadlines.ts';
 import { parseDescriptor } from '../workflows/descriptor.ts';
 import { nameWithoutDigest, parseName } from '../workflows/name.ts';
 import { BackendProblem } from './backend.ts';
-import type { Canaries } from './canary/canary.ts';
-import { nodeHandlers } from './canary/service.ts';
+import { type NodeHandlers, nodeHandlers } from './canary/service.ts';
 import type { DecisionOptions } from './decide.ts';
 import type { Decision, Question, Watcher } from './decision.ts';
 import { messageOf } from './message-of.ts';
@@ -36,8 +35,8 @@ export interface VerifierHandlers {
   decide(question: Question, options: DecisionOptions): Promise<Decision>;
   /** Untrusted answer: a descriptor, looked up by a worker. `deadline` is Unix time in ms. */
   resolve(name: string, deadline: number): Promise<unknown>;
-  /** What `portcullis.v1.Node` lends; without, that service is not served. */
-  readonly canaries?: Canaries;
+  /** What `portcullis.v1.Node` lends and tells; without, that service is not served. */
+  readonly node?: NodeHandlers;
 }
 
 /** The services over connections that somebody else accepts. */
@@ -71,7 +70,7 @@ export function createVerifierService(handlers: VerifierHandlers): VerifierServi
     Resolve: (call: ServerUnaryCall<{ name: string }, WireDescriptor>, done: sendUnaryData<WireDescriptor>) =>
       void resolve(handlers, call, done),
   });
-  if (handlers.canaries !== undefined) server.addService(nodeService, nodeHandlers(handlers.canaries));
+  if (handlers.node !== undefined) server.addService(nodeService, nodeHandlers(handlers.node));
   health.addToServer(server);
   new ReflectionService({ ...schema, ...loadSync(HEALTH_PROTO) }).addToServer(server);
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());

@@ -30,6 +30,13 @@ export interface Holdings {
   readonly listed: number;
   /** `undefined` when the daemon runs none by itself. */
   readonly canary: CanaryState | undefined;
+  readonly parts: readonly PartState[];
+}
+
+/** A part of the daemon that the gate does not need, and why it is not there now. */
+export interface PartState {
+  readonly name: string;
+  readonly problem: string | undefined;
 }
 
 /** Makes the metrics in a registry of their own; `policyAge` is the age in ms of the newest policy statement. */
@@ -112,6 +119,13 @@ function measureHoldings(registry: Registry, holdings: () => Holdings): void {
       for (const outcome of CANARY_OUTCOMES) this.inc({ outcome }, outcomes?.get(outcome) ?? 0);
     },
   });
+  new Gauge({
+    ...{ name: 'portcullis_part_missing', labelNames: ['part'], registers: [registry] },
+    help: '1 for a part of the daemon (grpc, metrics, canary) that cannot be opened now; the gate works without it.',
+    collect() {
+      for (const { name, problem } of holdings().parts) this.set({ part: name }, problem === undefined ? 0 : 1);
+    },
+  });
   gauge('portcullis_bootstrap_digests', 'Digests on the bootstrap list.', ({ listed }) => listed);
 }
 
@@ -178,5 +192,7 @@ export async function serveMetrics(address: ListenAddress, metrics: Metrics): Pr
     server.once('error', failed);
     server.listen(address.port, address.host, () => listening());
   });
+  // Without a listener for it, a failure to accept would end the daemon.
+  server.on('error', () => {});
   return server;
 }

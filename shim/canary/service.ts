@@ -1,11 +1,36 @@
-import { status as GrpcStatus, type ServerWritableStream, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import {
+  status as GrpcStatus,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+  type sendUnaryData,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
 import { messageOf } from '../message-of.ts';
-import type { WireCanaryEvent } from '../proto/schema.ts';
+import type { PartState } from '../metrics.ts';
+import type { WireCanaryEvent, WireDescription } from '../proto/schema.ts';
 import { type Canaries, CanaryBusy, type OpenCanary } from './canary.ts';
 
+/** What the daemon lends and tells to the programs of its own user. */
+export interface NodeHandlers {
+  readonly canaries: Canaries;
+  describe(): Promise<{ readonly metrics: string; readonly parts: readonly PartState[] }>;
+}
+
 /** `portcullis.v1.Node`, for the daemon's own socket. */
-export function nodeHandlers(canaries: Canaries): UntypedServiceImplementation {
-  return { OpenCanary: (call: ServerWritableStream<object, WireCanaryEvent>) => void lend(canaries, call) };
+export function nodeHandlers({ canaries, describe }: NodeHandlers): UntypedServiceImplementation {
+  return {
+    OpenCanary: (call: ServerWritableStream<object, WireCanaryEvent>) => void lend(canaries, call),
+    Describe: (_: ServerUnaryCall<object, WireDescription>, done: sendUnaryData<WireDescription>) => {
+      describe().then(
+        ({ metrics, parts }) => done(null, { metrics, missing: missingOf(parts) }),
+        (error: unknown) => done({ code: GrpcStatus.INTERNAL, details: messageOf(error) }),
+      );
+    },
+  };
+}
+
+function missingOf(parts: readonly PartState[]): WireDescription['missing'] {
+  return parts.flatMap(({ name, problem }) => (problem === undefined ? [] : [{ name, problem }]));
 }
 
 async function lend(canaries: Canaries, call: ServerWritableStream<object, WireCanaryEvent>): Promise<void> {

@@ -3,7 +3,7 @@ import { type ContainerdProgram, findRunning } from '../containerd/running.ts';
 import type { DaemonSettings } from '../doctor/daemon-findings.ts';
 import type { Finding } from '../doctor/finding.ts';
 import { plainText } from '../plain-text.ts';
-import { DEFAULT_LAUNCHER_SOCKET, DEFAULT_TASK_QUEUE } from './options.ts';
+import { DEFAULT_GRPC_SOCKET, DEFAULT_LAUNCHER_SOCKET, DEFAULT_TASK_QUEUE } from './options.ts';
 
 const MARK: Readonly<Record<Finding['severity'], string>> = { open: 'OPEN ', stuck: 'STUCK', weak: 'weak ' };
 
@@ -20,6 +20,7 @@ export async function daemonSettings(file: string | undefined): Promise<DaemonSe
   const { metrics = '127.0.0.1:9464' } = settings;
   return {
     launcherSocket: settings.socket ?? DEFAULT_LAUNCHER_SOCKET,
+    grpcSocket: settings['grpc-socket'] ?? DEFAULT_GRPC_SOCKET,
     verdictKeys: settings['verdict-keys'],
     bootstrap: settings.bootstrap,
     state: settings.state,

@@ -1,4 +1,6 @@
+import { describeDaemon } from '../doctor/describe-daemon.ts';
 import { KEY_LAST_USED, KEY_NOT_AFTER, type ListenAddress, VERDICTS_BY_KEY } from '../metrics.ts';
+import { scrapeMetrics } from '../scrape.ts';
 
 /** What a running shim says of one of its verdict keys. */
 export interface KeyUse {
@@ -10,24 +12,37 @@ export interface KeyUse {
   readonly isLoaded: boolean;
 }
 
-const TIMEOUT_MS = 2_000;
+/** Whom to ask: the daemon by its gRPC socket, or whatever answers at a port. */
+export type ShimAddress = { readonly grpcSocket: string } | ListenAddress;
 
-/** Some 200 lines of metrics, and room for many more. */
-const MAX_METRICS_LENGTH = 4 * 1024 * 1024;
+/** Asks a running shim which keys it uses; a sentence where it does not answer. */
+export async function readKeyUse(address: ShimAddress): Promise<ReadonlyMap<string, KeyUse> | string> {
+  const text = 'grpcSocket' in address ? await bySocket(address.grpcSocket) : await byPort(address);
+  return 'problem' in text ? text.problem : parseKeyUse(text.metrics);
+}
 
-/** Asks a running shim's /metrics; a sentence where it does not answer. */
-export async function readKeyUse({ host, port }: ListenAddress): Promise<ReadonlyMap<string, KeyUse> | string> {
+type Told = { readonly metrics: string } | { readonly problem: string };
+
+/** The socket is the daemon's own; any program of the node may answer at the port of the metrics. */
+async function bySocket(grpcSocket: string): Promise<Told> {
+  const told = await describeDaemon(grpcSocket);
+  if (typeof told === 'object') return told;
+  return {
+    problem:
+      told === undefined
+        ? `the shim at ${grpcSocket} is older than this command; ask it with --metrics HOST:PORT`
+        : `no shim answers at ${grpcSocket} (${told}); see --grpc-socket`,
+  };
+}
+
+async function byPort({ host, port }: ListenAddress): Promise<Told> {
   const at = `${host.includes(':') ? `[${host}]` : host}:${port}`;
   try {
-    const response = await fetch(`http://${at}/metrics`, {
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-      redirect: 'error',
-    });
-    const text = await response.text();
-    if (response.ok && text.length <= MAX_METRICS_LENGTH && text.includes(VERDICTS_BY_KEY)) return parseKeyUse(text);
-    return `what answers at ${at} is no portcullis shim; see --metrics`;
+    const metrics = await scrapeMetrics(at);
+    if (metrics.includes(VERDICTS_BY_KEY)) return { metrics };
+    return { problem: `what answers at ${at} is no portcullis shim; see --metrics` };
   } catch {
-    return `no shim answers at ${at}; see --metrics`;
+    return { problem: `no shim answers at ${at}; see --metrics` };
   }
 }
 

@@ -3,7 +3,7 @@ import { endOfWindow, positionIn } from '../key-window.ts';
 import { plainJson, plainText } from '../plain-text.ts';
 import { readVerdictKeyFiles, type VerdictKeyFiles } from '../verdict-key-files.ts';
 import { type KeyUse, readKeyUse } from './key-use.ts';
-import { parseListenAddress, wrongUsage } from './options.ts';
+import { DEFAULT_GRPC_SOCKET, parseListenAddress, wrongUsage } from './options.ts';
 
 const HELP = `Lists the verdict keys that a node believes: until when, and which of them signed its last verdicts.
 
@@ -12,8 +12,8 @@ Usage: portcullis keys list [OPTIONS] PATH
 PATH is what the shim has as --verdict-keys: a public key, or a directory of *.pub files, each with its window in a
 NAME.json beside it, such as {"notBefore": "2030-01-31T12:00:00Z", "notAfter": "2031-01-31T12:00:00Z"}.
 
-  --metrics HOST:PORT  where the running shim serves /metrics, which count verdicts by key; "off" asks no shim
-                       (default 127.0.0.1:9464)
+  --grpc-socket PATH   the socket of the running shim, which counts verdicts by key (default ${DEFAULT_GRPC_SOCKET})
+  --metrics HOST:PORT  ask what answers /metrics there instead; "off" asks no shim
   --output FORMAT      text or json (default text)
 
 Exit code 1: a file is refused, no key is good now, or the shim does not use the keys of PATH.`;
@@ -46,12 +46,14 @@ export const keysListCommand = {
       args: [...args],
       allowPositionals: true,
       options: {
-        metrics: { type: 'string', default: '127.0.0.1:9464' },
+        'grpc-socket': { type: 'string', default: DEFAULT_GRPC_SOCKET },
+        metrics: { type: 'string' },
         output: { type: 'string', default: 'text' },
       },
     });
     const [path] = positionals;
-    const address = parseListenAddress(values.metrics);
+    const { metrics, 'grpc-socket': grpcSocket } = values;
+    const address = metrics === undefined ? { grpcSocket } : parseListenAddress(metrics);
     const isGood = positionals.length === 1 && ['text', 'json'].includes(values.output) && address !== undefined;
     if (path === undefined || !isGood) {
       return wrongUsage('keys list', 'expected one PATH');

@@ -2,12 +2,15 @@ import { stat } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { readLists } from '../bootstrap/list-watch.ts';
+import { scrapeMetrics } from '../scrape.ts';
 import { readVerdictKeyFiles } from '../verdict-key-files.ts';
+import { describeDaemon } from './describe-daemon.ts';
 import type { Finding } from './finding.ts';
 
 /** What the daemon of this node was told, as far as it is known. */
 export interface DaemonSettings {
   readonly launcherSocket: string;
+  readonly grpcSocket: string;
   readonly verdictKeys: string | undefined;
   readonly bootstrap: string | undefined;
   /** The folder of what it remembers. */
@@ -19,7 +22,7 @@ export interface DaemonSettings {
 
 const RESTART = 'systemctl restart portcullis-shim; journalctl -u portcullis-shim tells why it does not answer';
 
-/** How long the daemon may take to accept a connection or to answer a scrape, in ms. */
+/** How long the daemon may take to accept a connection, in ms. */
 const PATIENCE_MS = 2_000;
 
 /** Finds what keeps the daemon from answering, or from allowing. */
@@ -28,7 +31,7 @@ export async function daemonFindings(settings: DaemonSettings): Promise<readonly
   const isThere = socket.length === 0;
   return [
     ...socket,
-    ...(isThere && settings.metrics !== undefined ? await policyFindings(settings.metrics) : []),
+    ...(isThere ? await toldFindings(settings) : []),
     ...(settings.verdictKeys === undefined ? [] : await keyFindings(settings.verdictKeys)),
     ...(settings.bootstrap === undefined ? [] : await listFindings(settings.bootstrap)),
   ];
@@ -64,14 +67,34 @@ function accepts(path: string): Promise<boolean> {
   });
 }
 
+/** What the daemon tells of itself: by its own socket, because any program may hold the port of the metrics. */
+async function toldFindings({ grpcSocket, metrics }: DaemonSettings): Promise<readonly Finding[]> {
+  const [distrust] = await socketFindings(grpcSocket);
+  const told = distrust === undefined ? await describeDaemon(grpcSocket) : distrust.found;
+  if (typeof told === 'object') {
+    return [...policyFindings(told.metrics, 'the daemon tells no age of the policy'), ...told.missing.map(missingPart)];
+  }
+  const silent = told === undefined ? [] : [missingPart({ name: 'grpc', problem: told })];
+  if (metrics === undefined) return silent;
+  const text = await scrapeMetrics(metrics).catch((error: unknown) => `unreadable: ${String(error)}`);
+  return [...policyFindings(text, `no metrics at ${metrics}`), ...silent];
+}
+
+function missingPart({ name, problem }: { readonly name: string; readonly problem: string }): Finding {
+  return {
+    id: 'part-missing',
+    severity: 'weak',
+    found: `${name}: ${problem}`,
+    why: 'pulls are answered without it, but what it would tell is not told; another program may hold its address',
+    fix: `stop the program that is in the way ("ss -ltnp" shows who holds a port), or give ${name} another address in shim.yaml; the daemon tries again every 5 s`,
+  };
+}
+
 /** The age of the newest policy statement tells whether Temporal, a worker and the verdict keys are as they should be. */
-async function policyFindings(metrics: string): Promise<readonly Finding[]> {
-  const text = await scrape(metrics).catch((error: unknown) => `unreadable: ${String(error)}`);
+function policyFindings(text: string, unknown: string): readonly Finding[] {
   const age = Number(/^portcullis_policy_age_seconds (\S+)$/m.exec(text)?.[1]);
   if (age >= 0 && age <= 30) return [];
-  const told = Number.isNaN(age)
-    ? `no metrics at ${metrics}`
-    : `the newest policy statement is ${age.toFixed(0)} s old`;
+  const told = Number.isNaN(age) ? unknown : `the newest policy statement is ${age.toFixed(0)} s old`;
   return [
     {
       id: 'policy-unknown',
@@ -81,11 +104,6 @@ async function policyFindings(metrics: string): Promise<readonly Finding[]> {
       fix: "see that Temporal at TEMPORAL_ADDRESS and a portcullis worker run, that the node has the key by which the workers sign (portcullis keys list), and the daemon's log",
     },
   ];
-}
-
-async function scrape(metrics: string): Promise<string> {
-  const response = await fetch(`http://${metrics}/metrics`, { signal: AbortSignal.timeout(PATIENCE_MS) });
-  return await response.text();
 }
 
 /** Whether verdict keys can be read, and whether one is believed now. */

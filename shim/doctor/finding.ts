@@ -38,6 +38,7 @@ export const FINDING_IDS = [
   'socket-missing',
   'socket-untrusted',
   'daemon-silent',
+  'part-missing',
   'policy-unknown',
   'policy-behind',
   'backend-unreachable',

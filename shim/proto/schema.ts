@@ -53,6 +53,10 @@ export interface WireCanaryEvent {
   readonly images: WireCanaryImages | null;
   readonly asked: string;
 }
+export interface WireDescription {
+  readonly metrics: string;
+  readonly missing: readonly { readonly name: string; readonly problem: string }[];
+}
 export interface WireStatus {
   readonly code: number;
   readonly message: string;
@@ -73,6 +77,7 @@ export const RESOLVE_METHOD = method(verifierService, 'Resolve');
 
 /** The service `portcullis.v1.Node`. */
 export const nodeService = service('portcullis.v1.Node');
+export const DESCRIBE_METHOD = method(nodeService, 'Describe');
 export const OPEN_CANARY_METHOD = method(nodeService, 'OpenCanary');
 
 /** The messages that travel inside a status. */

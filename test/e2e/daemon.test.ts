@@ -1,90 +1,17 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, it, type TestContext } from 'node:test';
+import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { status } from '@grpc/grpc-js';
 import { freePort } from '../../infra/stack/ports.ts';
 import { followHealth, listServices } from '../shim/standard-services.ts';
 import { callVerifier } from '../shim/verifier-caller.ts';
 import { leaveDeadSocket } from '../support/launcher-socket.ts';
 import { assertRefused, pullThrough } from '../support/pull.ts';
-import { createTestVerdictKey, digestOf } from '../support/verdicts.ts';
-
-const MAIN = fileURLToPath(new URL('../../infra/portcullis.ts', import.meta.url));
-const DIGEST = digestOf('ab');
-const NAME = '127.0.0.1:5000/demo/app:v1';
-
-let dir: string;
-let sockets: { readonly launcher: string; readonly grpc: string };
-beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'portcullis-daemon-'));
-  sockets = { launcher: join(dir, 'run', 'launcher.sock'), grpc: join(dir, 'run', 'grpc.sock') };
-  await mkdir(join(dir, 'keys'));
-  await writeKey('verdict.pub');
-});
-afterEach(() => rm(dir, { recursive: true }));
-
-async function writeKey(file: string): Promise<void> {
-  await writeFile(join(dir, 'keys', file), createTestVerdictKey().publicKey.export({ type: 'spki', format: 'pem' }));
-}
-
-interface Line {
-  readonly message: string;
-  readonly level: string;
-  readonly [field: string]: unknown;
-}
-
-/** A `portcullis shim` without any Temporal, and what it printed. */
-class Shim {
-  readonly process: ChildProcess;
-  readonly exited: Promise<unknown[]>;
-  stdout = '';
-  stderr = '';
-
-  constructor(test: TestContext, more: readonly string[] = ['--metrics', 'off']) {
-    this.process = spawn(
-      process.execPath,
-      [
-        ...[MAIN, 'shim', '--verdict-keys', join(dir, 'keys')],
-        ...['--socket', sockets.launcher, '--grpc-socket', sockets.grpc, ...more],
-      ],
-      { env: { ...process.env, TEMPORAL_ADDRESS: '127.0.0.1:1' }, stdio: ['ignore', 'pipe', 'pipe'] },
-    );
-    this.process.stdout?.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
-    this.process.stderr?.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
-    this.exited = once(this.process, 'close');
-    test.after(() => void this.process.kill('SIGKILL'));
-  }
-
-  /** Every line on stderr is JSON: this throws for any other. */
-  lines(message: string): readonly Line[] {
-    const whole = this.stderr.slice(0, this.stderr.lastIndexOf('\n') + 1);
-    const lines = whole.split('\n').filter((line) => line !== '');
-    return lines.map((line): Line => JSON.parse(line)).filter((line) => line.message === message);
-  }
-
-  /** The `count`th line with this message. */
-  async said(message: string, count = 1): Promise<Line> {
-    for (;;) {
-      const line = this.lines(message)[count - 1];
-      if (line !== undefined) return line;
-      assert.equal(this.process.exitCode, null, this.stderr);
-      await delay(20);
-    }
-  }
-}
-
-async function startShim(test: TestContext, more?: readonly string[]): Promise<Shim> {
-  const shim = new Shim(test, more);
-  await shim.said('ready');
-  return shim;
-}
+import { DIGEST, dir, NAME, Shim, sockets, startShim, writeKey } from './lone-daemon.ts';
 
 const asking = () => ({ name: NAME, descriptor: { mediaType: '', digest: DIGEST, size: 0 } });
 
@@ -109,7 +36,7 @@ describe('the sockets of the daemon', () => {
     const second = new Shim(test);
     await second.exited;
     assert.notEqual(second.process.exitCode, 0);
-    assert.match(second.stderr, /grpc\.sock: another program is listening there; stop it first/);
+    assert.match(second.stderr, /launcher\.sock: another program is listening there; stop it first/);
     assertRefused(await pullThrough(sockets.launcher, 'NOT A NAME', DIGEST), 'REQUEST_INVALID');
     assert.equal(first.process.exitCode, null);
   });
@@ -127,15 +54,6 @@ describe('the sockets of the daemon', () => {
     assert.match(shim.stderr, /launcher\.sock: expected a socket or nothing, found something else/);
     assert.equal(await readFile(sockets.launcher, 'utf8'), 'precious');
     await assert.rejects(stat(sockets.grpc), /ENOENT/);
-  });
-
-  it('are not made when the metrics have no port to be had', async (test) => {
-    const port = await freePort();
-    await startShim(test, ['--metrics', `127.0.0.1:${port}`]);
-    await rm(join(dir, 'run'), { recursive: true });
-    const second = new Shim(test, ['--metrics', `127.0.0.1:${port}`]);
-    await second.exited;
-    assert.match(second.stderr, /EADDRINUSE/);
   });
 });
 

@@ -60,7 +60,7 @@ describe('the port of the metrics', () => {
     const metrics = createMetrics(
       () => undefined,
       () => new Map(),
-      () => ({ cache: undefined, admission: { running: 0, waiting: 0 }, listed: 0, canary: undefined }),
+      () => ({ cache: undefined, admission: { running: 0, waiting: 0 }, listed: 0, canary: undefined, parts: [] }),
     );
     const server = await serveMetrics({ host: '127.0.0.1', port: 0 }, metrics);
     const bound = server.address();

@@ -133,7 +133,7 @@ describe('canaries that a daemon lends', () => {
     const canaries = createCanaries();
     const never = () => Promise.reject(new Error('not asked here'));
     const socket = join(dir, 'g.sock');
-    const server = await serveVerifier(socket, { decide: never, resolve: never, canaries });
+    const server = await serveVerifier(socket, { decide: never, resolve: never, node: { canaries, describe: never } });
     try {
       await use(canaries, socket);
     } finally {

@@ -25,7 +25,7 @@ async function told(answer: () => unknown, remembered?: unknown, clock?: Date) {
   if (remembered !== undefined) await writeFile(join(state, STATEMENT_FILE), JSON.stringify(remembered));
   if (clock !== undefined) await writeFile(join(state, 'clock'), clock.toISOString());
   const backend = createTestBackend({ policyHead: async () => answer() });
-  const settings = { launcherSocket: '', bootstrap: undefined, metrics: undefined, taskQueue: 'q' };
+  const settings = { launcherSocket: '', bootstrap: undefined, metrics: undefined, grpcSocket: '', taskQueue: 'q' };
   const findings = await backendFindings(backend, { ...settings, state, verdictKeys: join(state, 'a.pub') });
   return findings.map(({ id, severity, found }) => `${severity} ${id}: ${found}`);
 }
@@ -78,7 +78,7 @@ describe('a backend that nobody reaches', () => {
     process.env['TEMPORAL_ADDRESS'] = '127.0.0.1:1';
     t.after(() => delete process.env['TEMPORAL_ADDRESS']);
     const containerd = { ...(await obtain(['containerd'])), config: join(state, 'config.toml'), startedAt: undefined };
-    const settings = { launcherSocket: '', bootstrap: undefined, metrics: undefined, taskQueue: 'q' };
+    const settings = { launcherSocket: '', bootstrap: undefined, metrics: undefined, grpcSocket: '', taskQueue: 'q' };
     const severity = async () => {
       const daemon = { ...settings, state, verdictKeys: join(state, 'a.pub') };
       const findings = await examine({ ...containerd, binary: containerd.containerd }, daemon);

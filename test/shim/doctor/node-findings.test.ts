@@ -14,10 +14,13 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it, type TestContext } from 'node:test';
+import { createCanaries } from '../../../shim/canary/canary.ts';
 import { configOf } from '../../../shim/containerd/running.ts';
 import { daemonFindings } from '../../../shim/doctor/daemon-findings.ts';
 import { FINDING_IDS, type Finding } from '../../../shim/doctor/finding.ts';
 import { LAUNCHER, launcherFindings } from '../../../shim/doctor/launcher-findings.ts';
+import { serveVerifier } from '../../../shim/grpc-server.ts';
+import type { PartState } from '../../../shim/metrics.ts';
 import { listenPrivately } from '../../../shim/socket.ts';
 import { digestOf } from '../../support/verdicts.ts';
 
@@ -85,13 +88,26 @@ describe('the folder of verifiers', () => {
 });
 
 describe('the daemon', () => {
-  const none = { verdictKeys: undefined, bootstrap: undefined, state: undefined, taskQueue: 'q', metrics: undefined };
+  const none = {
+    ...{ grpcSocket: '/none/g.sock', verdictKeys: undefined, bootstrap: undefined, state: undefined },
+    ...{ taskQueue: 'q', metrics: undefined },
+  };
 
   async function listening(t: TestContext): Promise<string> {
     const launcherSocket = join(folder(), 'l.sock');
     const listener = await listenPrivately(launcherSocket, { accept: (connection) => connection.destroy() });
     t.after(() => listener.close());
     return launcherSocket;
+  }
+
+  /** A daemon that tells this of itself by its own socket. */
+  async function telling(t: TestContext, metrics: string, parts: readonly PartState[] = []) {
+    const grpcSocket = join(folder(), 'g.sock');
+    const never = () => Promise.reject(new Error('not asked here'));
+    const node = { canaries: createCanaries(), describe: async () => ({ metrics, parts }) };
+    const server = await serveVerifier(grpcSocket, { decide: never, resolve: never, node });
+    t.after(() => server.close(0));
+    return { ...none, launcherSocket: await listening(t), grpcSocket };
   }
 
   async function metricsWith(t: TestContext, body: string): Promise<string> {
@@ -102,8 +118,7 @@ describe('the daemon', () => {
   }
 
   it('is as it should be when it answers and knows the policy', async (t) => {
-    const metrics = await metricsWith(t, 'portcullis_policy_age_seconds 4.2\n');
-    assert.deepEqual(await daemonFindings({ ...none, launcherSocket: await listening(t), metrics }), []);
+    assert.deepEqual(await daemonFindings(await telling(t, 'portcullis_policy_age_seconds 4.2\n')), []);
   });
 
   for (const [what, body] of [
@@ -112,11 +127,24 @@ describe('the daemon', () => {
     ['answers with garbage', '<html>'],
   ] as const) {
     it(`is found wanting when it ${what}`, async (t) => {
-      const launcherSocket = await listening(t);
-      const metrics = await metricsWith(t, body);
-      assert.deepEqual(told(await daemonFindings({ ...none, launcherSocket, metrics })), ['policy-unknown stuck']);
+      assert.deepEqual(told(await daemonFindings(await telling(t, body))), ['policy-unknown stuck']);
     });
   }
+
+  it('is not judged by what another program tells that holds the port of its metrics', async (t) => {
+    const metrics = await metricsWith(t, 'portcullis_policy_age_seconds 1\n');
+    const problem = `listen EADDRINUSE: address already in use ${metrics}`;
+    const daemon = await telling(t, 'portcullis_policy_age_seconds 600\n', [{ name: 'metrics', problem }]);
+    const findings = await daemonFindings({ ...daemon, metrics });
+    assert.deepEqual(told(findings), ['policy-unknown stuck', 'part-missing weak']);
+    assert.equal(findings[1]?.found, `metrics: ${problem}`);
+  });
+
+  it('is judged by its metrics while it has no gRPC service, which is found too', async (t) => {
+    const metrics = await metricsWith(t, 'portcullis_policy_age_seconds 31\n');
+    const findings = await daemonFindings({ ...none, launcherSocket: await listening(t), metrics });
+    assert.deepEqual(told(findings), ['policy-unknown stuck', 'part-missing weak']);
+  });
 
   it('is found wanting when it is not there, was killed, or its socket is open to others', async (t) => {
     const absent = { ...none, launcherSocket: join(folder(), 'none.sock') };
@@ -132,13 +160,14 @@ describe('the daemon', () => {
     writeFileSync(join(bootstrap, 'a.list'), 'pause:3.10\n');
     const settings = { ...none, launcherSocket, verdictKeys, bootstrap };
     assert.deepEqual(told(await daemonFindings(settings)), [
+      'part-missing weak',
       'verdict-keys weak',
       'verdict-keys stuck',
       'bootstrap-problem weak',
       'bootstrap-empty weak',
     ]);
     writeFileSync(join(bootstrap, 'a.list'), digestOf('aa'));
-    assert.equal((await daemonFindings({ ...settings, verdictKeys: join(root, 'none') })).length, 1);
+    assert.equal((await daemonFindings({ ...settings, verdictKeys: join(root, 'none') })).length, 2);
   });
 });
 
