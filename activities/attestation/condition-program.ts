@@ -1,28 +1,17 @@
 import { Worker } from 'node:worker_threads';
-import { type CelInput, celType, isCelError, parse, plan } from '@bufbuild/cel';
-import { isRecord } from '../../workflows/record.ts';
-import { conditionEnvironment } from './cel-environment.ts';
-import type { ConditionAnswer, ConditionMessage, ConditionQuestion } from './condition-message.ts';
+import { answerCondition } from './condition-answer.ts';
+import type { ConditionMessage, ConditionQuestion } from './condition-message.ts';
 
 /**
  * The program of a process that evaluates conditions, one after the other, as `condition-process.ts` asks. It may be
  * ended in the middle of one, by its parent or by the memory that it may not have.
  */
 
-type Bindings = Record<string, CelInput>;
-type Evaluate = (bindings: Bindings) => unknown;
-
-/** Conditions that are kept planned; policies hold a handful. */
-const MAX_PLANS = 1000;
-
-const environment = conditionEnvironment();
-const plans = new Map<string, Evaluate>();
-
-process.on('message', (question: ConditionQuestion) => say(answer(question)));
+process.on('message', (question: ConditionQuestion) => say(answerCondition(question)));
 say({ kind: 'ready' });
 endWithParent();
 
-/** Whoever is in the middle of a condition hears of nothing: a thread watches that the parent is still there. */
+/** A process that is evaluating receives no event, so a thread watches that the parent is still there. */
 function endWithParent(): void {
   const watch = `setInterval(() => process.ppid === ${process.ppid} || process.kill(process.pid, 'SIGKILL'), 1000)`;
   new Worker(watch, { eval: true }).unref();
@@ -30,61 +19,4 @@ function endWithParent(): void {
 
 function say(message: ConditionMessage): void {
   process.send?.(message);
-}
-
-function answer({ source, statement }: ConditionQuestion): ConditionAnswer {
-  try {
-    const value = planned(source)(bindings(statement));
-    if (typeof value === 'boolean') return { kind: 'value', holds: value };
-    if (isCelError(value)) return { kind: 'failed', problem: value.message };
-    return { kind: 'not-boolean', type: typeName(value) };
-  } catch (error) {
-    return { kind: 'failed', problem: error instanceof Error ? error.message : 'an error' };
-  }
-}
-
-function planned(source: string): Evaluate {
-  const known = plans.get(source);
-  if (known !== undefined) return known;
-  const evaluate = plan(environment, parse(source));
-  if (plans.size >= MAX_PLANS) plans.clear();
-  plans.set(source, evaluate);
-  return evaluate;
-}
-
-function bindings(json: string): Bindings {
-  const statement: unknown = JSON.parse(json);
-  if (!isRecord(statement)) throw new Error('the statement is not an object');
-  return {
-    predicate: toCel(statement['predicate']),
-    predicateType: toCel(statement['predicateType']),
-    subject: toCel(statement['subject']),
-    statement: toCel(statement),
-  };
-}
-
-/**
- * Objects become maps: `@bufbuild/cel` reads a plain object that has a `$typeName` as a protobuf message, fails on one
- * that has a `constructor`, and copies all others each time it looks into them.
- */
-function toCel(value: unknown): CelInput {
-  switch (typeof value) {
-    case 'string':
-    case 'number':
-    case 'boolean':
-      return value;
-    default:
-      if (Array.isArray(value)) return value.map(toCel);
-      if (isRecord(value)) return new Map(Object.entries(value).map(([name, field]) => [name, toCel(field)]));
-      return null;
-  }
-}
-
-function typeName(value: unknown): string {
-  try {
-    // A value that the library just made: what else it can be, `celType` refuses by throwing.
-    return celType(value as Parameters<typeof celType>[0]).name;
-  } catch {
-    return 'unknown';
-  }
 }

@@ -1,4 +1,5 @@
-import { parse, plan } from '@bufbuild/cel';
+import { parse } from '@bufbuild/cel';
+import { isRecord } from '../../workflows/record.ts';
 import { EvidenceError } from '../evidence-error.ts';
 import {
   MAX_BUNDLE_BYTES,
@@ -8,7 +9,7 @@ import {
 } from '../limits.ts';
 import type { Statement } from '../sigstore/judgement.ts';
 import { quote } from '../sigstore/quote.ts';
-import { conditionEnvironment } from './cel-environment.ts';
+import { conditionEnvironment, planExpression } from './cel-environment.ts';
 import type { ConditionEnd } from './condition-process.ts';
 import { evaluateInProcess } from './condition-queue.ts';
 import { findProblem } from './expression.ts';
@@ -41,10 +42,9 @@ export function compileCondition(source: string): ConditionResult {
   }
   if (nestsDeeply(source)) return { ok: false, problem: `it nests brackets deeper than ${MAX_BRACKETS} levels` };
   try {
-    const parsed = parse(source);
-    const problem = findProblem(parsed.expr, environment.funcs);
+    const problem = findProblem(parse(source).expr, environment.funcs);
     if (problem !== undefined) return { ok: false, problem };
-    plan(environment, parsed);
+    planExpression(environment, source);
     return { ok: true, condition: { source } };
   } catch (error) {
     return { ok: false, problem: `expected an expression in CEL, found ${quote(reasonOf(error))}` };
@@ -81,10 +81,8 @@ export async function evaluateCondition(
   signal?: AbortSignal,
 ): Promise<ConditionJudgement> {
   const source = quote(condition.source.trim().replaceAll(/\s+/g, ' '));
-  // Without this, `!has(predicate.finding)` would hold where nothing was looked for.
-  if (statement.predicate === undefined || statement.predicate === null) {
-    return { holds: false, sentence: `the condition ${source} does not hold: the attestation has no predicate` };
-  }
+  const problem = predicateProblem(statement.predicate);
+  if (problem !== undefined) return { holds: false, sentence: `the condition ${source} does not hold: ${problem}` };
   const json = toJson(statement.document);
   if (json === undefined || json.length > MAX_BUNDLE_BYTES) {
     const sentence = `the condition ${source} was not evaluated: the attestation is larger than any real one`;
@@ -94,6 +92,15 @@ export async function evaluateCondition(
   const end = await evaluateInProcess({ source: condition.source, statement: json }, signal);
   signal?.throwIfAborted();
   return judgementOf(source, end);
+}
+
+/**
+ * A predicate is an object (in-toto attestation v1 `predicate`). Over anything else a condition that asks for the absence
+ * of a finding could hold where nothing was looked for.
+ */
+function predicateProblem(predicate: unknown): string | undefined {
+  if (predicate === undefined || predicate === null) return 'the attestation has no predicate';
+  return isRecord(predicate) ? undefined : 'the predicate of the attestation is not an object';
 }
 
 function toJson(document: Statement['document']): string | undefined {

@@ -1,9 +1,7 @@
-import type { CelEnv, CelFunc, parse } from '@bufbuild/cel';
+import type { CelEnv, CelFunc } from '@bufbuild/cel';
 import { quote } from '../sigstore/quote.ts';
 import { CONDITION_VARIABLES, compileRegex } from './cel-environment.ts';
-
-/** A parsed CEL expression (cel-spec `cel.expr.Expr`). */
-export type Expression = ReturnType<typeof parse>['expr'];
+import type { Expression } from './field-access.ts';
 
 /** Deeper than anything a person writes, shallow enough for the stack of the thread that evaluates it. */
 const MAX_DEPTH = 200;
@@ -87,6 +85,9 @@ type Kind<C extends Expression['exprKind']['case']> = Extract<Expression['exprKi
 
 /** JSON numbers are doubles here, and `JSON.parse` has rounded them: a larger integer would equal its neighbours. */
 function findConstantProblem(constant: Kind<'constExpr'>['value']['constantKind']): string | undefined {
+  if (constant.case === 'doubleValue' && !Number.isFinite(constant.value)) {
+    return 'it has a number that is larger than any double';
+  }
   if (constant.case !== 'int64Value' && constant.case !== 'uint64Value') return undefined;
   const exact = constant.value >= BigInt(Number.MIN_SAFE_INTEGER) && constant.value <= BigInt(Number.MAX_SAFE_INTEGER);
   const found = String(constant.value);

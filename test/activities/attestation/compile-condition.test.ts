@@ -16,6 +16,7 @@ describe('a condition, when it is read', () => {
     'predicate.levels.map(l, l.lowerAscii()).exists_one(l, l == "slsa_build_level_3")',
     'predicate["a-b"][0] == 1 ? true : predicate.c == {"d": [1, 2u, 3.0, null]}',
     'type(predicate.score) == double && int(predicate.score) % 2 == 0',
+    'matches(predicate.builder.id, "^https://")',
     '  // why\n  predicate.ok\n',
   ]) {
     it(`may say ${source}`, () => {
@@ -48,6 +49,8 @@ describe('a condition, when it is read', () => {
     ['predicate.id == 9007199254740993', /^the integer 9007199254740993 is outside/],
     [`predicate.id == ${'9'.repeat(3000)}`, /^the integer 9{40}\.\.\. is outside/],
     ['predicate.id == -9007199254740993', /^the integer -9007199254740993 is outside/],
+    ['predicate.score < 1e999', /^it has a number that is larger than any double$/],
+    ['!(predicate.score >= -1.0e400)', /^it has a number that is larger than any double$/],
     ['predicate.id == 18446744073709551615u', /^the integer 18446744073709551615 is outside/],
     [
       'google.protobuf.Timestamp{seconds: 1} == predicate.t',

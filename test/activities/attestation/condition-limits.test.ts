@@ -26,7 +26,11 @@ describe('a condition that would take too much', () => {
       'predicate.l.all(a, predicate.l.all(b, !predicate.t.matches("(x+x+)+y")))',
       { l: MANY, t: 'x'.repeat(100_000) },
     ],
-    ['builds lists of lists', 'predicate.map(a, predicate.map(b, predicate.map(c, [a, b, c]))).size() == 0', MANY],
+    [
+      'builds lists of lists',
+      'predicate.l.map(a, predicate.l.map(b, predicate.l.map(c, [a, b, c]))).size() == 0',
+      { l: MANY },
+    ],
     [
       'builds texts of texts',
       'predicate.l.map(a, predicate.l.map(b, predicate.t.replace("x", predicate.t))).size() == 0',
@@ -59,7 +63,7 @@ describe('a condition that would take too much', () => {
   it('is not started when the attestation nests too deeply to be written down', async () => {
     let deep: unknown = 1;
     for (let i = 0; i < 100_000; i++) deep = [deep];
-    const judgement = await judge('predicate.x == 1', deep);
+    const judgement = await judge('predicate.x == 1', { deep });
     assert.equal(judgement.holds, false);
     assert.match(judgement.sentence, /was not evaluated/);
   });
