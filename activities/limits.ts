@@ -229,3 +229,9 @@ export const MAX_REGISTRY_MIRRORS = 32;
 
 /** Credential providers of a worker: a kubelet has a handful. */
 export const MAX_CREDENTIAL_PROVIDERS = 32;
+
+/**
+ * Fields of one bundle or trusted root that are not known here: two new ones in each log and authority of the largest
+ * trusted root. Each is compared with the known names.
+ */
+export const MAX_UNKNOWN_FIELDS = 512;

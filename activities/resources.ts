@@ -89,6 +89,7 @@ function logTrust(log: Log, event: TrustEvent): void {
       if (event.changed) log('info', 'trust root', { name: event.name, revision: event.revision });
       return;
     case 'failed':
+    case 'passed-over':
     case 'not-kept':
       log('warn', 'trust root', event);
       return;

@@ -167,7 +167,7 @@ async function readTrustedRoot(file: string | undefined, staging: boolean): Prom
 }
 
 function toMaterial(name: string, json: Buffer): TrustMaterial {
-  const result = readTrustedRootJson(name, json);
+  const result = readTrustedRootJson(name, json, 'refuse');
   if (!result.ok) throw unavailable(`the trusted root can't be used: ${result.problem}`);
   const { source } = result.document;
   if (source.kind !== 'keys') throw new Error(`a trusted_root.json gave a source of kind ${source.kind}`);

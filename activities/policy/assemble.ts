@@ -84,7 +84,9 @@ function trustRoots(
     else {
       const problem = problems.get(name) ?? (read?.problem || 'it was not read');
       problems.set(name, problem);
-      reject(field, `expected a TrustRoot ${quote(name)} or the file ${trustPath(name)}, found neither: ${problem}`);
+      if (referred.get(trustPath(name))?.ok === true) reject(field, `${trustPath(name)}: ${problem}`);
+      else
+        reject(field, `expected a TrustRoot ${quote(name)} or the file ${trustPath(name)}, found neither: ${problem}`);
     }
   }
   return [...known.values()].filter((one) => one !== undefined);
@@ -92,7 +94,7 @@ function trustRoots(
 
 function readTrustRootFile(name: string, referred: Files) {
   const read = referred.get(trustPath(name));
-  if (read?.ok === true) return readTrustedRootJson(name, read.bytes);
+  if (read?.ok === true) return readTrustedRootJson(name, read.bytes, 'refuse');
   return { ok: false as const, problem: read?.problem.message ?? 'it was not read' };
 }
 

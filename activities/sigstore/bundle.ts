@@ -1,11 +1,11 @@
 import { type Bundle, bundleFromJSON } from '@sigstore/bundle';
 import { isRecord } from '../../workflows/record.ts';
 import { MAX_BUNDLE_BYTES, MAX_CERTIFICATES, MAX_DER_BYTES, MAX_TIMESTAMPS, MAX_TLOG_ENTRIES } from '../limits.ts';
-import { decodeBase64 } from './base64.ts';
 import { isSelfIssued } from './certificate.ts';
 import { failed, type Refusal, refuse, type Step } from './judgement.ts';
+import { readProto } from './proto-json.ts';
+import { BUNDLE } from './proto-messages.ts';
 import { quote } from './quote.ts';
-import { misspelt } from './spelling.ts';
 import { parseStrictJson } from './strict-json.ts';
 
 const MEDIA_TYPES: ReadonlySet<unknown> = new Set([
@@ -26,7 +26,8 @@ export type BundleContents = 'envelope' | 'any';
 
 /**
  * Reads a Sigstore bundle. Bounded and strict before `@sigstore/bundle` sees it, which takes the first of two contents,
- * skips what is not base64, and reads any version number. A chain in a v0.3 bundle, which cosign writes on request and
+ * skips what is not base64, and reads any version number. Fields may have their original proto names, and fields of a
+ * later version are passed over, near misses of known ones excepted ({@link readProto}). A chain in a v0.3 bundle, which cosign writes on request and
  * the library refuses, is read as its leaf. Nothing in it is believed yet.
  */
 export function readBundle(bytes: Uint8Array, contents: BundleContents): Step<Bundle> {
@@ -44,7 +45,16 @@ export function readBundle(bytes: Uint8Array, contents: BundleContents): Step<Bu
 }
 
 /** Reads a bundle that is parsed already, or was made from an older format. */
-export function readDocument(document: Readonly<Record<string, unknown>>, contents: BundleContents): Step<Bundle> {
+export function readDocument(json: Readonly<Record<string, unknown>>, contents: BundleContents): Step<Bundle> {
+  const unsupported = checkMediaType(json);
+  if (unsupported !== undefined) return failed(unsupported);
+  const read = readProto(BUNDLE, json, { unknownFields: 'tolerate' });
+  if (!read.ok) return failed(malformed(read.problem));
+  const strange = read.unknown.find(({ what }) => what === 'value');
+  if (strange !== undefined) {
+    return failed(refuse('EVIDENCE_UNSUPPORTED', `the bundle has a value of a later version at ${strange.path}`));
+  }
+  const document = read.value;
   const problem = checkMaterial(document) ?? checkContent(document, contents);
   if (problem !== undefined) return failed(problem);
   try {
@@ -63,16 +73,19 @@ function withLeafAlone(document: Readonly<Record<string, unknown>>): Readonly<Re
   return { ...document, verificationMaterial: { ...others, certificate: leaf } };
 }
 
-function checkMaterial(bundle: Readonly<Record<string, unknown>>): Refusal | undefined {
-  const mediaType = bundle['mediaType'];
+/** Before all else: a version that is not read here may have other fields. */
+function checkMediaType(bundle: Readonly<Record<string, unknown>>): Refusal | undefined {
+  const mediaType = bundle['mediaType'] ?? bundle['media_type'];
   if (typeof mediaType !== 'string') return malformed('expected a mediaType, found none');
-  if (!MEDIA_TYPES.has(mediaType)) {
-    const sentence = `the bundle is of media type ${quote(mediaType)}, versions 0.1 to 0.3 are read`;
-    return refuse('EVIDENCE_UNSUPPORTED', sentence);
-  }
+  if (MEDIA_TYPES.has(mediaType)) return undefined;
+  const sentence = `the bundle is of media type ${quote(mediaType)}, versions 0.1 to 0.3 are read`;
+  return refuse('EVIDENCE_UNSUPPORTED', sentence);
+}
+
+function checkMaterial(bundle: Readonly<Record<string, unknown>>): Refusal | undefined {
   const material = bundle['verificationMaterial'];
   if (!isRecord(material)) return malformed('expected verificationMaterial, found none');
-  const [kind, ...others] = MATERIALS.filter((name) => isPresent(material[name]));
+  const [kind, ...others] = MATERIALS.filter((name) => material[name] !== undefined);
   if (kind === undefined || others.length > 0) {
     const count = kind === undefined ? 0 : others.length + 1;
     return malformed(`expected exactly one of ${MATERIALS.join(', ')}, found ${count}`);
@@ -83,14 +96,8 @@ function checkMaterial(bundle: Readonly<Record<string, unknown>>): Refusal | und
   return (
     checkCertificates(kind, signer) ??
     over(MAX_TLOG_ENTRIES, 'log entries', material['tlogEntries']) ??
-    checkTimestamps(isRecord(times) ? times['rfc3161Timestamps'] : undefined) ??
-    checkSpelling(material)
+    checkTimestamps(isRecord(times) ? times['rfc3161Timestamps'] : undefined)
   );
-}
-
-function checkSpelling(material: Readonly<Record<string, unknown>>): Refusal | undefined {
-  const name = misspelt(material);
-  return name === undefined ? undefined : malformed(`expected ${name} in canonical base64`);
 }
 
 function checkTimestamps(timestamps: unknown): Refusal | undefined {
@@ -109,8 +116,8 @@ function checkCertificates(
   if (kind === 'publicKey') return undefined;
   const certificates: unknown = kind === 'certificate' ? [signer] : signer['certificates'];
   if (!Array.isArray(certificates) || certificates.length === 0) return malformed('expected a certificate, found none');
-  const isWhole = certificates.every((one) => isRecord(one) && isBase64(one['rawBytes']));
-  if (!isWhole) return malformed('expected certificates in canonical base64');
+  const isWhole = certificates.every((one) => isRecord(one) && hasBytes(one['rawBytes']));
+  if (!isWhole) return malformed('expected the bytes of each certificate, found none');
   if (certificates.some((one: Readonly<Record<string, unknown>>) => isTooLong(one['rawBytes']))) {
     return refuse('EVIDENCE_TOO_LARGE', `a certificate has more than ${MAX_DER_BYTES} bytes`);
   }
@@ -124,7 +131,7 @@ function checkWithoutRoot(others: readonly Readonly<Record<string, unknown>>[]):
 }
 
 function checkContent(bundle: Readonly<Record<string, unknown>>, contents: BundleContents): Refusal | undefined {
-  const [kind, ...others] = CONTENTS.filter((name) => isPresent(bundle[name]));
+  const [kind, ...others] = CONTENTS.filter((name) => bundle[name] !== undefined);
   if (kind === undefined || others.length > 0) {
     return malformed(`expected exactly one of ${CONTENTS.join(', ')}, found ${kind === undefined ? 0 : 2}`);
   }
@@ -136,13 +143,12 @@ function checkContent(bundle: Readonly<Record<string, unknown>>, contents: Bundl
 
 function checkEnvelope(envelope: Readonly<Record<string, unknown>>): Refusal | undefined {
   if (typeof envelope['payloadType'] !== 'string') return malformed('expected a payloadType, found none');
-  if (!isBase64(envelope['payload'])) return malformed('expected the payload in canonical base64');
+  if (!hasBytes(envelope['payload'])) return malformed('expected a payload, found none');
   const signatures = envelope['signatures'];
   const count = Array.isArray(signatures) ? signatures.length : 0;
   if (!Array.isArray(signatures) || count !== 1) return malformed(`expected exactly one signature, found ${count}`);
   const signature: unknown = signatures[0];
-  if (!isRecord(signature) || !isBase64(signature['sig']))
-    return malformed('expected the signature in canonical base64');
+  if (!isRecord(signature) || !hasBytes(signature['sig'])) return malformed('expected a signature, found none');
   return undefined;
 }
 
@@ -154,16 +160,12 @@ export function refuseBlob(): Refusal {
 }
 
 function checkMessage(message: Readonly<Record<string, unknown>>): Refusal | undefined {
-  return isBase64(message['signature']) ? undefined : malformed('expected the signature in canonical base64');
+  return hasBytes(message['signature']) ? undefined : malformed('expected a signature, found none');
 }
 
-/** In protobuf's JSON null stands for an absent field. */
-function isPresent(value: unknown): boolean {
-  return value !== undefined && value !== null;
-}
-
-function isBase64(value: unknown): boolean {
-  return typeof value === 'string' && value.length > 0 && decodeBase64(value) !== undefined;
+/** Bytes that are there, in the canonical base64 that {@link readProto} answers. */
+function hasBytes(value: unknown): boolean {
+  return typeof value === 'string' && value !== '';
 }
 
 /** Four characters of base64 are three bytes. */

@@ -2,6 +2,8 @@ import type { TransparencyLogEntry } from '@sigstore/bundle';
 import { TransparencyLogEntry as Format } from '@sigstore/protobuf-specs';
 import { MAX_TLOG_ENTRIES } from '../limits.ts';
 import type { FoundEntry } from '../rekor/live-log.ts';
+import { readProto } from './proto-json.ts';
+import { LOG_ENTRY } from './proto-messages.ts';
 
 /** Reads what a look-up found; what is no entry proves nothing, and is left out. */
 export function readFoundEntries(found: readonly FoundEntry[]): readonly TransparencyLogEntry[] {
@@ -12,10 +14,8 @@ export function readFoundEntries(found: readonly FoundEntry[]): readonly Transpa
 }
 
 function readEntry(document: FoundEntry): TransparencyLogEntry | undefined {
-  try {
-    const { logId, kindVersion, ...others } = Format.fromJSON(document);
-    return logId === undefined || kindVersion === undefined ? undefined : { ...others, logId, kindVersion };
-  } catch {
-    return undefined;
-  }
+  const read = readProto(LOG_ENTRY, document, { unknownFields: 'tolerate' });
+  if (!read.ok) return undefined;
+  const { logId, kindVersion, ...others } = Format.fromJSON(read.value);
+  return logId === undefined || kindVersion === undefined ? undefined : { ...others, logId, kindVersion };
 }

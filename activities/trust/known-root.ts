@@ -48,5 +48,7 @@ export type TrustEvent =
     }
   /** `problem` is one line; `usableUntil` is absent when there is no older one to go on with. */
   | { readonly kind: 'failed'; readonly name: string; readonly problem: string; readonly usableUntil?: number }
+  /** The trust root is in use, without parts of it that this version does not know. `problem` is one line. */
+  | { readonly kind: 'passed-over'; readonly name: string; readonly problem: string }
   /** The trust root is in use, but a restart would not find it. */
   | { readonly kind: 'not-kept'; readonly name: string; readonly problem: string };

@@ -52,6 +52,6 @@ function readSource(spec: Field): TrustRootSource | undefined {
 function readInline(field: Field): TrustRootSource | undefined {
   const text = readText(field);
   if (text === undefined) return undefined;
-  const read = readTrustedRootJson('', Buffer.from(text));
+  const read = readTrustedRootJson('', Buffer.from(text), 'refuse');
   return read.ok ? read.document.source : reject(field, read.problem);
 }

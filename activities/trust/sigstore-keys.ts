@@ -5,8 +5,11 @@ import {
   type TimeRange,
   type TransparencyLogInstance,
 } from '@sigstore/protobuf-specs';
+import { parseRfc3339 } from '../../workflows/rfc3339.ts';
 import { MAX_TRUST_ENTRIES } from '../limits.ts';
 import { type Field, readList, readMapping, readText, readUrl, readWord, reject, required } from '../policy/field.ts';
+import { decodeBase64 } from '../sigstore/base64.ts';
+import { parsePublicKey } from '../sigstore/key.ts';
 import { readBase64 } from './base64-field.ts';
 import { readAuthority } from './trust-authority.ts';
 import { readLog } from './trust-log.ts';
@@ -84,14 +87,19 @@ function readSubject(field: Field): { readonly organization: string; readonly co
 
 const PEM_BLOCK = /-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----/g;
 
-/** Base64 of PEM blocks, which may have text between them. */
+/** Base64 of PEM blocks, which may have text between them; what looks like a part of another block is refused. */
 function readChain(field: Field): readonly { readonly rawBytes: Buffer }[] | undefined {
   const pem = readBase64(field)?.toString('latin1');
   if (pem === undefined) return undefined;
-  const blocks = [...pem.matchAll(PEM_BLOCK)].map(([, body = '']) => ({ rawBytes: Buffer.from(body, 'base64') }));
+  const blocks = [...pem.matchAll(PEM_BLOCK)].map(([, body = '']) => decodeBase64(body.replaceAll(/\s/g, '')));
   const begun = pem.split('-----BEGIN ').length - 1;
-  if (blocks.length > 0 && blocks.length === begun) return blocks;
-  return reject(field, `expected PEM blocks "CERTIFICATE", found ${blocks.length} of ${begun}; replace the others`);
+  if (blocks.length === 0 || blocks.length !== begun || pem.replaceAll(PEM_BLOCK, '').includes('---')) {
+    return reject(field, `expected PEM blocks "CERTIFICATE", found ${blocks.length} of ${begun}; replace the others`);
+  }
+  const known = blocks.filter((block) => block !== undefined);
+  if (known.length === blocks.length) return known.map((rawBytes) => ({ rawBytes }));
+  const broken = blocks.indexOf(undefined) + 1;
+  return reject(field, `expected canonical base64 in each PEM block, found other text in block ${broken}; replace it`);
 }
 
 interface LogField {
@@ -126,16 +134,17 @@ function readLogField(field: Field, kind: 'tlog' | 'ctlog'): LogField | undefine
   return 'problem' in checked ? reject(keyField ?? field, checked.problem) : { log, origin };
 }
 
-const KEY_BLOCK = /^-----BEGIN (RSA )?PUBLIC KEY-----([A-Za-z0-9+/=\s]+)-----END (?:RSA )?PUBLIC KEY-----$/;
-
+/** One key and nothing around it, as {@link parsePublicKey} reads it; passed on as SPKI whatever it was. */
 function readKey(field: Field): { readonly rawBytes: Buffer; readonly keyDetails: PublicKeyDetails } | undefined {
-  const pem = readBase64(field)?.toString('latin1').trim();
+  const pem = readBase64(field)?.toString('latin1');
   if (pem === undefined) return undefined;
-  const [block, rsa, body = ''] = KEY_BLOCK.exec(pem) ?? [];
-  if (block === undefined) return reject(field, 'expected one PEM block "PUBLIC KEY", found other text; replace it');
-  const keyDetails =
-    rsa === undefined ? PublicKeyDetails.PUBLIC_KEY_DETAILS_UNSPECIFIED : PublicKeyDetails.PKCS1_RSA_PKCS1V5;
-  return { rawBytes: Buffer.from(body, 'base64'), keyDetails };
+  if (!pem.includes('-----BEGIN ')) {
+    return reject(field, 'expected one PEM block "PUBLIC KEY", found other text; replace it');
+  }
+  const key = parsePublicKey(pem);
+  if (!key.ok) return reject(field, `the key is not usable: ${key.problem}`);
+  const rawBytes = key.key.publicKey.export({ type: 'spki', format: 'der' });
+  return { rawBytes, keyDetails: PublicKeyDetails.PUBLIC_KEY_DETAILS_UNSPECIFIED };
 }
 
 /** A name as a signed note may have it (C2SP signed-note): no white space, no plus. */
@@ -159,8 +168,7 @@ function readValidFor(field: Field | undefined): TimeRange | undefined {
 function readTime(field: Field): Date | undefined {
   const text = readText(field);
   if (text === undefined) return undefined;
-  const time = new Date(text);
-  const spelled = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/.test(text);
-  if (spelled && !Number.isNaN(time.getTime())) return time;
+  const time = parseRfc3339(text);
+  if (time !== undefined) return new Date(time);
   return reject(field, 'expected a time like "2026-01-31T12:00:00Z", found other text; write it in this form');
 }

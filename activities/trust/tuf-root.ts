@@ -59,10 +59,11 @@ export function createTufRoot(options: TufRootOptions): KnownRoot {
   async function adopt(metadata: TufMetadata, proven: ProvenTarget): Promise<Adopted> {
     try {
       const { expires } = await verifyTarget(repository.root, metadata.roots, proven, repository.target);
-      const read = readTrustedRootJson(name, proven.target);
+      const read = readTrustedRootJson(name, proven.target, 'tolerate');
       if (!read.ok) return refused(`its ${repository.target}: ${read.problem}`);
       if (read.document.source.kind !== 'keys') return refused('it holds no keys');
       const { root, origins } = read.document.source;
+      if (read.passedOver !== undefined) options.onChange({ kind: 'passed-over', name, problem: read.passedOver });
       return { ok: true, usable: { root: toTrustRoot(name, root, origins), expires } };
     } catch (error) {
       return refused(`its metadata does not hold: ${quote(messageOf(error))}`);

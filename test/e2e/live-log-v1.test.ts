@@ -103,7 +103,7 @@ function readPromise({ annotations }: Layer) {
 
 /** The log as the trust root that cosign wrote names it. */
 async function log(): Promise<TransparencyLog> {
-  const read = readTrustedRootJson('own', await readFile(sigstore.cosign.trustedRoot));
+  const read = readTrustedRootJson('own', await readFile(sigstore.cosign.trustedRoot), 'refuse');
   if (!read.ok || read.document.source.kind !== 'keys') return assert.fail('expected a trust root');
   const logs = toTrustRoot('own', read.document.source.root).logs.filter(({ version }) => version === 'v1');
   return logs.length === 1 && logs[0] !== undefined ? logs[0] : assert.fail('expected one log');

@@ -81,7 +81,7 @@ async function readEntry(digest: string): Promise<ProvenEntry> {
 
 /** The log as the trust root that cosign wrote names it. */
 async function log(): Promise<TransparencyLog> {
-  const read = readTrustedRootJson('own', await readFile(sigstore.cosign.trustedRoot));
+  const read = readTrustedRootJson('own', await readFile(sigstore.cosign.trustedRoot), 'refuse');
   if (!read.ok || read.document.source.kind !== 'keys') return assert.fail('expected a trust root');
   const [only] = toTrustRoot('own', read.document.source.root).logs;
   return only ?? assert.fail('expected a log');

@@ -5,6 +5,7 @@ import { conditionTarget } from './targets/condition.ts';
 import { bundleTarget, envelopeTarget, simpleSigningTarget } from './targets/evidence.ts';
 import { logAnswerTarget } from './targets/log-answer.ts';
 import { policyTarget } from './targets/policy.ts';
+import { protoJsonTarget } from './targets/proto-json.ts';
 import { statementTarget } from './targets/statement.ts';
 import { tileTarget } from './targets/tile.ts';
 import { timestampTarget } from './targets/timestamp.ts';
@@ -21,6 +22,7 @@ export const TARGETS: readonly Target[] = [
   logAnswerTarget,
   timestampTarget,
   statementTarget,
+  protoJsonTarget,
   trustedRootTarget,
   policyTarget,
   conditionTarget,

@@ -166,7 +166,7 @@ describe('a TrustRoot document with a problem', () => {
     [
       'a log with a private key',
       log({ publicKey: base64('-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n') }),
-      /publicKey: expected one PEM block "PUBLIC KEY"/,
+      /publicKey: the key is not usable: it holds a private key/,
     ],
     [
       'a log key that is none',

@@ -22,7 +22,7 @@ function judged(
   bend(plan);
   const json = trustedRootJson(plan);
   const tlogs = json.tlogs.map((log, i) => (origins[i] === undefined ? log : { ...log, origin: origins[i] }));
-  const read = readTrustedRootJson('acme', Buffer.from(JSON.stringify({ ...json, tlogs })));
+  const read = readTrustedRootJson('acme', Buffer.from(JSON.stringify({ ...json, tlogs })), 'refuse');
   assert.ok(read.ok && read.document.source.kind === 'keys', read.ok ? '' : read.problem);
   const { root, origins: declared } = read.document.source;
   const trust = toTrustRoot('acme', root, declared).material;
@@ -112,7 +112,7 @@ describe('a log that signs checkpoints by another name than its URL has', () => 
   it('is refused when it is read, if its id has the name in it', () => {
     const plan = sigstore.trustPlan();
     moved(plan);
-    const read = readTrustedRootJson('acme', Buffer.from(JSON.stringify(trustedRootJson(plan))));
+    const read = readTrustedRootJson('acme', Buffer.from(JSON.stringify(trustedRootJson(plan))), 'refuse');
     assert.ok(!read.ok);
     assert.match(read.problem, /^tlogs\[1\]: expected the log id that follows from the key/);
     const names = sigstore.trustPlan().logs.map(({ baseUrl }) => new URL(baseUrl).hostname);

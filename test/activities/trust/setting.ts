@@ -83,7 +83,7 @@ export async function cacheFolder(t: TestContext): Promise<string> {
 
 /** The document that a `trusted_root.json` is. */
 export function keys(name: string, bytes: Uint8Array = trustedRootBytes()): TrustRootDocument {
-  const read = readTrustedRootJson(name, bytes);
+  const read = readTrustedRootJson(name, bytes, 'refuse');
   assert.ok(read.ok, read.ok ? '' : read.problem);
   return read.document;
 }

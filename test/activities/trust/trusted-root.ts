@@ -13,7 +13,7 @@ export function bentJson(bend: (json: ReturnType<typeof trustedRootJson>) => unk
 }
 
 export function problemOf(bytes: Uint8Array): string {
-  const read = readTrustedRootJson('acme', bytes);
+  const read = readTrustedRootJson('acme', bytes, 'refuse');
   assert.ok(!read.ok, 'it was read');
   assert.doesNotMatch(read.problem, /[\n\r]/);
   return read.problem;

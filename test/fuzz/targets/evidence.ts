@@ -100,7 +100,10 @@ function payloadOf(content: SignatureContent): string {
   const document: unknown = JSON.parse(
     Buffer.from(content.format === 'bundle' ? content.bundle : content.envelope).toString(),
   );
-  const envelope = isRecord(document) && content.format === 'bundle' ? document['dsseEnvelope'] : document;
+  const envelope =
+    isRecord(document) && content.format === 'bundle'
+      ? (document['dsseEnvelope'] ?? document['dsse_envelope'])
+      : document;
   assert.ok(isRecord(envelope));
   return `${String(envelope['payloadType'])} ${Buffer.from(String(envelope['payload']), 'base64').toString('base64')}`;
 }
@@ -124,7 +127,7 @@ function entryLines({ entries }: Proof): readonly string[] {
   });
 }
 
-const read = readTrustedRootJson('virtual', Buffer.from(JSON.stringify(corpus.trustedRoot)));
+const read = readTrustedRootJson('virtual', Buffer.from(JSON.stringify(corpus.trustedRoot)), 'refuse');
 assert.ok(read.ok && read.document.source.kind === 'keys');
 /** The trust root of the corpus. */
 export const trustRoot = toTrustRoot('virtual', read.document.source.root);

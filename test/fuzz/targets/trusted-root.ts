@@ -9,7 +9,7 @@ export const trustedRootTarget: Target = {
   name: 'trusted-root',
   seeds: [{ seed: 'trusted root', parts: { json: Buffer.from(JSON.stringify(corpus.trustedRoot)) } }],
   run(input) {
-    const read = readTrustedRootJson('fuzzed', partOf(input, 'json'));
+    const read = readTrustedRootJson('fuzzed', partOf(input, 'json'), 'refuse');
     if (!read.ok) {
       assertInert(read.problem);
       return 'refused';

@@ -40,7 +40,11 @@ export const ATTACHED_ROWS: readonly Row[] = [
       'EVIDENCE_MALFORMED',
       { bytes: (text) => text.replace('"payload":', '"payload":"","payload":') },
     ],
-    ['a payload in base64url', 'EVIDENCE_MALFORMED', { bytes: (text) => text.replace(/("payload":")[^"]+/, '$1-_-_') }],
+    [
+      'another payload in base64url',
+      'SIGNATURE_INVALID',
+      { bytes: (text) => text.replace(/("payload":")[^"]+/, '$1-_-_') },
+    ],
     ['an envelope that is cut', 'EVIDENCE_MALFORMED', { bytes: (text) => text.slice(0, -1) }],
     ['an envelope that is a list', 'EVIDENCE_MALFORMED', { bytes: (text) => `[${text}]` }],
     [

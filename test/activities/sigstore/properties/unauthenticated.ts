@@ -32,7 +32,7 @@ export interface Example {
 
 /**
  * The list of unauthenticated places, and all of it. Besides these only the spelling of JSON may change: white space between
- * its parts, and the escapes of a text that stays the same.
+ * its parts, the escapes of a text that stays the same, and the alphabet and padding of base64 that proto JSON allows.
  */
 export const UNAUTHENTICATED: readonly Place[] = [
   {
@@ -60,7 +60,7 @@ export const UNAUTHENTICATED: readonly Place[] = [
     path: /tlogEntries\.0\.(inclusionPromise|integratedTime)$/,
     only: ({ after }) => after === undefined,
     why: "a promise that is left out, where a proof and the policy's key are enough",
-    example: { base: BASES.keyedLogged, from: '"inclusionPromise"', to: '"inclusionPromisf"' },
+    example: { base: BASES.keyedLogged, from: '"inclusionPromise"', to: '"leftOut"' },
   },
   {
     path: /\.checkpoint\.envelope$/,
@@ -117,9 +117,12 @@ export function unexplained(
 function view(content: SignatureContent): unknown {
   switch (content.format) {
     case 'bundle':
-      return parsed(Buffer.from(content.bundle).toString());
+      return parsed(Buffer.from(content.bundle).toString(), inOneSpelling);
     case 'envelope':
-      return { ...record(parsed(Buffer.from(content.envelope).toString())), annotations: annotationsOf(content) };
+      return {
+        ...record(parsed(Buffer.from(content.envelope).toString(), inOneSpelling)),
+        annotations: annotationsOf(content),
+      };
     case 'simple-signing':
       return { payload: Buffer.from(content.payload).toString('hex'), annotations: annotationsOf(content) };
   }
@@ -130,9 +133,19 @@ function annotationsOf({ annotations }: SignatureContent & { readonly format: 'e
   return { ...texts, bundle: parsed(bundle ?? '""'), timestamp: parsed(timestamp ?? '""') };
 }
 
-function parsed(text: string): unknown {
+/** Bytes in one of the four spellings that they have in proto JSON, in the first of them; any other text as it is. */
+function inOneSpelling(_: string, value: unknown): unknown {
+  if (typeof value !== 'string') return value;
+  const bytes = Buffer.from(value, 'base64');
+  const standard = bytes.toString('base64');
+  const urlSafe = standard.replaceAll('+', '-').replaceAll('/', '_');
+  const spellings = [urlSafe, standard.replaceAll('=', ''), bytes.toString('base64url')];
+  return spellings.includes(value) ? standard : value;
+}
+
+function parsed(text: string, revive?: (name: string, value: unknown) => unknown): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(text, revive);
   } catch {
     return { unreadable: text };
   }
