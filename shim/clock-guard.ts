@@ -1,6 +1,7 @@
 import { CLOCK_SKEW_MS } from '../workflows/deadlines.ts';
 import type { Reason } from '../workflows/reason.ts';
-import { readSmallFile, replaceFile } from './atomic-file.ts';
+import { replaceFile } from './atomic-file.ts';
+import { readState } from './memory/read-state.ts';
 
 /**
  * The highest time that workers signed and this node believed, kept over restarts. A clock that is behind it was moved
@@ -42,6 +43,7 @@ export function openClockGuard(path: string | undefined): ClockGuard {
 }
 
 function readTime(path: string): number {
-  const time = Date.parse(readSmallFile(path, MAX_BYTES)?.trim() ?? '');
+  const read = readState(path, MAX_BYTES);
+  const time = read.kind === 'content' ? Date.parse(read.bytes.toString().trim()) : Number.NaN;
   return Number.isNaN(time) ? 0 : time;
 }

@@ -50,7 +50,7 @@ export function openNodeMemory(state: string | undefined, log: Log): NodeMemory 
 function openCache(directory: string | undefined, log: Log): VerdictCache | undefined {
   if (directory === undefined) return undefined;
   try {
-    return openVerdictCache(directory);
+    return openVerdictCache(directory, undefined, (problem) => log.warn('verdict cache', { problem }));
   } catch (error) {
     log.warn('no verdict cache', { error: String(error) });
     return undefined;

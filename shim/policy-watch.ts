@@ -118,7 +118,7 @@ export function watchPolicy(
     learn(carried) {
       const read = readStatement(carried, keys(), Date.now());
       if ('code' in read) return read;
-      if (newest === undefined || isNewer(read.head, newest)) accept(read.head, carried);
+      if (newest === undefined || isNewer(read.head, newest)) accept(read.head, read.carried);
       return undefined;
     },
     isCutOff: () => known() === undefined && (lastCode === 'TEMPORAL_UNREACHABLE' || lastCode === 'WORKER_UNAVAILABLE'),
@@ -148,7 +148,7 @@ export function isNewer(head: PolicyHead, than: PolicyHead): boolean {
   return Date.parse(head.statedAt) > Date.parse(than.statedAt);
 }
 
-/** A statement that was believed, and how it was carried. */
+/** A statement that was believed, and its envelope with the accepted signatures alone. */
 interface BelievedHead {
   readonly head: PolicyHead;
   readonly carried: Envelope;
@@ -174,7 +174,7 @@ export function readStatement(carried: Envelope, keys: VerdictKeys, nowMs: numbe
   if (!belief.ok) return unknown(`is not believed: ${belief.problem}`);
   if (Date.parse(head.statedAt) > nowMs + CLOCK_SKEW_MS)
     return unknown(`is from the future (${head.statedAt}); compare the clocks of node and worker`);
-  return { head, carried };
+  return { head, carried: opened.envelope };
 }
 
 /** The head of a statement that is believed; `undefined` for any other. */

@@ -1,6 +1,7 @@
 import type { Envelope } from '../workflows/verdict.ts';
-import { readSmallFile, replaceFile } from './atomic-file.ts';
+import { replaceFile } from './atomic-file.ts';
 import type { Log } from './log.ts';
+import { readState } from './memory/read-state.ts';
 import { parseEnvelope } from './verdict-keys.ts';
 
 /** Its name in the state folder. */
@@ -29,11 +30,13 @@ export function openStatementFile(path: string, log?: Pick<Log, 'warn'>): Statem
   let failed = false;
   return {
     read() {
-      try {
-        return parseEnvelope(JSON.parse(readSmallFile(path, MAX_BYTES) ?? 'null'));
-      } catch {
-        return undefined;
-      }
+      const read = readState(path, MAX_BYTES);
+      if (read.kind === 'none') return undefined;
+      const envelope = read.kind === 'content' ? parseEnvelope(parseJson(read.bytes.toString())) : undefined;
+      const problem =
+        read.kind === 'content' ? `expected a signed statement in ${path}, found something else` : read.problem;
+      if (envelope === undefined) log?.warn('the policy statement that was kept is not used', { problem });
+      return envelope;
     },
     write(statement, says) {
       if (says === said && performance.now() - writtenAt < WRITE_EVERY_MS) return;
@@ -48,4 +51,12 @@ export function openStatementFile(path: string, log?: Pick<Log, 'warn'>): Statem
       }
     },
   };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

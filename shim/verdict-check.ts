@@ -3,13 +3,13 @@ import type { Reason } from '../workflows/reason.ts';
 import type { Envelope, Verdict } from '../workflows/verdict.ts';
 import { fromStatement, STATEMENT_PAYLOAD_TYPE } from '../workflows/verification-summary.ts';
 import type { PullRequest } from './decision.ts';
-import { believe, isOfUsualSize, openEnvelope, parseEnvelope, type VerdictKeys } from './verdict-keys.ts';
+import { believe, openEnvelope, parseEnvelope, type VerdictKeys } from './verdict-keys.ts';
 
 export interface Expectation extends PullRequest {
   readonly policyRevision: string;
 }
 
-/** A genuine verdict about this very pull, as it was carried, and the id of the key that signed it. */
+/** A genuine verdict about this very pull, its envelope with the accepted signatures alone, and the id of the key that counts. */
 interface Genuine {
   readonly verdict: Verdict;
   readonly envelope: Envelope;
@@ -50,7 +50,7 @@ export function checkVerdict(answer: unknown, expected: Expectation, keys: Verdi
     const sentence = `the verdict of ${verdict.decidedAt} is not believed: ${belief.problem}; see "portcullis keys list" on the node, and which key its workers sign with`;
     return { ...refuse('VERDICT_FORGED', sentence), outlived: true };
   }
-  return checkContent({ verdict, envelope, keyId: belief.keyId }, expected, nowMs);
+  return checkContent({ verdict, envelope: opened.envelope, keyId: belief.keyId }, expected, nowMs);
 }
 
 function strangerOf(envelope: Envelope, keys: VerdictKeys): string {
@@ -86,7 +86,6 @@ function refuse(code: Reason['code'], sentence: string): { readonly kind: 'refus
 
 /** What an envelope claims to say: to show it or to find it by, never to decide. `undefined` when it is no verdict. */
 export function readUnchecked(envelope: Envelope): Verdict | undefined {
-  if (!isOfUsualSize(envelope)) return undefined;
   try {
     return fromStatement(JSON.parse(Buffer.from(envelope.payload, 'base64').toString()));
   } catch {

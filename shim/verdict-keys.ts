@@ -1,5 +1,6 @@
 import { type KeyObject, verify } from 'node:crypto';
 import { preAuthEncoding } from '../workflows/dsse.ts';
+import { isRecord } from '../workflows/record.ts';
 import { parseStrictJsonText } from '../workflows/strict-json.ts';
 import type { Envelope } from '../workflows/verdict.ts';
 import { endOfWindow, type KeyWindow, positionIn } from './key-window.ts';
@@ -26,9 +27,21 @@ const MAX_PAYLOAD_LENGTH = 256 * 1024;
 /** One signature for each verdict key that was current when the verdict was signed: two while keys are rotated. */
 const MAX_SIGNATURES = 8;
 
-/** Whether an envelope is as large as a signed statement may be. */
-export function isOfUsualSize({ payload, signatures }: Envelope): boolean {
-  return payload.length <= MAX_PAYLOAD_LENGTH && signatures.length <= MAX_SIGNATURES;
+/** An ECDSA P-256 or Ed25519 signature takes 96 characters; a key id is a SHA-256 in hex, other tools write longer ones. */
+const MAX_SIGNATURE_LENGTH = 512;
+const MAX_KEY_ID_LENGTH = 256;
+const MAX_PAYLOAD_TYPE_LENGTH = 128;
+
+/** The most that an envelope can take as JSON, in bytes, indented or not. */
+export const MAX_ENVELOPE_BYTES =
+  MAX_PAYLOAD_LENGTH + MAX_SIGNATURES * (MAX_SIGNATURE_LENGTH + MAX_KEY_ID_LENGTH + 128) + 1024;
+
+/** What an envelope holds, when a verdict key signed it. */
+export interface OpenedEnvelope {
+  readonly content: unknown;
+  readonly signatories: readonly Signatory[];
+  /** The same envelope with nothing but the signatures that were accepted: only this is worth keeping. */
+  readonly envelope: Envelope;
 }
 
 /**
@@ -36,21 +49,22 @@ export function isOfUsualSize({ payload, signatures }: Envelope): boolean {
  * signed exactly these bytes as this payload type. The key id is a hint and decides nothing. Whether one of the
  * signatories counts is for {@link believe} to say, with the times that the content names.
  */
-export function openEnvelope(
-  envelope: Envelope,
-  payloadType: string,
-  keys: VerdictKeys,
-): { readonly content: unknown; readonly signatories: readonly Signatory[] } | undefined {
+export function openEnvelope(envelope: Envelope, payloadType: string, keys: VerdictKeys): OpenedEnvelope | undefined {
   if (envelope.payloadType !== payloadType || envelope.payload.length > MAX_PAYLOAD_LENGTH) return undefined;
   const payload = Buffer.from(envelope.payload, 'base64');
   const signed = preAuthEncoding(payloadType, payload);
   const signatures = envelope.signatures.slice(0, MAX_SIGNATURES).map(({ sig }) => Buffer.from(sig, 'base64'));
   const signatories: Signatory[] = [];
-  for (const [keyId, accepted] of keys) {
-    if (!signatures.some((signature) => verifySignature(accepted.key, signed, signature))) continue;
-    signatories.push({ keyId, ...accepted });
+  const accepted: Envelope['signatures'][number][] = [];
+  for (const [keyId, known] of keys) {
+    const signature = signatures.find((one) => verifySignature(known.key, signed, one));
+    if (signature === undefined) continue;
+    signatories.push({ keyId, ...known });
+    accepted.push({ keyid: keyId, sig: signature.toString('base64') });
   }
-  return signatories.length > 0 ? { content: parseJson(payload), signatories } : undefined;
+  if (signatories.length === 0) return undefined;
+  const kept = { payloadType, payload: payload.toString('base64'), signatures: accepted.slice(0, MAX_SIGNATURES) };
+  return { content: parseJson(payload), signatories, envelope: kept };
 }
 
 export type Belief =
@@ -91,14 +105,41 @@ function verifySignature(key: KeyObject, data: Uint8Array, signature: Uint8Array
   }
 }
 
-/** Reads the shape of an envelope; nothing in it is believed before {@link openEnvelope}. */
+/**
+ * Reads the shape of an envelope; nothing in it is believed before {@link openEnvelope}. A signature that no verdict key can have made
+ * is left out: anyone who carries an envelope can add one.
+ */
 export function parseEnvelope(value: unknown): Envelope | undefined {
-  if (typeof value !== 'object' || value === null) return undefined;
+  return readEnvelope(value)?.envelope;
+}
+
+/** Reads an envelope that nobody may have added anything to; `undefined` for every other one. */
+export function parseWholeEnvelope(value: unknown): Envelope | undefined {
+  const read = readEnvelope(value);
+  if (read === undefined || read.leftOut > 0) return undefined;
+  const { payload, signatures } = read.envelope;
+  return payload.length <= MAX_PAYLOAD_LENGTH && signatures.length <= MAX_SIGNATURES ? read.envelope : undefined;
+}
+
+const PRINTABLE = /^[\x20-\x7e]*$/;
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
+
+function readEnvelope(value: unknown): { readonly envelope: Envelope; readonly leftOut: number } | undefined {
+  if (!isRecord(value)) return undefined;
   const { payloadType, payload, signatures } = value as { [K in keyof Envelope]?: unknown };
-  if (typeof payloadType !== 'string' || typeof payload !== 'string' || !Array.isArray(signatures)) return undefined;
-  const parsed = signatures.map((one: unknown) => {
-    const { keyid, sig } = (typeof one === 'object' && one !== null ? one : {}) as { keyid?: unknown; sig?: unknown };
-    return typeof keyid === 'string' && typeof sig === 'string' ? { keyid, sig } : undefined;
-  });
-  return { payloadType, payload, signatures: parsed.filter((one) => one !== undefined) };
+  if (!isText(payloadType, MAX_PAYLOAD_TYPE_LENGTH, PRINTABLE)) return undefined;
+  if (!isText(payload, Number.POSITIVE_INFINITY, BASE64) || !Array.isArray(signatures)) return undefined;
+  const parsed = signatures.map(parseSignature).filter((one) => one !== undefined);
+  return { envelope: { payloadType, payload, signatures: parsed }, leftOut: signatures.length - parsed.length };
+}
+
+function parseSignature(value: unknown): Envelope['signatures'][number] | undefined {
+  if (!isRecord(value)) return undefined;
+  const { keyid, sig } = value as { keyid?: unknown; sig?: unknown };
+  if (!isText(keyid, MAX_KEY_ID_LENGTH, PRINTABLE) || !isText(sig, MAX_SIGNATURE_LENGTH, BASE64)) return undefined;
+  return { keyid, sig };
+}
+
+function isText(value: unknown, most: number, alphabet: RegExp): value is string {
+  return typeof value === 'string' && value.length <= most && alphabet.test(value);
 }

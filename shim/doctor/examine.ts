@@ -1,8 +1,7 @@
-import { existsSync, readdirSync } from 'node:fs';
 import { readEffective, socketOf } from '../containerd/effective.ts';
 import { changedSince } from '../containerd/main-file.ts';
 import { type ContainerdProgram, type ContainerdVersion, dumpConfiguration, versionOf } from '../containerd/running.ts';
-import { importFolder } from '../offline/import-folder.ts';
+import { hasImports } from '../offline/import-folder.ts';
 import { connectBackend } from '../temporal.ts';
 import { backendFindings } from './backend-findings.ts';
 import { configurationFindings, versionFindings } from './configuration-findings.ts';
@@ -21,14 +20,10 @@ export async function examine(containerd: ContainerdProgram, daemon: DaemonSetti
     ...(await daemonFindings(daemon)),
     ...(await fromBackend(daemon)),
   ];
-  const weighed = hasImports(daemon) ? findings.map(asWithoutBackend) : findings;
+  // A node whose verdicts are brought by file has no backend on purpose.
+  const isOffline = daemon.state !== undefined && hasImports(daemon.state);
+  const weighed = isOffline ? findings.map(asWithoutBackend) : findings;
   return weighed.toSorted((a, b) => RANK[a.severity] - RANK[b.severity]);
-}
-
-/** A node whose verdicts are brought by file has no backend on purpose. */
-function hasImports({ state }: DaemonSettings): boolean {
-  const folder = state === undefined ? undefined : importFolder(state);
-  return folder !== undefined && existsSync(folder) && readdirSync(folder).length > 0;
 }
 
 const OF_BACKEND: ReadonlySet<Finding['id']> = new Set<Finding['id']>(['backend-unreachable', 'policy-unknown']);

@@ -7,9 +7,20 @@ import type { OfflineFile } from './offline-file.ts';
 
 /** A file in which every signature held, or each that didn't. */
 export type CheckedFile =
-  | { readonly ok: true; readonly head: PolicyHead; readonly verdicts: readonly Verdict[] }
+  | {
+      readonly ok: true;
+      readonly head: PolicyHead;
+      readonly verdicts: readonly Verdict[];
+      /** The file with nothing but accepted signatures: only this is worth keeping. */
+      readonly file: OfflineFile;
+    }
   /** Sentences that begin with what they are about. */
   | { readonly ok: false; readonly problems: readonly string[] };
+
+interface Carried {
+  readonly verdict: Verdict;
+  readonly envelope: Envelope;
+}
 
 /** As many problems as are told; whoever forges one forges many. */
 const MAX_PROBLEMS = 20;
@@ -23,25 +34,29 @@ export function checkOfflineFile(file: OfflineFile, keys: VerdictKeys, nowMs: nu
   if ('code' in statement) return { ok: false, problems: [statement.sentence] };
   const { head } = statement;
   const verdicts: Verdict[] = [];
+  const envelopes: Envelope[] = [];
   const problems: string[] = [];
   for (const [index, envelope] of file.verdicts.entries()) {
     const checked = checkCarried(envelope, head, keys, nowMs);
-    if (typeof checked !== 'string') verdicts.push(checked);
-    else problems.push(`verdict ${index + 1}: ${checked}`);
+    if (typeof checked !== 'string') {
+      verdicts.push(checked.verdict);
+      envelopes.push(checked.envelope);
+    } else problems.push(`verdict ${index + 1}: ${checked}`);
     if (problems.length === MAX_PROBLEMS) break;
   }
-  return problems.length === 0 ? { ok: true, head, verdicts } : { ok: false, problems };
+  if (problems.length > 0) return { ok: false, problems };
+  return { ok: true, head, verdicts, file: { policy: statement.carried, verdicts: envelopes } };
 }
 
-/** The verdict, or a sentence that names what it claims to be about. */
-function checkCarried(envelope: Envelope, head: PolicyHead, keys: VerdictKeys, nowMs: number): Verdict | string {
+/** The verdict and its envelope, or a sentence that names what it claims to be about. */
+function checkCarried(envelope: Envelope, head: PolicyHead, keys: VerdictKeys, nowMs: number): Carried | string {
   const claimed = readUnchecked(envelope);
   if (claimed === undefined) return 'VERDICT_MISMATCH: expected a verdict of this version, found something else';
   const { name, digest } = claimed;
   const check = checkVerdict({ envelope }, { name, digest, policyRevision: head.policyRevision }, keys, nowMs);
   const about = `${name}@${digest}`;
   if (check.kind === 'refused') return `${about}: ${check.reason.code}: ${check.reason.sentence}`;
-  if (check.verdict.outcome === 'allow') return check.verdict;
+  if (check.verdict.outcome === 'allow') return check;
   return `${about}: VERDICT_MISMATCH: expected a verdict that allows, found one that does not`;
 }
 

@@ -57,7 +57,7 @@ export async function importFile(path: string, state: string, keyPath: string, i
   if (verdicts.length > 0 && verdicts.every(({ problem }) => problem !== undefined)) {
     return { ...refused('none of its verdicts can be used; export again'), verdicts, statedAt };
   }
-  const put = isDry ? { path: null, removed: [] } : putImport(folder, read.file, head, existing, now);
+  const put = isDry ? { path: null, removed: [] } : putImport(folder, checked.file, head, existing, now);
   return { file: put.path, removed: put.removed, verdicts, statedAt, problems: [] };
 }
 

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Reason } from '../../workflows/reason.ts';
 import type { Envelope } from '../../workflows/verdict.ts';
 import type { Log } from '../log.ts';
@@ -6,7 +7,9 @@ import { plainJson } from '../plain-text.ts';
 import { keyHash } from '../verdict-cache/record.ts';
 import type { CacheKey } from '../verdict-cache/verdict-cache.ts';
 import { readUnchecked } from '../verdict-check.ts';
-import { type FoundImport, type ImportProblem, listImports, readImport } from './import-folder.ts';
+import { type FoundImport, type ImportProblem, listImports, readImportBytes } from './import-folder.ts';
+import type { Piece } from './json-pieces.ts';
+import { envelopeAt, splitOfflineFile } from './offline-file.ts';
 
 /** The verdicts that were imported into a node, as the files say now. Nothing here is believed: whoever uses one checks it. */
 export interface ImportedVerdicts {
@@ -20,12 +23,16 @@ export interface ImportedVerdicts {
 /** How often the folder is looked at, in ms. */
 const LOOK_MS = 2_000;
 
-/** A file as it was when it had this print. */
+/** Verdicts that are indexed before other work gets its turn. */
+const INDEXED_AT_ONCE = 200;
+
+/** A file as it was when it had this print. Its bytes are kept as they are, which takes a part of what parsed ones take. */
 interface Import {
   readonly print: string;
   readonly policy: Envelope | undefined;
+  readonly bytes: Uint8Array;
   /** By {@link keyHash} of what they claim to be about. */
-  readonly verdicts: ReadonlyMap<string, Envelope>;
+  readonly verdicts: ReadonlyMap<string, Piece>;
   readonly problem: string | undefined;
 }
 
@@ -66,7 +73,10 @@ export async function watchImportedVerdicts(
   return {
     find(key) {
       const hash = keyHash(key);
-      return [...imports.values()].flatMap(({ verdicts }) => verdicts.get(hash) ?? []);
+      return [...imports.values()].flatMap(({ bytes, verdicts }) => {
+        const piece = verdicts.get(hash);
+        return (piece && envelopeAt(bytes, piece)) ?? [];
+      });
     },
     reload: looks.now,
     stop: looks.stop,
@@ -75,14 +85,23 @@ export async function watchImportedVerdicts(
 
 async function load(found: FoundImport): Promise<Import> {
   const { print } = found;
-  const read = await readImport(found);
-  if (typeof read === 'string') return { print, policy: undefined, verdicts: new Map(), problem: read };
-  const verdicts = new Map<string, Envelope>();
-  for (const envelope of read.verdicts) {
+  const bytes = await readImportBytes(found);
+  const parts = typeof bytes === 'string' ? ({ ok: false, problem: bytes } as const) : splitOfflineFile(bytes);
+  if (typeof bytes === 'string' || !parts.ok) return unusable(print, parts.ok ? 'not read' : parts.problem);
+  const verdicts = new Map<string, Piece>();
+  for (const [index, piece] of parts.pieces.entries()) {
+    if (index % INDEXED_AT_ONCE === 0) await setImmediate();
+    const envelope = envelopeAt(bytes, piece);
+    if (envelope === undefined)
+      return unusable(print, `expected a signed envelope as verdict ${index + 1}, found something else`);
     const claimed = readUnchecked(envelope);
-    if (claimed !== undefined) verdicts.set(keyHash(claimed), envelope);
+    if (claimed !== undefined) verdicts.set(keyHash(claimed), piece);
   }
-  return { print, policy: read.policy, verdicts, problem: undefined };
+  return { print, policy: parts.policy, bytes, verdicts, problem: undefined };
+}
+
+function unusable(print: string, problem: string): Import {
+  return { print, policy: undefined, bytes: new Uint8Array(), verdicts: new Map(), problem };
 }
 
 function problemsOf(

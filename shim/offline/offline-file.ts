@@ -1,6 +1,6 @@
-import { isRecord } from '../../workflows/record.ts';
 import type { Envelope } from '../../workflows/verdict.ts';
-import { isOfUsualSize, parseEnvelope } from '../verdict-keys.ts';
+import { MAX_ENVELOPE_BYTES, parseWholeEnvelope } from '../verdict-keys.ts';
+import { type Piece, PieceError, Pieces } from './json-pieces.ts';
 
 /** Says what a file is before anything else in it is read. */
 export const OFFLINE_FORMAT = 'portcullis.dev/offline-verdicts/v1';
@@ -21,27 +21,45 @@ export interface OfflineFile {
 
 export type OfflineFileRead =
   | { readonly ok: true; readonly file: OfflineFile }
+  | { readonly ok: false; readonly problem: string };
+
+/** The parts of a file; its verdicts are parsed one by one when they are asked for. */
+export type OfflineParts =
+  | { readonly ok: true; readonly policy: Envelope; readonly pieces: readonly Piece[] }
   /** What was expected and what was found, as a sentence. */
   | { readonly ok: false; readonly problem: string };
 
 /** Reads the form of a file of at most {@link MAX_OFFLINE_BYTES}. One part that can't be read spoils all of it. */
 export function parseOfflineFile(bytes: Uint8Array): OfflineFileRead {
-  const json = parseJson(bytes);
-  if (!isRecord(json)) return problem('a whole JSON document as "portcullis export" writes it', 'something else');
-  const { format, policy, verdicts } = json as { [K in 'format' | keyof OfflineFile]?: unknown };
-  if (format !== OFFLINE_FORMAT) {
-    return problem(`"format": "${OFFLINE_FORMAT}"`, (JSON.stringify(format) ?? 'none').slice(0, 80));
+  const parts = splitOfflineFile(bytes);
+  if (!parts.ok) return parts;
+  const verdicts: Envelope[] = [];
+  for (const piece of parts.pieces) {
+    const envelope = envelopeAt(bytes, piece);
+    if (envelope === undefined) return problem(`a signed envelope as verdict ${verdicts.length + 1}`, 'something else');
+    verdicts.push(envelope);
   }
-  const statement = parseCarried(policy);
-  if (statement === undefined) return problem('a signed policy statement as "policy"', 'something else');
-  if (!Array.isArray(verdicts)) return problem('a list as "verdicts"', 'something else');
-  if (verdicts.length > MAX_OFFLINE_VERDICTS) {
-    return problem(`at most ${MAX_OFFLINE_VERDICTS} verdicts`, `${verdicts.length}`);
+  return { ok: true, file: { policy: parts.policy, verdicts } };
+}
+
+/** Takes a file apart, so that one that holds something else costs no more than its bytes. */
+export function splitOfflineFile(bytes: Uint8Array): OfflineParts {
+  try {
+    return partsOf(bytes, membersOf(bytes));
+  } catch (error) {
+    if (!(error instanceof PieceError)) throw error;
+    return problem('a whole JSON document as "portcullis export" writes it', error.message);
   }
-  const envelopes = verdicts.map(parseCarried);
-  const wrong = envelopes.indexOf(undefined);
-  if (wrong >= 0) return problem(`a signed envelope as verdict ${wrong + 1}`, 'something else');
-  return { ok: true, file: { policy: statement, verdicts: envelopes.filter((one) => one !== undefined) } };
+}
+
+/** The envelope that a file has at a place; `undefined` for anything else. */
+export function envelopeAt(bytes: Uint8Array, piece: Piece): Envelope | undefined {
+  if (piece.end - piece.start > MAX_ENVELOPE_BYTES) return undefined;
+  try {
+    return parseWholeEnvelope(JSON.parse(new Pieces(bytes).text(piece)));
+  } catch {
+    return undefined;
+  }
 }
 
 /** Writes a file so that the same content is the same bytes. */
@@ -49,20 +67,52 @@ export function renderOfflineFile({ policy, verdicts }: OfflineFile): string {
   return `${JSON.stringify({ format: OFFLINE_FORMAT, policy, verdicts })}\n`;
 }
 
-function parseCarried(value: unknown): Envelope | undefined {
-  const envelope = parseEnvelope(value);
-  return envelope !== undefined && isOfUsualSize(envelope) ? envelope : undefined;
+interface Members {
+  readonly format: string | undefined;
+  readonly policy: Piece | undefined;
+  /** The first {@link MAX_OFFLINE_VERDICTS} of `count`; absent when the member is not a list. */
+  readonly verdicts: { readonly pieces: readonly Piece[]; readonly count: number } | undefined;
 }
 
-function problem(expected: string, found: string): OfflineFileRead {
-  return { ok: false, problem: `expected ${expected}, found ${found}` };
+function membersOf(bytes: Uint8Array): Members {
+  const reader = new Pieces(bytes);
+  const seen = new Set<string>();
+  let [format, policy, verdicts]: [Members['format']?, Members['policy']?, Members['verdicts']?] = [];
+  reader.object((name) => {
+    if (seen.has(name)) throw new PieceError(`${JSON.stringify(name.slice(0, 40))} twice`);
+    seen.add(name);
+    if (name === 'format') format = reader.text(reader.value()).slice(0, 80);
+    else if (name === 'policy') policy = reader.value();
+    else if (name === 'verdicts') verdicts = listOf(reader);
+    else throw new PieceError(`${JSON.stringify(name.slice(0, 40))} in it`);
+  });
+  reader.end();
+  return { format, policy, verdicts };
 }
 
-/** `undefined` stands for bytes that are no JSON. */
-function parseJson(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch {
-    return undefined;
+function listOf(reader: Pieces): Members['verdicts'] {
+  const pieces: Piece[] = [];
+  let count = 0;
+  const isList = reader.list((piece) => {
+    count++;
+    if (pieces.length < MAX_OFFLINE_VERDICTS) pieces.push(piece);
+  });
+  if (isList) return { pieces, count };
+  reader.value();
+  return undefined;
+}
+
+function partsOf(bytes: Uint8Array, { format, policy, verdicts }: Members): OfflineParts {
+  if (format !== JSON.stringify(OFFLINE_FORMAT)) return problem(`"format": "${OFFLINE_FORMAT}"`, format ?? 'none');
+  const statement = policy && envelopeAt(bytes, policy);
+  if (statement === undefined) return problem('a signed policy statement as "policy"', 'something else');
+  if (verdicts === undefined) return problem('a list as "verdicts"', 'something else');
+  if (verdicts.count > MAX_OFFLINE_VERDICTS) {
+    return problem(`at most ${MAX_OFFLINE_VERDICTS} verdicts`, `${verdicts.count}`);
   }
+  return { ok: true, policy: statement, pieces: verdicts.pieces };
+}
+
+function problem(expected: string, found: string): { readonly ok: false; readonly problem: string } {
+  return { ok: false, problem: `expected ${expected}, found ${found}` };
 }

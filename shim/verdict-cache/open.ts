@@ -21,6 +21,12 @@ export interface CacheLimits {
   readonly segmentBytes: number;
 }
 
+/** Problems that are reported of one folder. */
+const MAX_PROBLEMS = 20;
+
+/** Segments of older starts that are read: each takes a descriptor. */
+const MAX_SEGMENTS = 256;
+
 /** More images than a node ever has, at some 4 KiB each. */
 const LIMITS: CacheLimits = { entries: 10_000, bytes: 64 * 1024 * 1024, segmentBytes: MAX_SEGMENT_BYTES };
 
@@ -34,12 +40,17 @@ interface Place {
 
 /**
  * Opens the cache in a folder of its own, which it makes. Throws when others than its owner may write there. Several
- * processes may have it open: each appends to a segment of its own, and finds what the others had kept when it opened.
+ * processes may have it open: each appends to a segment of its own, and finds what the others had kept when it opened. `onProblem` is
+ * told, as a sentence, of what is there and can't be read.
  */
-export function openVerdictCache(directory: string, limits: CacheLimits = LIMITS): VerdictCache {
+export function openVerdictCache(
+  directory: string,
+  limits: CacheLimits = LIMITS,
+  onProblem: (problem: string) => void = () => {},
+): VerdictCache {
   requirePrivate(directory);
   const cache = new Segments(directory, limits);
-  cache.load();
+  cache.load(onProblem);
   return cache;
 }
 
@@ -69,14 +80,25 @@ class Segments implements VerdictCache {
     this.#limits = limits;
   }
 
-  load(): void {
-    for (const path of listSegments(this.#directory)) {
+  load(onProblem: (problem: string) => void): void {
+    const paths = listSegments(this.#directory);
+    const newest = paths.slice(-MAX_SEGMENTS);
+    if (newest.length < paths.length) {
+      onProblem(
+        `expected at most ${MAX_SEGMENTS} segments in ${this.#directory}, found ${paths.length}: the oldest are not used`,
+      );
+    }
+    let told = 0;
+    for (const path of newest) {
       const opened = openSegment(path);
-      if (opened === undefined) continue;
+      if (typeof opened === 'string') {
+        if (told++ < MAX_PROBLEMS) onProblem(opened);
+        continue;
+      }
       this.#segments.set(opened.segment, 0);
       this.#index(opened.segment, opened.content);
+      this.#makeRoom();
     }
-    this.#makeRoom();
   }
 
   find(key: Parameters<VerdictCache['find']>[0]): Envelope | undefined {
@@ -122,6 +144,7 @@ class Segments implements VerdictCache {
     for (let offset = 0; offset < content.length; ) {
       const end = content.indexOf(0x0a, offset);
       if (end < 0) return; // the last record was not written to its end
+      if (this.#places.size > 2 * this.#limits.entries) return; // no cache of ours has so many
       const head = readHead(content.subarray(offset, end));
       if (head !== undefined && head.goodUntilMs > Date.now()) {
         this.#put(head.hash, { segment, offset, length: end - offset, goodUntilMs: head.goodUntilMs });

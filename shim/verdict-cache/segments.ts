@@ -1,15 +1,17 @@
 import {
   closeSync,
+  constants,
   fstatSync,
   ftruncateSync,
   openSync,
-  readdirSync,
   readFileSync,
   readSync,
   rmSync,
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { codeOf } from '../bounded-file.ts';
+import { namesIn } from '../memory/read-state.ts';
 
 /** One file of records; it is only ever appended to, and removed as a whole. */
 export interface Segment {
@@ -23,24 +25,37 @@ export const MAX_SEGMENT_BYTES = 4 * 1024 * 1024;
 
 const NAME = /^(\d{12})\.verdicts$/;
 
-/** The segments of a folder, oldest first. */
+/** Names that are read of the folder: many more than it may hold, and few enough to be read at each start. */
+const MAX_NAMES = 10_000;
+
+/** The segments of a folder, oldest first. Throws when it holds more than a cache ever does. */
 export function listSegments(directory: string): readonly string[] {
-  return readdirSync(directory)
+  const names = namesIn(directory, MAX_NAMES);
+  if (names === undefined) {
+    throw new Error(`expected at most ${MAX_NAMES} files in ${directory}, found more; remove it, it holds copies only`);
+  }
+  return names
     .filter((name) => NAME.test(name))
     .toSorted()
     .map((name) => join(directory, name));
 }
 
-/** Opens an older segment for reading, and reads it whole; `undefined` for a file that can't be one. */
-export function openSegment(path: string): { readonly segment: Segment; readonly content: Buffer } | undefined {
-  const fd = openSync(path, 'r');
-  const { size } = fstatSync(fd);
-  if (size > 2 * MAX_SEGMENT_BYTES) {
+/** Opens an older segment for reading, and reads it whole; a sentence for what can't be one. Follows no link, never waits or throws. */
+export function openSegment(path: string): { readonly segment: Segment; readonly content: Buffer } | string {
+  let fd: number | undefined;
+  try {
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+    const at = fstatSync(fd);
+    if (at.isFile() && at.size <= 2 * MAX_SEGMENT_BYTES) {
+      const content = readFileSync(fd);
+      return { segment: { path, fd, bytes: content.length }, content };
+    }
     closeSync(fd);
-    return undefined;
+    return `expected a file of at most ${2 * MAX_SEGMENT_BYTES} bytes at ${path}, found something else`;
+  } catch (error) {
+    if (fd !== undefined) closeSync(fd);
+    return `expected to read ${path}, found ${codeOf(error) ?? String(error)}`;
   }
-  const content = readFileSync(fd);
-  return { segment: { path, fd, bytes: content.length }, content };
 }
 
 /** Begins a segment behind all that exist; fails rather than share one with another process. */

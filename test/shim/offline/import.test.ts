@@ -86,7 +86,50 @@ describe('import', () => {
   const tampered = { ...good, payload: Buffer.from(good.payload, 'base64').toString().replaceAll('ab', 'cd') };
   const forged = { ...tampered, payload: Buffer.from(tampered.payload).toString('base64') };
   const statement = aStatement(key);
+  const [signature] = good.signatures;
+  /** `good` with one more signature, which no worker made. */
+  const withJunk = (junk: object) => ({ ...good, signatures: [signature, { keyid: 'x', sig: 'AA==', ...junk }] });
   const wrong: readonly (readonly [string, string | Uint8Array, RegExp])[] = [
+    ...(
+      [
+        ['signature of 600 KB', { sig: 'A'.repeat(600_000) }],
+        ['signature that is not base64', { sig: 'A-_A' }],
+        ['key id of 600 KB', { keyid: 'x'.repeat(600_000) }],
+      ] as const
+    ).map(
+      ([what, junk]) =>
+        [
+          `a ${what} beside a good one`,
+          offlineText(statement, [withJunk(junk)]),
+          /expected a signed envelope as verdict 1/,
+        ] as const,
+    ),
+    ...(
+      [
+        ['signature that is not Latin-1', { sig: '\u4e2d' }],
+        ['key id that is not Latin-1', { keyid: '\u4e2d' }],
+      ] as const
+    ).map(
+      ([what, junk]) =>
+        [
+          `a ${what} beside a good one`,
+          offlineText(statement, [withJunk(junk)]),
+          /export" writes it, found a byte that is not printable ASCII/,
+        ] as const,
+    ),
+    [
+      'an escape in it',
+      offlineText(statement, [withJunk({})]).replace('"x"', '"\\u4e2d"'),
+      /found a byte that is not printable ASCII/,
+    ],
+    [
+      'a payload type of 600 KB',
+      offlineText({ ...statement, payloadType: 'x'.repeat(600_000) }, [good]),
+      /expected a signed policy statement as "policy"/,
+    ],
+    ['another member', offlineText(statement, []).replace('{', '{"more":[],'), /found "more" in it/],
+    ['the same member twice', offlineText(statement, []).replace('{', '{"verdicts":[],'), /found "verdicts" twice/],
+    ['two documents', offlineText(statement, []).repeat(2), /found more than one value/],
     ['garbage', new Uint8Array([0xff, 0, 0x7b]), /expected a whole JSON document as "portcullis export" writes it/],
     ['nothing', '', /expected a whole JSON document/],
     ['a file that was cut off', offlineText(statement, [good]).slice(0, -9), /expected a whole JSON document/],
