@@ -1,11 +1,18 @@
+import { createHash } from 'node:crypto';
 import type { AuthorityReference, SignatureReference, SignatureSource } from '../workflows/activities.ts';
+import { WORKFLOW_EXECUTION_MS } from '../workflows/deadlines.ts';
 import type { Digest } from '../workflows/digest.ts';
 import { repositoryOf } from '../workflows/name.ts';
+import type { ReasonCode } from '../workflows/reason.ts';
 import { trustRevisionOf } from './applied-policy.ts';
 import { type AuthorityKeys, authorityKeys } from './authority-keys.ts';
 import { type EvidenceRule, logsOf } from './authority-rule.ts';
 import type { Dependencies } from './dependencies.ts';
 import { imageName } from './image-name.ts';
+import type { Judged } from './judgement-cache.ts';
+import type { Share } from './judging/fair-queue.ts';
+import { entryQuestionInThread, judgeInThread, signedMaterialInThread } from './judging/judge-pool.ts';
+import type { ThreadJudgement } from './judging/judging-message.ts';
 import type { Authority, PolicySet } from './policy/policy-set.ts';
 import { indexLists } from './registry/covering-index.ts';
 import type { Registry } from './registry/registry.ts';
@@ -13,10 +20,8 @@ import { readSignature } from './registry/signatures.ts';
 import type { FoundEntry } from './rekor/live-log.ts';
 import { describeLookUp } from './rekor/look-up.ts';
 import type { SignatureContent } from './sigstore/content.ts';
-import { type ExpectedImage, type Proof, refuse, type SignatureJudgement } from './sigstore/judgement.ts';
+import { type ExpectedImage, type Refusal, refuse } from './sigstore/judgement.ts';
 import type { Requirement } from './sigstore/requirement.ts';
-import { entryQuestion, judge } from './sigstore/signature.ts';
-import { signedMaterial } from './sigstore/signed-material.ts';
 import type { TransparencyLog } from './trust/trust-root.ts';
 
 /** One authority of the policy set that is applied, and the image that it is asked about. */
@@ -26,12 +31,25 @@ export interface EvidenceSubject extends AuthorityReference {
   /** What {@link evidenceRules} made of the rule. */
   readonly logs: readonly TransparencyLog[];
   readonly keys: AuthorityKeys;
+  /** Of the trust roots before anything was made of them: what is judged is never filed under an older one's name. */
+  readonly trustRevision: string;
   readonly name: string;
   readonly digest: Digest;
 }
 
 /** How long a judgement that depends on the time of day is used again, in ms. */
 const JUDGEMENT_MS = 60_000;
+
+/** Refusals that another time of day may turn into a proof. */
+const TIMELY: ReadonlySet<ReasonCode> = new Set([
+  'CERTIFICATE_EXPIRED',
+  'CERTIFICATE_UNTRUSTED',
+  'CERTIFICATE_UNLOGGED',
+  'LOG_KEY_EXPIRED',
+]);
+
+/** Refusals that an entry, once the log has it, may turn into a proof where the policy has entries looked up. */
+const LOOKED_UP: ReadonlySet<ReasonCode> = new Set([...TIMELY, 'LOG_ENTRY_MISSING', 'TIMESTAMP_MISSING']);
 
 /** Gathers what {@link judgeEvidence} needs to know about an authority. Throws what {@link authorityKeys} throws. */
 export async function subjectOf(
@@ -43,7 +61,8 @@ export async function subjectOf(
 ): Promise<EvidenceSubject> {
   const { policy, authority, name, digest } = about;
   const keys = await authorityKeys(dependencies, rule, signal);
-  return { policy, authority, name, digest, set, rule, keys, logs: logsOf(rule, dependencies.trust) };
+  const trustRevision = trustRevisionOf(dependencies, set);
+  return { policy, authority, name, digest, set, rule, keys, trustRevision, logs: logsOf(rule, dependencies.trust) };
 }
 
 /** The evidence that an authority looks at: of a form that counts, and from a place that its policy names. */
@@ -66,25 +85,21 @@ export function countedEvidence(
 export async function judgeEvidence(
   dependencies: Dependencies,
   subject: EvidenceSubject,
-  { wanted, requirements }: EvidenceRule,
+  rule: EvidenceRule,
   reference: SignatureReference,
   signal: AbortSignal,
-): Promise<SignatureJudgement> {
-  const now = new Date();
-  const question = questionOf(dependencies, subject, wanted, reference, now);
-  return await dependencies.judgements.get(question, () =>
-    judgeNow(dependencies, subject, requirements, reference, now, signal),
-  );
+): Promise<ThreadJudgement> {
+  const question = questionOf(dependencies, subject, rule, reference);
+  return await dependencies.judgements.get(question, () => judgeNow(dependencies, subject, rule, reference, signal));
 }
 
 async function judgeNow(
   dependencies: Dependencies,
   subject: EvidenceSubject,
-  requirements: readonly Requirement[],
+  { requirements, condition }: EvidenceRule,
   reference: SignatureReference,
-  now: Date,
   signal: AbortSignal,
-): Promise<SignatureJudgement> {
+): Promise<Judged> {
   const registry = registryOf(dependencies, subject.set, reference.source);
   const expected: ExpectedImage = {
     digest: reference.index ?? subject.digest,
@@ -92,41 +107,62 @@ async function judgeNow(
   };
   if (reference.index !== undefined) {
     const listed = await indexLists(dependencies.registry, subject.name, reference.index, subject.digest, signal);
-    if (!listed)
-      return refuse('SUBJECT_MISMATCH', `it is about the index ${reference.index}, which lists no such image`);
+    if (!listed) {
+      const sentence = `it is about the index ${reference.index}, which lists no such image`;
+      return { judgement: refuse('SUBJECT_MISMATCH', sentence), keepMs: 0 };
+    }
   }
   const content = await readSignature(registry, subject.name, reference, signal);
-  let judgement: SignatureJudgement = refuse('KEY_UNSUITABLE', 'there is no key to judge by');
+  let refusal = refuse('KEY_UNSUITABLE', 'there is no key to judge by');
   for (const requirement of requirements) {
     const foundEntries = await lookUp(dependencies, subject, requirement, content, signal);
-    judgement = judge(content, requirement, expected, { now, foundEntries });
+    const context = { now: new Date(), foundEntries };
+    const asked = { content, requirement, expected, context, statement: condition !== undefined };
+    const judgement = await judgeInThread(shareOf(subject), asked, signal);
     if (judgement.valid) return await confirmByService(dependencies, subject, content, judgement, signal);
+    refusal = judgement;
   }
-  return inContext(subject, judgement);
+  return { judgement: inContext(subject, refusal), keepMs: lastsFor(subject, refusal) };
+}
+
+/** For how long evidence that was refused would be refused again, in ms. */
+function lastsFor({ rule }: EvidenceSubject, { code }: Refusal): number {
+  if (rule.log?.mode === 'lookup' && LOOKED_UP.has(code)) return 0;
+  return TIMELY.has(code) ? JUDGEMENT_MS : WORKFLOW_EXECUTION_MS;
+}
+
+/** Whose evidence it is. */
+function shareOf({ name, digest }: EvidenceSubject): Share {
+  return { repository: repositoryOf(imageName(name)), image: digest };
 }
 
 /** Where the policy wants it, the KMS has the last word. */
 async function confirmByService(
   { keys }: Dependencies,
-  { rule: { signer }, keys: { managed } }: EvidenceSubject,
+  subject: EvidenceSubject,
   content: SignatureContent,
-  proof: Proof,
+  proof: Extract<ThreadJudgement, { readonly valid: true }>,
   signal: AbortSignal,
-): Promise<SignatureJudgement> {
-  if (signer.kind !== 'kms' || signer.verification !== 'remote') return proof;
-  const material = signedMaterial(content);
+): Promise<Judged> {
+  const kept = { judgement: proof, keepMs: JUDGEMENT_MS };
+  const {
+    rule: { signer },
+    keys: { managed },
+  } = subject;
+  if (signer.kind !== 'kms' || signer.verification !== 'remote') return kept;
+  const material = await signedMaterialInThread(shareOf(subject), content, signal);
   const holds =
     managed !== undefined &&
     material !== undefined &&
     (await keys.verify(managed, material.signed, material.signature, signal));
-  return holds
-    ? proof
-    : refuse('SIGNATURE_INVALID', `the KMS says that the signature does not hold under ${signer.reference.uri}`);
+  // The KMS has the last word, and may say another one a moment later.
+  if (holds) return { ...kept, keepMs: 0 };
+  const sentence = `the KMS says that the signature does not hold under ${signer.reference.uri}`;
+  return { judgement: refuse('SIGNATURE_INVALID', sentence), keepMs: 0 };
 }
 
 /** A refusal, with what the evidence itself can't tell. */
-function inContext({ rule, logs, keys: { managed } }: EvidenceSubject, judgement: SignatureJudgement) {
-  if (judgement.valid) return judgement;
+function inContext({ rule, logs, keys: { managed } }: EvidenceSubject, judgement: Refusal): Refusal {
   if (judgement.code === 'LOG_ENTRY_MISSING' && rule.log?.mode === 'lookup') {
     return refuse(judgement.code, `${judgement.sentence}; ${describeLookUp(logs)}`);
   }
@@ -152,12 +188,14 @@ export function registryOf(
 
 async function lookUp(
   { logs }: Dependencies,
-  { rule, logs: candidates }: EvidenceSubject,
+  subject: EvidenceSubject,
   { signer }: Requirement,
   content: SignatureContent,
   signal: AbortSignal,
 ): Promise<readonly FoundEntry[]> {
-  const question = rule.log?.mode === 'lookup' ? entryQuestion(content, signer) : undefined;
+  const { rule, logs: candidates } = subject;
+  if (rule.log?.mode !== 'lookup') return [];
+  const question = await entryQuestionInThread(shareOf(subject), content, signer, signal);
   if (question === undefined) return [];
   const found = await Promise.all(candidates.map((log) => logs.lookUp(log, question, signal)));
   return found.flat();
@@ -167,14 +205,18 @@ function isSamePlace(a: SignatureSource, b: SignatureSource): boolean {
   return a.repository === b.repository && (a.tagPrefix ?? '') === (b.tagPrefix ?? '');
 }
 
-/** Everything that the answer depends on. */
+/** Everything that the answer depends on but the time, in a few characters. */
 function questionOf(
   dependencies: Dependencies,
-  { set, policy, authority, name, digest, keys }: EvidenceSubject,
-  wanted: EvidenceRule['wanted'],
+  { set, policy, authority, name, digest, keys, trustRevision }: EvidenceSubject,
+  { wanted, condition }: EvidenceRule,
   reference: SignatureReference,
-  now: Date,
 ): string {
-  const applied = [set.revision, trustRevisionOf(dependencies, set), policy, authority, wanted, keys.check];
-  return JSON.stringify([...applied, name, digest, reference, Math.floor(now.getTime() / JUDGEMENT_MS)]);
+  // Not when a KMS was asked: that is another time for the same key.
+  const known = keys.check.usable ? keys.check.keyId : keys.check.code;
+  const trust = [trustRevision, trustRevisionOf(dependencies, set)];
+  const applied = [set.revision, ...trust, policy, authority, wanted, condition !== undefined, known];
+  return createHash('sha256')
+    .update(JSON.stringify([...applied, name, digest, reference]))
+    .digest('base64');
 }

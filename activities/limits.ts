@@ -27,6 +27,16 @@ export const MAX_LIST_TOKENS = 400_000;
 /** The same in one file of a TUF repository, which counts for nothing before it is signed: ten for each target. */
 export const MAX_TUF_TOKENS = 500_000;
 
+/** Evidence up to this size has threads of its own: a signature with its proofs has 20 KiB, one with ML-DSA 60. */
+export const MAX_LIGHT_EVIDENCE_BYTES = 256 * 1024;
+
+/**
+ * What judging one piece of evidence may compute, in ms of processor time: the worst that the other limits admit takes a
+ * quarter of it, also on a processor that is slow, and the first time.
+ */
+export const MAX_LIGHT_JUDGING_PROCESSOR_MS = 1_000;
+export const MAX_JUDGING_PROCESSOR_MS = 3_000;
+
 /** A token or error body of a registry. */
 export const MAX_AUTH_BYTES = 64 * 1024;
 
@@ -72,8 +82,11 @@ export const MAX_ANNOTATION = 100 * 1024;
 /** Evidence of one image that is judged: of some sources, each with its {@link MAX_SIGNATURES}. */
 export const MAX_EVIDENCE = 400;
 
-/** Proofs that one worker remembers: some verifications' worth, a few KiB each. */
-export const MAX_JUDGEMENTS = 1000;
+/** Judgements that one worker remembers: of some hundred floods, below 1 KiB each. */
+export const MAX_JUDGEMENTS = 20_000;
+
+/** Statements of attestations that are remembered with them, in characters: some of the largest. */
+export const MAX_KEPT_STATEMENTS = 64 * 1024 * 1024;
 
 /** Pages of a referrers list that are followed. */
 export const MAX_REFERRER_PAGES = 20;

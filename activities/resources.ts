@@ -3,7 +3,7 @@ import type { Dependencies } from './dependencies.ts';
 import { JudgementCache } from './judgement-cache.ts';
 import { createManagedKeys } from './kms/checked-keys.ts';
 import { loadKeyManager } from './kms/key-managers.ts';
-import { MAX_CACHED_EVIDENCE_BYTES, MAX_JUDGEMENTS } from './limits.ts';
+import { MAX_CACHED_EVIDENCE_BYTES, MAX_JUDGEMENTS, MAX_KEPT_STATEMENTS } from './limits.ts';
 import { formatProblem } from './policy/policy-problem.ts';
 import type { PolicyLoad } from './policy/policy-set.ts';
 import { createPolicyStore } from './policy/store.ts';
@@ -67,7 +67,7 @@ export async function createResources(options: ResourceOptions, log: Log): Promi
         log('error', 'ALARM: transparency log', { kind, log: name, sentence }),
     }),
     keys: createManagedKeys({ managers: loadKeyManager }),
-    judgements: new JudgementCache(MAX_JUDGEMENTS),
+    judgements: new JudgementCache({ most: MAX_JUDGEMENTS, statements: MAX_KEPT_STATEMENTS }),
   };
   return {
     dependencies,

@@ -6,7 +6,8 @@ import { type EvidenceRule, evidenceRules } from './authority-rule.ts';
 import type { Dependencies } from './dependencies.ts';
 import { EvidenceError } from './evidence-error.ts';
 import { countedEvidence, type EvidenceSubject, judgeEvidence, subjectOf } from './judge-evidence.ts';
-import { refuse, type SignatureJudgement } from './sigstore/judgement.ts';
+import type { ThreadJudgement } from './judging/judging-message.ts';
+import { refuse } from './sigstore/judgement.ts';
 
 /**
  * Judges the fetched signatures by one authority. Throws POLICY_CHANGED when it is no longer the key or trust root that
@@ -87,9 +88,9 @@ async function firstThatHolds(
 /** An attestation that is there may still not say what the policy wants. */
 async function underCondition(
   { condition }: EvidenceRule,
-  judgement: SignatureJudgement,
+  judgement: ThreadJudgement,
   signal: AbortSignal,
-): Promise<SignatureJudgement> {
+): Promise<ThreadJudgement> {
   if (!judgement.valid || condition === undefined) return judgement;
   if (judgement.statement === undefined) return refuse('CONDITION_FAILED', 'there is no statement to look at');
   const answer = await evaluateCondition(condition, judgement.statement, signal);

@@ -4,6 +4,7 @@ import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { DURABLE_ATTEMPT_MS } from '../workflows/deadlines.ts';
 import { createActivities } from './activities.ts';
+import { prepareJudging } from './judging/judge-pool.ts';
 import { openVerdictKey } from './open-verdict-key.ts';
 import { createResources } from './resources.ts';
 import { installWithMetrics } from './worker-metrics.ts';
@@ -47,6 +48,7 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
       `expected the workflow bundle at ${options.workflowBundle}, found none; make it with "npm run build"`,
     );
   });
+  prepareJudging();
   const resources = await createResources({ ...options, verdictKey: await openVerdictKey(options.verdictKey) }, log);
   const connection = await connect(signal);
   if (connection === undefined) {

@@ -85,6 +85,7 @@ export const REASON_OUTCOME = {
   REGISTRY_UNAUTHORIZED: 'inconclusive',
   REGISTRY_ERROR: 'inconclusive',
   REGISTRY_MISBEHAVED: 'inconclusive',
+  EVIDENCE_UNJUDGED: 'inconclusive',
   TEMPORAL_UNREACHABLE: 'inconclusive',
   WORKER_UNAVAILABLE: 'inconclusive',
   STILL_VERIFYING: 'inconclusive',

@@ -1,6 +1,7 @@
 import { parse } from '@bufbuild/cel';
 import { isRecord } from '../../workflows/record.ts';
 import { EvidenceError } from '../evidence-error.ts';
+import type { StatementText } from '../judging/judging-message.ts';
 import {
   MAX_BUNDLE_BYTES,
   MAX_CONDITION_LENGTH,
@@ -77,13 +78,13 @@ function reasonOf(error: unknown): string {
  */
 export async function evaluateCondition(
   condition: Condition,
-  statement: Statement,
+  statement: Statement | StatementText,
   signal?: AbortSignal,
 ): Promise<ConditionJudgement> {
   const source = quote(condition.source.trim().replaceAll(/\s+/g, ' '));
   const problem = predicateProblem(statement.predicate);
   if (problem !== undefined) return { holds: false, sentence: `the condition ${source} does not hold: ${problem}` };
-  const json = toJson(statement.document);
+  const json = 'document' in statement ? toJson(statement.document) : statement.json;
   if (json === undefined || json.length > MAX_BUNDLE_BYTES) {
     const sentence = `the condition ${source} was not evaluated: the attestation is larger than any real one`;
     return { holds: false, sentence };

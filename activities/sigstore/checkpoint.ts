@@ -27,6 +27,8 @@ const ED25519 = 0x01;
 const ED25519_COSIGNATURE = 0x04;
 /** C2SP signed-note: a kind of key without a number of its own, followed by its name (rekor-tiles `pkg/note/note.go`). */
 const RSA = Buffer.from('\u00ffPKIX-RSA-PKCS#1v1.5', 'latin1');
+/** A log signs a checkpoint once. Each line that claims to be by its key costs a verification. */
+const MAX_LINES_OF_KEY = 2;
 const SEPARATOR = '\n\n';
 const SIGNATURE_LINE = /^\u2014 ([^\s+]{1,255}) ([A-Za-z0-9+/]+={0,2})$/u;
 /** Below 2^63, as every log counts; no leading zero. */
@@ -54,7 +56,9 @@ function parseSignatures(below: string): readonly NoteSignature[] | undefined {
   const lines = below.slice(0, -1).split('\n');
   if (lines.length > MAX_CHECKPOINT_SIGNATURES) return undefined;
   const signatures = lines.map(parseSignature);
-  return signatures.every((signature) => signature !== undefined) ? signatures : undefined;
+  if (!signatures.every((signature) => signature !== undefined)) return undefined;
+  const lineCounts = Map.groupBy(signatures, ({ keyId }) => keyId.toString('hex'));
+  return [...lineCounts.values()].every(({ length }) => length <= MAX_LINES_OF_KEY) ? signatures : undefined;
 }
 
 function parseSignature(line: string): NoteSignature | undefined {

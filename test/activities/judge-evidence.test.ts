@@ -11,9 +11,10 @@ import {
   subjectOf,
 } from '../../activities/judge-evidence.ts';
 import { JudgementCache } from '../../activities/judgement-cache.ts';
+import type { ThreadJudgement } from '../../activities/judging/judging-message.ts';
 import type { Authority } from '../../activities/policy/policy-set.ts';
 import type { Registry } from '../../activities/registry/registry.ts';
-import { refuse, type SignatureJudgement } from '../../activities/sigstore/judgement.ts';
+import { refuse } from '../../activities/sigstore/judgement.ts';
 import type { SignatureReference, SignatureSource } from '../../workflows/activities.ts';
 import { pushCosignTag, pushIndex, pushManifest, SIGNATURE, SIMPLE_SIGNING } from '../support/registry-push.ts';
 import { cosignPayload, createSigningKey, signSimple } from '../support/signer.ts';
@@ -88,7 +89,7 @@ describe('countedEvidence', () => {
 class Questions extends JudgementCache {
   readonly asked: string[] = [];
 
-  override async get(question: string): Promise<SignatureJudgement> {
+  override async get(question: string): Promise<ThreadJudgement> {
     this.asked.push(question);
     return refuse('WRONG_KEY', 'not judged');
   }
@@ -99,7 +100,7 @@ describe('what a proof is kept under', () => {
     const setting = await ruleOf(t);
     const image = await setting.pushSigned(release);
     const { name, digest } = image;
-    const judgements = new Questions(1);
+    const judgements = new Questions({ most: 1, statements: 0 });
     const dependencies: Dependencies = { ...setting.dependencies, judgements };
     const set = policySet(dependencies, setting.revision);
     const subject = await subjectOf(dependencies, set, setting.rule, { ...AUTHORITY, name, digest }, signal);

@@ -10,7 +10,7 @@ import type { Dependencies } from '../../activities/dependencies.ts';
 import { JudgementCache } from '../../activities/judgement-cache.ts';
 import { createManagedKeys } from '../../activities/kms/checked-keys.ts';
 import { loadKeyManager } from '../../activities/kms/key-managers.ts';
-import { MAX_JUDGEMENTS } from '../../activities/limits.ts';
+import { MAX_JUDGEMENTS, MAX_KEPT_STATEMENTS } from '../../activities/limits.ts';
 import { createPolicyStore, type PolicyStore } from '../../activities/policy/store.ts';
 import { trustRootNames } from '../../activities/policy/trust-root-names.ts';
 import { EvidenceCache } from '../../activities/registry/cache.ts';
@@ -79,7 +79,7 @@ export async function createSetting(t: TestContext, cachedBytes = 1_000_000): Pr
     logs: createLiveLogs(),
     keys: createManagedKeys({ managers: loadKeyManager }),
     verdictKey: await loadVerdictKey(files.private),
-    judgements: new JudgementCache(MAX_JUDGEMENTS),
+    judgements: new JudgementCache({ most: MAX_JUDGEMENTS, statements: MAX_KEPT_STATEMENTS }),
   };
   const writeDocuments = async (text: string) => {
     await writeFile(join(policyDirectory, '.new'), text);

@@ -55,6 +55,7 @@ describe('a checkpoint', () => {
     'has an empty line in its text': v2.replace('log.example\n', 'log.example\n\n'),
     'has no origin': v2.replace('log.example\n', '\n'),
     'has a size with a leading zero': v2.replace('\n7\n', '\n07\n'),
+    'has three lines by one key': `${v2}${v2.slice(v2.lastIndexOf('\u2014')).repeat(2)}`,
     'has a negative size': v2.replace('\n7\n', '\n-7\n'),
     'has a size in hexadecimal': v2.replace('\n7\n', '\n0x7\n'),
     'has no size': v2.replace('\n7\n', '\n'),

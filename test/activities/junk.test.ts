@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { describe, it, type TestContext } from 'node:test';
+import type { SignatureReference } from '../../workflows/activities.ts';
+import { pushBundle } from '../support/registry-push.ts';
+import { cosignBundle, createSigningKey } from '../support/signer.ts';
+import { createSetting } from './setting.ts';
+
+const release = createSigningKey('ECDSA P-256');
+const stranger = createSigningKey('ECDSA P-256');
+const PIECES = 12;
+
+/** Seven MiB that say to be a bundle and are names of fields: what a parser takes a second for. */
+const NAMES = Array.from({ length: 900_000 }, (_, i) => `"${i.toString(36)}":0`).join(',');
+const expensive = (which: number) => Buffer.from(`{"which":${which},${NAMES}}`);
+
+/** An image with junk beside it, a worker that remembers as in production, and one that holds no bytes: each judgement reads them again. */
+async function prepare(t: TestContext) {
+  const setting = await createSetting(t, 0);
+  const policyRevision = await setting.writePolicies({ demo: [release] });
+  const image = await setting.pushSigned();
+  const target = { address: setting.registry.address, repository: 'demo/app' };
+  const add = async (bundle: Uint8Array): Promise<SignatureReference> => {
+    return { format: 'bundle', place: 'referrers', source: {}, ...(await pushBundle(target, image.digest, bundle)) };
+  };
+  const { keyId } = release;
+  const asked = { policyRevision, policy: 'demo', authority: 'key-0', keyId, name: image.name, digest: image.digest };
+  const readsOf = () =>
+    setting.registry.requests.filter(({ method, path }) => method === 'GET' && path.includes('/blobs/')).length;
+  return { ...setting, asked, add, readsOf };
+}
+
+describe('junk beside an image', () => {
+  it('is judged once, however often the check is retried, and by whichever activity', async (t) => {
+    const { activities, asked, add, readsOf } = await prepare(t);
+    const signatures: SignatureReference[] = [];
+    for (let i = 0; i < PIECES; i++) signatures.push(await add(cosignBundle(stranger, asked.digest)));
+    const first = await activities.verifySignature({ ...asked, signatures });
+    assert.ok(!first.satisfied);
+    assert.deepEqual(new Set(first.rejected.map(({ code }) => code)), new Set(['WRONG_KEY']));
+    const after = readsOf();
+    assert.ok(after >= PIECES, `${after} reads`);
+    for (let attempt = 0; attempt < 3; attempt++) {
+      assert.deepEqual(await activities.verifySignature({ ...asked, signatures }), first);
+    }
+    assert.equal(readsOf(), after, 'nothing is read again');
+    signatures.push(await add(cosignBundle(release, asked.digest)));
+    const signed = await activities.verifySignature({ ...asked, signatures });
+    assert.equal(signed.satisfied, true);
+    assert.equal(readsOf(), after + 1, 'only what is new');
+  });
+
+  it('never reaches a parser of the main thread, and is named', async (t) => {
+    const { activities, asked, add } = await prepare(t);
+    const signatures: SignatureReference[] = [];
+    for (let i = 0; i < 4; i++) signatures.push(await add(expensive(i)));
+    signatures.push(await add(cosignBundle(release, asked.digest)));
+    const parse = t.mock.method(JSON, 'parse');
+    const outcome = await activities.verifySignature({ ...asked, signatures });
+    const longest = Math.max(0, ...parse.mock.calls.map(({ arguments: [text] }) => String(text).length));
+    parse.mock.restore();
+    assert.equal(outcome.satisfied, true);
+    assert.ok(longest < 100_000, `${longest} characters were parsed at once`);
+    const junk = await activities.verifySignature({ ...asked, signatures: signatures.slice(0, 4) });
+    assert.ok(!junk.satisfied);
+    assert.deepEqual(
+      junk.rejected.map(({ code }) => code),
+      Array.from({ length: 4 }, () => 'EVIDENCE_TOO_LARGE'),
+    );
+    assert.match(junk.rejected[0]?.sentence ?? '', /more than 10000 values and names/);
+  });
+});
