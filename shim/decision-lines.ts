@@ -1,3 +1,4 @@
+import { parseName, repositoryOf } from '../workflows/name.ts';
 import { isOutcome, type Outcome } from '../workflows/reason.ts';
 import { isRecord } from '../workflows/record.ts';
 
@@ -34,24 +35,17 @@ export function parseDecisionLine(line: string): DecisionLine | undefined {
 }
 
 /**
- * Whether a decision is about what somebody typed: a decision id, a digest or the beginning of one, a name as it is or
- * without what containerd adds to it (`docker.io/library/`, the tag), or a name with its digest.
+ * Whether a decision is about what a person typed: a decision id, a digest or the beginning of one, a name in any of its
+ * spellings and with or without its tag, or a name with its digest, beside which the CRI drops the tag.
  */
 export function isAbout({ name, digest, decisionId }: DecisionLine, asked: string): boolean {
   if (asked === decisionId) return true;
   const hex = digest.slice('sha256:'.length);
   if (/^(sha256:)?[0-9a-f]{8,64}$/.test(asked)) return hex.startsWith(asked.replace('sha256:', ''));
-  const [askedName = '', askedDigest] = asked.split('@');
-  if (askedDigest !== undefined && askedDigest !== digest) return false;
-  return spellingsOf(name).has(askedName);
-}
-
-function spellingsOf(name: string): ReadonlySet<string> {
-  const untagged = name.replace(/:[^/:]+$/, '');
-  const spellings = [name, untagged];
-  for (const prefix of ['docker.io/library/', 'docker.io/']) {
-    if (!name.startsWith(prefix)) continue;
-    spellings.push(name.slice(prefix.length), untagged.slice(prefix.length));
-  }
-  return new Set(spellings);
+  const [decided, wanted] = [parseName(name), parseName(asked)];
+  if (decided === undefined || wanted === undefined) return name === asked;
+  if (wanted.digest !== undefined && wanted.digest !== digest) return false;
+  const isDropped = wanted.digest !== undefined && decided.tag === undefined;
+  const isTag = wanted.tag === undefined || wanted.tag === decided.tag || isDropped;
+  return isTag && repositoryOf(wanted) === repositoryOf(decided);
 }

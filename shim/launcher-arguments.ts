@@ -1,6 +1,6 @@
 import type { Descriptor } from '../workflows/descriptor.ts';
 import { type Digest, parseDigest } from '../workflows/digest.ts';
-import { nameWithoutDigest, parseName } from '../workflows/name.ts';
+import { nameWithoutDigest, parseFullName } from '../workflows/name.ts';
 import type { PullRequest } from './decision.ts';
 import type { LauncherRequest } from './launcher-protocol.ts';
 
@@ -38,7 +38,7 @@ export function parseLauncherArguments(request: LauncherRequest): ParsedArgument
 
 function parse(request: LauncherRequest): ParsedArguments {
   const flags = readFlags(request.arguments);
-  const name = parseName(required(flags, 'name'));
+  const name = parseFullName(required(flags, 'name'));
   if (name === undefined) {
     throw new Malformed(
       `-name: expected an image name such as docker.io/library/alpine:3.22, found ${quote(required(flags, 'name'))}`,

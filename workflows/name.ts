@@ -1,8 +1,12 @@
 import { type Digest, parseDigest } from './digest.ts';
+import { canonicalRegistry, isRegistry } from './registry-host.ts';
 
-/** A parsed image name: the mutable string that containerd was asked for. */
+/**
+ * A parsed image name: the mutable string that containerd was asked for. Everything that can be spelt in several ways is
+ * in its one spelling, so that two names are of one place when their texts are equal.
+ */
 export interface ImageName {
-  /** Host and optional port, for example `docker.io` or `127.0.0.1:5000`. */
+  /** Host and optional port as `canonicalRegistry` writes them, for example `docker.io` or `127.0.0.1:5000`. */
   readonly registry: string;
   /** Path below the registry, for example `library/alpine`. */
   readonly repository: string;
@@ -13,16 +17,14 @@ export interface ImageName {
 /** Longest name that is looked at; the distribution grammar allows 255 for the repository and 128 for the tag. */
 const MAX_NAME_LENGTH = 512;
 
-const HOST =
-  /^(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?$/;
 const COMPONENT = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
 const TAG = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
-const DOCKER_HUB = new Set(['docker.io', 'index.docker.io', 'registry-1.docker.io']);
 
 /**
  * Parses an image name as `distribution/reference` does (grammar in its `reference.go`): the first component is
  * the registry when it holds a dot or a colon or is `localhost`; otherwise the name is Docker Hub's, where a
- * single component lives under `library/`. Answers `undefined` for anything outside the grammar.
+ * single component lives under `library/`. Answers `undefined` for anything outside the grammar, and for a registry
+ * that has no canonical spelling.
  */
 export function parseName(text: string): ImageName | undefined {
   if (text.length === 0 || text.length > MAX_NAME_LENGTH) return undefined;
@@ -32,9 +34,18 @@ export function parseName(text: string): ImageName | undefined {
   const [path, tag] = splitTag(at < 0 ? text : text.slice(0, at));
   if (tag !== undefined && !TAG.test(tag)) return undefined;
   const place = splitRegistry(path);
-  if (!HOST.test(place.registry) || place.repository.length > 255) return undefined;
+  if (place === undefined || place.repository.length > 255) return undefined;
   if (!place.repository.split('/').every((component) => COMPONENT.test(component))) return undefined;
   return { ...place, ...(tag === undefined ? {} : { tag }), ...(digest === undefined ? {} : { digest }) };
+}
+
+/**
+ * Parses a name as containerd resolves it, where the first component is always the host (`pkg/reference`): what
+ * {@link parseName} takes for a short name of Docker Hub is of another registry there, and is refused.
+ */
+export function parseFullName(text: string): ImageName | undefined {
+  const [first = '', ...rest] = text.split('/');
+  return rest.length > 0 && isRegistry(first) ? parseName(text) : undefined;
 }
 
 function splitTag(text: string): readonly [string, string | undefined] {
@@ -43,14 +54,14 @@ function splitTag(text: string): readonly [string, string | undefined] {
   return [text.slice(0, colon), text.slice(colon + 1)];
 }
 
-function splitRegistry(path: string): { readonly registry: string; readonly repository: string } {
+function splitRegistry(path: string): { readonly registry: string; readonly repository: string } | undefined {
   const slash = path.indexOf('/');
   const first = slash < 0 ? '' : path.slice(0, slash);
-  const isHost = first.includes('.') || first.includes(':') || first === 'localhost';
-  const registry = isHost ? first : 'docker.io';
-  const repository = isHost ? path.slice(slash + 1) : path;
-  if (!DOCKER_HUB.has(registry)) return { registry, repository };
-  return { registry: 'docker.io', repository: repository.includes('/') ? repository : `library/${repository}` };
+  const registry = isRegistry(first) ? canonicalRegistry(first) : 'docker.io';
+  const repository = isRegistry(first) ? path.slice(slash + 1) : path;
+  if (registry === undefined) return undefined;
+  if (registry !== 'docker.io' || repository.includes('/')) return { registry, repository };
+  return { registry, repository: `library/${repository}` };
 }
 
 /** `registry/repository`, without tag and digest. */
@@ -61,4 +72,10 @@ export function repositoryOf(name: ImageName): string {
 /** The name in one spelling, without its digest: `registry/repository[:tag]`. */
 export function nameWithoutDigest(name: ImageName): string {
   return name.tag === undefined ? repositoryOf(name) : `${repositoryOf(name)}:${name.tag}`;
+}
+
+/** The name by which a node asks about what a person typed: CRI adds `latest` where there is neither tag nor digest. */
+export function pulledName(name: ImageName): string {
+  const isBare = name.tag === undefined && name.digest === undefined;
+  return isBare ? `${repositoryOf(name)}:latest` : nameWithoutDigest(name);
 }

@@ -1,6 +1,5 @@
 import { parseArgs } from 'node:util';
-import type { Digest } from '../../workflows/digest.ts';
-import { parseName } from '../../workflows/name.ts';
+import { type ImageName, parseName, pulledName } from '../../workflows/name.ts';
 import { plainJson, plainText } from '../plain-text.ts';
 import type { WireVerdict } from '../proto/schema.ts';
 import { DEFAULT_GRPC_SOCKET, wrongUsage } from './options.ts';
@@ -47,25 +46,20 @@ export const verifyCommand = {
       console.error(`portcullis verify: expected an image name such as docker.io/library/alpine:3.22, found ${found}`);
       return 2;
     }
-    const verdict = await verify(image, name.digest, values['grpc-socket'], values.output === 'text');
+    const verdict = await verify(image, name, values['grpc-socket'], values.output === 'text');
     if (values.output === 'json') console.log(plainJson(verdict, 2));
     return exitCodeOf(verdict);
   },
 };
 
-async function verify(
-  image: string,
-  known: Digest | undefined,
-  socketPath: string,
-  tell: boolean,
-): Promise<WireVerdict> {
+async function verify(image: string, name: ImageName, socketPath: string, tell: boolean): Promise<WireVerdict> {
   const write = (text: string) => void (tell && process.stdout.write(text));
   const staircase = createStaircase(write, process.stdout.isTTY === true);
   const client = connectVerifier(socketPath);
   try {
-    const digest = known ?? (await client.resolve(image)).digest;
+    const digest = name.digest ?? (await client.resolve(image)).digest;
     write(`${image}\n${plainText(digest)}\n`);
-    const verdict = await client.watch(image, digest, staircase.show);
+    const verdict = await client.watch(pulledName(name), digest, staircase.show);
     staircase.end(verdict);
     return verdict;
   } finally {

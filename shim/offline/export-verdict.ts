@@ -1,6 +1,6 @@
 import { parseDescriptor } from '../../workflows/descriptor.ts';
 import type { Digest } from '../../workflows/digest.ts';
-import { nameWithoutDigest, parseName } from '../../workflows/name.ts';
+import { nameWithoutDigest, parseName, pulledName } from '../../workflows/name.ts';
 import type { ReasonCode } from '../../workflows/reason.ts';
 import type { Envelope, Verdict } from '../../workflows/verdict.ts';
 import { askBackend, type BackendAccess } from '../ask-backend.ts';
@@ -35,7 +35,7 @@ export async function exportVerdict(
   }
   const digest = name.digest ?? (await resolve(access, nameWithoutDigest(name), deadline));
   if (typeof digest !== 'string') return refuse(digest.code, digest.message);
-  const request: PullRequest = { name: nameWithoutDigest(name), digest };
+  const request: PullRequest = { name: pulledName(name), digest };
   const carried: Envelope[] = [];
   const note = (_verdict: Verdict, envelope: Envelope) => void carried.push(envelope);
   const decision = await askBackend({ ...access, onVerdict: note }, request, { deadline });

@@ -52,6 +52,20 @@ test('the name loses its digest, which must be the one that will be pulled', () 
   assert.match(sentence(named(OTHER)), /^-digest: expected the digest in -name/);
 });
 
+test('the name is asked about in its one spelling, and short names, which are hosts to containerd, are refused', () => {
+  const asked = (name: string) => {
+    const parsed = parseLauncherArguments({ arguments: ['-name', name, ...GOOD.slice(2)], stdin: descriptor() });
+    return parsed.ok ? parsed.request.name : parsed.sentence;
+  };
+  assert.equal(asked('LOCALHOST:05000/prod/app:v1'), 'localhost:5000/prod/app:v1');
+  assert.equal(asked('127.0.0.1:05000/prod/app:v1'), '127.0.0.1:5000/prod/app:v1');
+  assert.equal(asked('REGISTRY-1.docker.io/app:v1'), 'docker.io/library/app:v1');
+  assert.equal(asked(`R.example.:443/app@${DIGEST}`), 'r.example/app');
+  for (const name of ['app:v1', 'registry/app:v1', 'REGISTRY/app:v1', '0x7f.1:5000/app:v1', '127.1:5000/app:v1']) {
+    assert.match(asked(name), /^-name: expected an image name/, name);
+  }
+});
+
 test('refuses what is missing, empty, doubled or no flag', () => {
   for (const [at, flag] of ['-name', '-digest', '-stdin-media-type'].entries()) {
     const without = GOOD.filter((_, index) => index !== 2 * at && index !== 2 * at + 1);

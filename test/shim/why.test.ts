@@ -75,6 +75,10 @@ describe('what somebody types', () => {
     ['aaaaaaaa', true],
     ['bbbbbbbb', false],
     ['0123456789abc', true],
+    ['NGINX', false],
+    ['INDEX.docker.io:443/nginx:1.27', true],
+    ['registry-1.docker.io/library/nginx', true],
+    ['quay.io/library/nginx', false],
     ['nginx:1.2', false],
     ['ngin', false],
     ['other/nginx', false],
@@ -85,6 +89,16 @@ describe('what somebody types', () => {
       assert.equal(isAbout(decision, asked), expected);
     });
   }
+});
+
+describe('a name with a tag and a digest', () => {
+  it('is about a decision that lost the tag beside the digest, and about no other tag', () => {
+    const named = (name: string) => parseDecisionLine(lineOf({ name })) ?? assert.fail();
+    assert.equal(isAbout(named('docker.io/library/nginx'), `nginx:1.27@${A}`), true);
+    assert.equal(isAbout(named('docker.io/library/nginx:1.27'), `nginx:1.27@${A}`), true);
+    assert.equal(isAbout(named('docker.io/library/nginx:1.26'), `nginx:1.27@${A}`), false);
+    assert.equal(isAbout(named('docker.io/library/nginx'), 'nginx:1.27'), false);
+  });
 });
 
 describe('portcullis why', () => {
