@@ -1,7 +1,7 @@
 import type { VerdictClaim, VerdictRequest } from '../workflows/activities.ts';
 import { SHORTEST_ALLOW_MS, VERDICT_TTL_MS } from '../workflows/deadlines.ts';
 import { evaluate, type JudgedAuthority } from '../workflows/policy/evaluate.ts';
-import { globMatches } from '../workflows/policy/glob.ts';
+import { applying } from '../workflows/policy/selection.ts';
 import type { Reason } from '../workflows/reason.ts';
 import type { SignedVerdict, Signer, Verdict } from '../workflows/verdict.ts';
 import { STATEMENT_PAYLOAD_TYPE, toStatement } from '../workflows/verification-summary.ts';
@@ -81,10 +81,14 @@ async function proveAllow(
   };
 }
 
-/** Until when the policy permits an allow of this name without a backend, in Unix ms; of several documents the shortest time counts. */
+/**
+ * Until when the policy permits an allow of this name without a backend, in Unix ms; of several documents the shortest time
+ * counts, also of those that may be about the name.
+ */
 function offlineUseOf({ offlineUses }: PolicySet, name: string): number {
-  const permitted = offlineUses.filter(({ images }) => images.some((glob) => globMatches(glob, name)));
-  return permitted.length === 0 ? 0 : Date.now() + Math.min(...permitted.map(({ forMs }) => forMs));
+  const applied = applying(offlineUses, name);
+  if (!applied.some(({ near }) => near === undefined)) return 0;
+  return Date.now() + Math.min(...applied.map(({ of }) => of.forMs));
 }
 
 /** What one authority makes of the evidence, and until when its key is good. */

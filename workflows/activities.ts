@@ -47,6 +47,18 @@ export interface PolicyResolution {
   readonly matching: readonly MatchingPolicy[];
   /** The digest is revoked: then no policy is asked, and none is listed. */
   readonly revoked?: true;
+  /** Where no policy matches the name itself: some of those that would match a name of the same place, and why. */
+  readonly near?: readonly NearPolicy[];
+}
+
+/** How a policy may be about an image although none of its globs matches the name: by a tag, which the name lacks, or by another name of its host. */
+export interface NearMatch {
+  readonly by: 'tag' | 'host';
+  readonly glob: string;
+}
+
+export interface NearPolicy extends NearMatch {
+  readonly policy: string;
 }
 
 export interface MatchingPolicy {
@@ -54,6 +66,8 @@ export interface MatchingPolicy {
   /** A policy that warns never refuses. */
   readonly mode: 'enforce' | 'warn';
   readonly authorities: readonly MatchingAuthority[];
+  /** Set where the policy applies beside one that matches the name itself. */
+  readonly near?: NearMatch;
 }
 
 /** Names one authority of one policy; what it trusts stays with the worker. */

@@ -1,4 +1,5 @@
 import { type Glob, MAX_GLOB_LENGTH, parseGlob } from '../../workflows/policy/glob.ts';
+import { canMatch, canonicalGlob } from '../../workflows/policy/glob-language.ts';
 import { MAX_AUTHORITIES, MAX_GLOBS } from '../limits.ts';
 import { type AuthorityDocument, readAuthority } from './authority.ts';
 import { type Field, readList, readMapping, readText, readWord, reject, required } from './field.ts';
@@ -53,13 +54,21 @@ export function readImage(image: Field): Glob | undefined {
   const text = field && readText(field);
   if (field === undefined || text === undefined) return undefined;
   const glob = parseGlob(text);
-  if (glob !== undefined) return glob;
+  if (glob !== undefined) return canMatch(glob) ? glob : rejectDead(field, glob);
   if (text.includes('@')) {
     return reject(
       field,
       `expected a name without a digest, found ${quote(text)}; end the glob before the @, digests are not matched`,
     );
   }
-  const allowed = `at most ${MAX_GLOB_LENGTH} of letters, digits and - _ : / . *`;
+  const allowed = `at most ${MAX_GLOB_LENGTH} of letters, digits and - _ : / . *, or an IPv6 address in brackets before them`;
   return reject(field, `expected ${allowed}, found ${quote(text)}; patterns are globs, not regular expressions`);
+}
+
+/** A policy that can't apply to any image would look like protection. */
+function rejectDead(field: Field, glob: Glob): undefined {
+  const instead = canonicalGlob(glob);
+  const fix = instead === undefined ? 'correct it' : `write ${quote(instead)}`;
+  const names = 'names are host[:port]/repository[:tag], all but the tag in lower case';
+  return reject(field, `expected a glob that some image name matches, found ${quote(glob)} (${names}); ${fix}`);
 }

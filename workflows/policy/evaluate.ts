@@ -68,7 +68,7 @@ export function evaluate(evidence: Evidence): Evaluation {
   if (resolution.loaded === 0) return deny([{ code: 'NO_POLICY', sentence: noPolicySentence(input) }]);
   const matching = resolution.matching.toSorted((a, b) => compareText(a.name, b.name));
   if (matching.length === 0) {
-    return deny([{ code: 'NO_MATCHING_POLICY', sentence: noMatchingPolicySentence(input, resolution.loaded) }]);
+    return deny([{ code: 'NO_MATCHING_POLICY', sentence: noMatchingPolicySentence(input, resolution) }]);
   }
   const judged = matching.map((policy) => judge(policy, evidence));
   const enforced = judged.filter(({ policy, satisfied }) => policy.mode === 'enforce' && !satisfied);

@@ -1,5 +1,15 @@
-import type { LogMode, MatchingAuthority, PolicyResolution, SignatureSource, StaticAnswer } from '../activities.ts';
-import { type Glob, globMatches } from './glob.ts';
+import type {
+  LogMode,
+  MatchingAuthority,
+  MatchingPolicy,
+  NearMatch,
+  PolicyResolution,
+  SignatureSource,
+  StaticAnswer,
+} from '../activities.ts';
+import { type ImageName, parseName } from '../name.ts';
+import { neighboursOf } from '../registry-host.ts';
+import { type Glob, globMatches, globMatchesTagged } from './glob.ts';
 
 /** The part of a policy that says which images it is about and who may vouch for them. */
 export interface ImagePolicy {
@@ -26,20 +36,59 @@ interface StaticRule {
   readonly message: string | undefined;
 }
 
+/** Near policies that a refusal lists; more would say nothing more. */
+const MAX_NEAR = 5;
+
 /**
  * Selects the policies that apply to a name: each one of which any glob matches (policy-controller
- * `GetMatchingPolicies`). All of them have to be satisfied, so a broad one can't be overridden by a narrow one.
+ * `GetMatchingPolicies`). All of them have to be satisfied, so a broad one can't be overridden by a narrow one. A name can't
+ * be spelt so that a policy is avoided: beside one that matches the name itself, those that {@link applying} finds near
+ * apply as well. Near policies alone allow nothing.
  */
 export function selectPolicies(policies: readonly ImagePolicy[], name: string): PolicyResolution {
-  const matching = policies.filter((policy) => policy.images.some((glob) => globMatches(glob, name)));
-  return {
-    loaded: policies.length,
-    matching: matching.map((policy) => ({
-      name: policy.name,
-      mode: policy.mode,
-      authorities: policy.authorities.map((authority) => toMatching(policy.name, authority)),
-    })),
-  };
+  const applied = applying(policies, name);
+  const loaded = policies.length;
+  if (applied.some(({ near }) => near === undefined)) {
+    return { loaded, matching: applied.map(({ of, near }) => ({ ...toMatchingPolicy(of), ...(near && { near }) })) };
+  }
+  const near = applied.flatMap(({ of, near: why }) => (why === undefined ? [] : [{ policy: of.name, ...why }]));
+  return { loaded, matching: [], ...(near.length > 0 && { near: near.slice(0, MAX_NEAR) }) };
+}
+
+/** One that is about a name; `near` is set where it does not match the name itself. */
+interface Applying<T> {
+  readonly of: T;
+  readonly near?: NearMatch;
+}
+
+/**
+ * Those that are about a name, or may be: by a glob that names tags where the name has none (the CRI drops a tag beside
+ * a digest), or by another name of the host. Near ones count only beside one that matches the name itself.
+ */
+export function applying<T extends { readonly images: readonly Glob[] }>(
+  all: readonly T[],
+  text: string,
+): readonly Applying<T>[] {
+  const name = parseName(text);
+  if (name === undefined) return [];
+  const neighbours = neighboursOf(name.registry).map((registry) => ({ ...name, registry }));
+  return all.flatMap((of) => {
+    if (of.images.some((glob) => globMatches(glob, name))) return [{ of }];
+    const near = nearMatch(of.images, name, neighbours);
+    return near === undefined ? [] : [{ of, near }];
+  });
+}
+
+function nearMatch(globs: readonly Glob[], name: ImageName, neighbours: readonly ImageName[]): NearMatch | undefined {
+  const tagged = globs.find((glob) => globMatchesTagged(glob, name));
+  if (tagged !== undefined) return { by: 'tag', glob: tagged };
+  const isNear = (glob: Glob) => neighbours.some((one) => globMatches(glob, one) || globMatchesTagged(glob, one));
+  const neighbouring = globs.find(isNear);
+  return neighbouring === undefined ? undefined : { by: 'host', glob: neighbouring };
+}
+
+function toMatchingPolicy({ name, mode, authorities }: ImagePolicy): MatchingPolicy {
+  return { name, mode, authorities: authorities.map((authority) => toMatching(name, authority)) };
 }
 
 function toMatching(policy: string, authority: ImageAuthority): MatchingAuthority {

@@ -4,6 +4,7 @@ import type {
   LogOutcome,
   MatchingAuthority,
   MatchingPolicy,
+  PolicyResolution,
   SignatureSet,
 } from '../activities.ts';
 import type { Digest } from '../digest.ts';
@@ -39,9 +40,19 @@ export function noPolicySentence(subject: Subject): string {
   return `no policy is loaded, so nothing may be pulled, nor ${image(subject)}; add a ClusterImagePolicy to the worker's policy directory`;
 }
 
-/** Why a name passes under no policy. */
-export function noMatchingPolicySentence(subject: Subject, loaded: number): string {
-  return `no policy matches ${oneLine(subject.name)} (${count(loaded, 'policy', 'policies')} loaded); add its name to spec.images of a policy`;
+/** Why a name passes under no policy, and which policy it misses narrowly. */
+export function noMatchingPolicySentence(subject: Subject, { loaded, near = [] }: PolicyResolution): string {
+  const none = `no policy matches ${oneLine(subject.name)} (${count(loaded, 'policy', 'policies')} loaded)`;
+  const missed = near.map(({ policy, glob }) => `"${glob}" (policy "${policy}")`);
+  const list = shortened(missed).join(', ');
+  switch (near[0]?.by) {
+    case undefined:
+      return `${none}; add its name to spec.images of a policy`;
+    case 'tag':
+      return `${none}; the name has a digest and no tag (the CRI drops a tag beside a digest), so no glob that names tags matches it: ${list}; add "${repository(subject)}" to spec.images of a policy, or pull by tag and without digest`;
+    case 'host':
+      return `${none}; another name of its host is matched by ${list}; pull by that name, or add "${repository(subject)}*" to spec.images of a policy`;
+  }
 }
 
 /** That nothing was found where signatures live, where that was, and how to sign. */
@@ -51,7 +62,9 @@ export function unsignedReason(
   { unreadable }: SignatureSet,
 ): Reason {
   const found = unreadable.length === 0 ? '' : ` (${count(unreadable.length, 'artefact')} there could not be read)`;
-  const wants = matching.map((policy) => `policy "${policy.name}" wants a signature by ${authorities(policy)}`);
+  const wants = matching.map(
+    (policy) => `policy "${policy.name}"${applied(policy)} wants a signature by ${authorities(policy)}`,
+  );
   const sentence = [
     `no signature found for ${image(subject)}${found}`,
     ...shortened(wants),
@@ -93,7 +106,7 @@ export function unsatisfiedReason(subject: Subject, policy: MatchingPolicy, judg
   if (telling === undefined && wanted.length < policy.authorities.length) return staticReason(subject, policy);
   const why = telling === undefined ? 'no signature was accepted' : oneLine(telling.sentence);
   const blobs = new Set(rejected.map(({ blob }) => blob)).size;
-  const wants = `policy "${policy.name}" wants a signature of ${image(subject)} by ${authorities(policy)}`;
+  const wants = `policy "${policy.name}"${applied(policy)} wants a signature of ${image(subject)} by ${authorities(policy)}`;
   return { code: telling?.code ?? 'WRONG_KEY', sentence: `${why}; ${wants}; ${count(blobs, 'signature')} judged` };
 }
 
@@ -102,7 +115,7 @@ function staticReason(subject: Subject, policy: MatchingPolicy): Reason {
   const says = message === undefined ? '' : `: ${oneLine(message)}`;
   return {
     code: 'STATIC_FAIL',
-    sentence: `policy "${policy.name}" refuses ${image(subject)} whatever signs it${says}`,
+    sentence: `policy "${policy.name}"${applied(policy)} refuses ${image(subject)} whatever signs it${says}`,
   };
 }
 
@@ -122,6 +135,18 @@ export function satisfiedReason(policy: MatchingPolicy, signers: readonly Signer
 export function warningOf(policy: MatchingPolicy, { code, sentence }: Reason): Reason {
   const would = `policy "${policy.name}" only warns, and would refuse`;
   return { code: 'POLICY_WARNS', sentence: `${would}: ${code}: ${sentence}` };
+}
+
+/** Why a policy applies that does not match the name itself. */
+function applied({ near }: MatchingPolicy): string {
+  switch (near?.by) {
+    case undefined:
+      return '';
+    case 'tag':
+      return ` (it applies because "${near.glob}" names tags and the name has none)`;
+    case 'host':
+      return ` (it applies because "${near.glob}" matches another name of the same host)`;
+  }
 }
 
 function authorities(policy: MatchingPolicy): string {

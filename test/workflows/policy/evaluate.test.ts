@@ -24,6 +24,53 @@ test('no policy that matches refuses', () => {
   ]);
 });
 
+test('a name that misses a policy narrowly is told which one, and why', () => {
+  const input = { name: 'ghcr.io/acme/app', digest: INPUT.digest };
+  const near = (by: 'tag' | 'host', glob: string) => ({
+    loaded: 2,
+    matching: [],
+    near: [{ by, glob, policy: 'release' }],
+  });
+  const sentence = (resolution: Evidence['resolution']) => {
+    const { outcome, reasons } = decide({ input, resolution });
+    assert.deepEqual([outcome, reasons[0].code], ['deny', 'NO_MATCHING_POLICY']);
+    return reasons[0].sentence;
+  };
+  assert.equal(
+    sentence(near('tag', 'ghcr.io/acme/app:v*')),
+    'no policy matches ghcr.io/acme/app (2 policies loaded); the name has a digest and no tag (the CRI drops a tag beside a digest), so no glob that names tags matches it: "ghcr.io/acme/app:v*" (policy "release"); add "ghcr.io/acme/app" to spec.images of a policy, or pull by tag and without digest',
+  );
+  assert.equal(
+    sentence(near('host', 'ghcr.io:80/**')),
+    'no policy matches ghcr.io/acme/app (2 policies loaded); another name of its host is matched by "ghcr.io:80/**" (policy "release"); pull by that name, or add "ghcr.io/acme/app*" to spec.images of a policy',
+  );
+});
+
+test('a policy that does not match the name itself has to be satisfied like the others, and says why it applies', () => {
+  const near = { by: 'tag', glob: 'x/app:v*' } as const;
+  const matching = [policy('demo', 'release'), { ...policy('strict', 'prod'), near }];
+  const weak = decide({
+    matching,
+    outcomes: [satisfied('demo', 'release', 1), rejected('strict', 'prod', 'WRONG_KEY')],
+  });
+  assert.deepEqual([weak.outcome, weak.reasons[0].code], ['deny', 'WRONG_KEY']);
+  assert.match(
+    weak.reasons[0].sentence,
+    /policy "strict" \(it applies because "x\/app:v\*" names tags and the name has none\)/,
+  );
+  const unsigned = decide({ matching, signatures: found() });
+  assert.match(unsigned.reasons[0].sentence, /policy "strict" \(it applies because "x\/app:v\*" names tags/);
+  const both = decide({ matching, outcomes: [satisfied('demo', 'release', 1), satisfied('strict', 'prod', 1)] });
+  assert.equal(both.outcome, 'allow');
+  const fail = { ...policy('strict'), near: { by: 'host', glob: 'y/**' } as const };
+  const never = { ...fail, authorities: [authority('strict', 'a', { static: { action: 'fail' }, sources: [] })] };
+  const denied = decide({ matching: [policy('demo', 'release'), never], outcomes: [satisfied('demo', 'release', 1)] });
+  assert.match(
+    denied.reasons[0].sentence,
+    /^policy "strict" \(it applies because "y\/\*\*" matches another name of the same host\)/,
+  );
+});
+
 test('no signature refuses and says where was looked and how to sign', () => {
   const { outcome, reasons } = decide({ signatures: found(), outcomes: [satisfied('demo', 'release', 1)] });
   assert.equal(outcome, 'deny');

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { globMatches, MAX_GLOB_LENGTH, parseGlob } from '../../../workflows/policy/glob.ts';
+import { parseName } from '../../../workflows/name.ts';
+import { globMatches, globMatchesTagged, MAX_GLOB_LENGTH, parseGlob } from '../../../workflows/policy/glob.ts';
 
 function matches(text: string, name: string): boolean {
   const glob = parseGlob(text);
@@ -11,10 +12,9 @@ function matches(text: string, name: string): boolean {
 test('names and globs match as in policy-controller', () => {
   const yes: Readonly<Record<string, readonly string[]>> = {
     foo: [
-      'index.docker.io/library/foo:latest',
+      'index.docker.io/library/foo',
       'index.docker.io/library/foo:*',
       'index.docker.io/library/*',
-      'index.docker.io/library/*:latest',
       'index.docker.io/*/*',
       'index.docker.io/**',
       'index.docker.**',
@@ -22,18 +22,19 @@ test('names and globs match as in policy-controller', () => {
       '**',
       'foo',
       'foo*',
-      'foo**',
       '*',
     ],
-    'myuser/myapp': [
-      'index.docker.io/myuser/myapp:latest',
-      'index.docker.io/myuser/*:latest',
-      'index.docker.io/*/*',
-      'myuser/myapp',
-      'myuser/myapp*',
-      '*/*',
+    'foo:latest': [
+      'index.docker.io/library/foo:latest',
+      'index.docker.io/library/foo:*',
+      'index.docker.io/library/*:latest',
+      'foo:latest',
+      'foo*',
     ],
-    'ghcr.io/foo/bar': ['ghcr.io/*/*', 'ghcr.io/**', 'ghcr.io/foo/bar', 'ghcr.io/foo/bar:latest', '***'],
+    'myuser/myapp:latest': ['index.docker.io/myuser/myapp:latest', 'index.docker.io/myuser/*:latest', 'myuser/**'],
+    'myuser/myapp': ['index.docker.io/*/*', 'myuser/myapp', 'myuser/myapp*', '*/*'],
+    'ghcr.io/foo/bar': ['ghcr.io/*/*', 'ghcr.io/**', 'ghcr.io/foo/bar', 'ghcr.io/foo/bar:**', '***'],
+    'ghcr.io/foo/bar:latest': ['ghcr.io/*/*', 'ghcr.io/**', 'ghcr.io/foo/bar:latest', '***'],
     'ghcr.io/foo': ['ghcr.io/**', 'ghc**', '*/**', 'ghcr.io/foo*', 'ghcr.io/foo**'],
   };
   for (const [name, globs] of Object.entries(yes)) {
@@ -50,6 +51,10 @@ test('names and globs match as in policy-controller', () => {
     ['*/*', 'ghcr.io/foo'],
     ['ghcr.io/foo', 'ghcr.io/foo:v1'],
     ['ghcr.io/foo:latest', 'ghcr.io/foo:v1'],
+    ['ghcr.io/foo:latest', 'ghcr.io/foo'],
+    ['index.docker.io/library/foo:latest', 'foo'],
+    // The beginning of a whole name, because ** may stand for a registry.
+    ['foo**', 'foo'],
     ['**', 'invalid&name'],
     ['**', ''],
   ];
@@ -72,8 +77,48 @@ test('a digest in the name is left out', () => {
   assert.equal(matches('ghcr.io/foo:v2', `ghcr.io/foo:v1@${digest}`), false);
 });
 
+test('a name without a tag matches no glob that names tags, and every one that covers all tags', () => {
+  const match = (text: string, name: string) => {
+    const glob = parseGlob(text) ?? assert.fail(text);
+    const parsed = parseName(name) ?? assert.fail(name);
+    return [globMatches(glob, parsed), globMatchesTagged(glob, parsed)];
+  };
+  const every = ['ghcr.io/app:*', 'ghcr.io/app:**', 'ghcr.io/*:**', '**:*', 'ghcr.io/app*', '**'];
+  for (const glob of every) assert.deepEqual(match(glob, 'ghcr.io/app'), [true, true], glob);
+  const some = ['ghcr.io/app:latest', 'ghcr.io/app:v*', 'ghcr.io/app:*-rc', 'ghcr.io/**:v1', '**p:v1', 'ghcr.io/**v1'];
+  for (const glob of some) assert.deepEqual(match(glob, 'ghcr.io/app'), [false, true], glob);
+  const none = ['ghcr.io/ap:v1', 'ghcr.io/app/**:v1', 'ghcr.io/app:v1/x', 'ghcr.io/apps*', 'quay.io/app:v1'];
+  for (const glob of none) assert.deepEqual(match(glob, 'ghcr.io/app'), [false, false], glob);
+  assert.deepEqual(match('ghcr.io/app', 'ghcr.io/app'), [true, false]);
+  for (const glob of some) assert.equal(match(glob, 'ghcr.io/app:other')[1], false, glob);
+});
+
+test('an IPv6 address in brackets stands for itself', () => {
+  assert.equal(matches('[::1]:5000/**', '[0:0::1]:05000/prod/app:v1'), true);
+  assert.equal(matches('[2001:db8::a]/prod/*', '[2001:DB8:0::A]:443/prod/app'), true);
+  assert.equal(matches('[::1]:5000/**', '[::2]:5000/prod/app'), false);
+});
+
 test('other characters and lengths are no glob', () => {
-  for (const text of ['', '.+', '[a-z]*', 'a b', 'a@sha256:b', '(a|b)', 'ä', 'a\n', '\\*', 'a?', '{a,b}', '^a$']) {
+  for (const text of [
+    '',
+    '.+',
+    '[a-z]*',
+    '[::1',
+    '[::1]',
+    '[:::]/x',
+    '**[::1]/x',
+    '[fe80::1%eth0]/x',
+    'a b',
+    'a@sha256:b',
+    '(a|b)',
+    'ä',
+    'a\n',
+    '\\*',
+    'a?',
+    '{a,b}',
+    '^a$',
+  ]) {
     assert.equal(parseGlob(text), undefined, text);
   }
   assert.equal(parseGlob('a'.repeat(MAX_GLOB_LENGTH)), 'a'.repeat(MAX_GLOB_LENGTH));
@@ -88,7 +133,10 @@ test('any pattern answers as the same pattern does as a regular expression', () 
       const glob = `ghcr.io/${pieces.join('')}`;
       const name = `ghcr.io/a${rest.join('')}`;
       const source = glob.replaceAll('.', '\\.').replaceAll('**', '#').replaceAll('*', '[^/]*').replaceAll('#', '.*');
-      const expected = [name, `${name}:latest`].some((one) => new RegExp(`^${source}$`).test(one));
+      const expression = new RegExp(`^${source}$`);
+      // No piece holds their letters, so only what covers every tag covers these.
+      const isEveryTag = ['z', 'Zy9'].every((tag) => expression.test(`${name}:${tag}`));
+      const expected = expression.test(name) || isEveryTag;
       assert.equal(matches(glob, name), expected);
     }),
     { numRuns: 2000 },

@@ -61,3 +61,44 @@ test('a matching authority tells which steps it takes, and nothing of what it tr
     },
   ]);
 });
+
+/** The policies that have to be satisfied, with what makes those apply that do not match the name itself. */
+function applied(policies: readonly ReturnType<typeof policy>[], name: string) {
+  const { matching, near } = selectPolicies(policies, name);
+  const names = matching.map((one) => (one.near === undefined ? one.name : `${one.name} by ${one.near.by}`));
+  return { names, near: near?.map((one) => `${one.policy} by ${one.by} ${one.glob}`) };
+}
+
+test('the author of a pod gets no more lenient policy by leaving the tag out', () => {
+  const perTag = [policy('dev', ['ghcr.io/acme/app:latest']), policy('release', ['ghcr.io/acme/app:v*'])];
+  assert.deepEqual(applied(perTag, 'ghcr.io/acme/app:v1').names, ['release']);
+  const hints = ['dev by tag ghcr.io/acme/app:latest', 'release by tag ghcr.io/acme/app:v*'];
+  assert.deepEqual(applied(perTag, 'ghcr.io/acme/app'), { names: [], near: hints });
+  const broad = [...perTag, policy('weak', ['ghcr.io/**'])];
+  assert.deepEqual(applied(broad, 'ghcr.io/acme/app').names, ['dev by tag', 'release by tag', 'weak']);
+  assert.deepEqual(applied(broad, 'ghcr.io/acme/app:v1').names, ['release', 'weak']);
+  assert.deepEqual(applied(broad, 'ghcr.io/acme/other').names, ['weak']);
+});
+
+test('a policy that covers every tag covers a name without one', () => {
+  const policies = [policy('all', ['ghcr.io/acme/app:**']), policy('release', ['ghcr.io/acme/app:v*'])];
+  assert.deepEqual(applied(policies, 'ghcr.io/acme/app').names, ['all', 'release by tag']);
+});
+
+test('another name of a loopback host, and port 80 beside none, avoid no policy and open no gate', () => {
+  const strict = [policy('strict', ['127.0.0.1:5000/prod/**', 'registry.example/prod/**'])];
+  const both = [...strict, policy('weak', ['**'])];
+  for (const registry of ['localhost:5000', '[::1]:5000', 'registry.example:80']) {
+    assert.deepEqual(applied(both, `${registry}/prod/app:v1`).names, ['strict by host', 'weak'], registry);
+    const [near] = applied(strict, `${registry}/prod/app:v1`).near ?? [];
+    assert.match(near ?? '', /^strict by host (?:127\.0\.0\.1:5000|registry\.example)\/prod/, registry);
+    assert.deepEqual(applied(strict, `${registry}/prod/app:v1`).names, [], registry);
+  }
+  assert.deepEqual(applied(both, '127.0.0.1:5000/prod/app:v1').names, ['strict', 'weak']);
+  assert.deepEqual(applied(both, 'registry.example:5000/prod/app:v1').names, ['weak']);
+});
+
+test('a name of a loopback host without a tag stays under a policy that names another one and tags', () => {
+  const policies = [policy('strict', ['127.0.0.1:5000/prod/app:v*']), policy('weak', ['**'])];
+  assert.deepEqual(applied(policies, 'localhost:5000/prod/app').names, ['strict by host', 'weak']);
+});
