@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { canonicalRegistry } from '../../workflows/registry-host.ts';
 import { runWorker } from '../worker.ts';
 
 const DEFAULT_BUNDLE = fileURLToPath(new URL('../../dist/workflows.js', import.meta.url));
@@ -14,7 +15,8 @@ Usage: portcullis worker --policy DIR --verdict-key KEY [OPTIONS]
   --state DIR             what has to survive a restart is kept here: trust roots as their mirrors last told them, and the
                           newest checkpoint of each transparency log; without it a restart begins with neither
   --task-queue NAME       (default portcullis)
-  --plain-http HOST:PORT  speak plain HTTP to this registry; may be given more than once (loopback needs none)
+  --plain-http HOST:PORT  speak plain HTTP to this registry; may be given more than once (loopback with a
+                          port needs none); a HOST without a port is asked at port 80
   --registry-hosts DIR    mirrors, CAs and client certificates of registries as containerd has them, DIR/HOST/hosts.toml; may be
                           given more than once, and the first that knows a registry counts
   --credential-provider-config FILE, --credential-provider-bin-dir DIR
@@ -54,6 +56,13 @@ export const workerCommand = {
     if ((config === undefined) !== (binDir === undefined)) {
       console.error(
         'portcullis worker: --credential-provider-config and --credential-provider-bin-dir belong together',
+      );
+      return 2;
+    }
+    const unknown = values['plain-http'].find((one) => canonicalRegistry(one) === undefined);
+    if (unknown !== undefined) {
+      console.error(
+        `portcullis worker: --plain-http: expected HOST:PORT, found ${JSON.stringify(unknown.slice(0, 80))}`,
       );
       return 2;
     }

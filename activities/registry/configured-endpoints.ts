@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
+import { canonicalRegistry } from '../../workflows/registry-host.ts';
 import { EvidenceError } from '../evidence-error.ts';
 import { MAX_HOSTS_FILE_BYTES, MAX_REGISTRY_MIRRORS } from '../limits.ts';
 import { readConfiguredFile } from './configured-file.ts';
@@ -17,7 +18,7 @@ export function configuredEndpoints(folders: readonly string[], plainHttp: reado
   return async (registry) => {
     const [usual] = origin(registry); // refuses what is no host before it becomes a path
     for (const root of folders) {
-      for (const name of folderNames(registry)) {
+      for (const name of await folderNames(root, registry)) {
         const found = await readFolder(join(root, name));
         if (found !== undefined) return await toEndpoints(registry, usual, found);
       }
@@ -26,11 +27,21 @@ export function configuredEndpoints(folders: readonly string[], plainHttp: reado
   };
 }
 
-/** By which names a folder is looked for (containerd 2.4 `hostPaths`): `host_5000_` is for file systems without colons. */
-function folderNames(registry: string): readonly string[] {
+/**
+ * By which names a folder is looked for (containerd 2.4 `hostPaths`): `host_5000_` is for file systems without colons. A
+ * folder in another spelling of the same registry counts after those: containerd finds it by a name that is spelt so.
+ */
+async function folderNames(root: string, registry: string): Promise<readonly string[]> {
   if (!/^[\w[][\w.:[\]-]*$/.test(registry)) return []; // no name of a folder that anybody made
   const [, host, port] = /^(.*):(\d+)$/.exec(registry) ?? [];
-  return [...(host === undefined ? [] : [`${host}_${port}_`]), registry, '_default'];
+  const usual = [...(host === undefined ? [] : [`${host}_${port}_`]), registry];
+  const others = registry === 'docker.io' ? [] : await readdir(root).catch(() => []);
+  const spelt = others.filter((name) => !usual.includes(name) && registryOfFolder(name) === registry);
+  return [...usual, ...spelt.toSorted(), '_default'];
+}
+
+function registryOfFolder(name: string): string | undefined {
+  return canonicalRegistry(name.replace(/_(\d+)_$/, ':$1'));
 }
 
 interface FoundFolder {

@@ -1,4 +1,5 @@
 import { isRecord } from '../../workflows/record.ts';
+import { canonicalRegistry } from '../../workflows/registry-host.ts';
 import type { Credential } from './credential.ts';
 
 /** What a docker `config.json` says about credentials, parsed. */
@@ -51,43 +52,40 @@ export function parseDockerConfig(text: string): DockerConfig | string {
 
 /**
  * Finds where the credential of a repository is: its host's own helper, else the store, else `auths`. There a key may be for a part of
- * a host, and the longest counts (containers-auth.json(5)); old keys are URLs.
+ * a host, and the longest counts (containers-auth.json(5)); old keys are URLs. Hosts are compared in their one spelling.
  */
 export function placeOf(config: DockerConfig, host: string, repository = ''): CredentialPlace {
-  const isHub = host === 'registry-1.docker.io';
-  const server = isHub ? DOCKER_HUB : host;
-  const hosts = isHub ? ['docker.io', 'index.docker.io', 'registry-1.docker.io'] : [host];
-  let credential = ownOf(config, hosts, repository) ?? config.auths.get(server);
-  for (const [key, value] of config.auths) {
-    if (credential === undefined && isOfHost(key) && hosts.includes(hostOfKey(key))) credential = value;
-  }
-  const own = [server, ...hosts].find((name) => config.credHelpers.has(name));
+  const registry = canonicalRegistry(host);
+  const server = registry === 'docker.io' ? DOCKER_HUB : host;
+  const isOwn = (key: string) => key === host || (registry !== undefined && canonicalRegistry(key) === registry);
+  const [, helper = config.credHelpers.get(server)] = [...config.credHelpers].find(([key]) => isOwn(key)) ?? [];
+  const auths = [...config.auths].filter(([key]) => isOwn(partsOfKey(key).host));
   return {
-    helper: (own === undefined ? undefined : config.credHelpers.get(own)) ?? config.credsStore,
+    helper: helper ?? config.credsStore,
     server,
-    credential: credential ?? { kind: 'anonymous' },
+    credential: credentialOf(auths, server, repository) ?? { kind: 'anonymous' },
   };
 }
 
-/** Of `host/part/of/the/repository`, the longest first. */
-function ownOf({ auths }: DockerConfig, hosts: readonly string[], repository: string): Credential | undefined {
-  const parts = repository.split('/');
-  for (let length = parts.length; length > 0; length--) {
-    for (const host of hosts) {
-      const own = auths.get(`${host}/${parts.slice(0, length).join('/')}`);
-      if (own !== undefined) return own;
-    }
-  }
-  return undefined;
+/** Of `host/part/of/the/repository` the longest; of two keys that say the same, that by which docker names the server, else the first. */
+function credentialOf(
+  auths: readonly (readonly [string, Credential])[],
+  server: string,
+  repository: string,
+): Credential | undefined {
+  const covering = auths.filter(([key]) => {
+    const { part } = partsOfKey(key);
+    return part === '' || `${repository}/`.startsWith(`${part}/`);
+  });
+  const rank = ([key]: readonly [string, Credential]) => partsOfKey(key).part.length * 2 + (key === server ? 1 : 0);
+  const [best] = covering.toSorted((a, b) => rank(b) - rank(a));
+  return best?.[1];
 }
 
-/** `host`, or a URL of docker's old ones with its version; `host/part` is for that part alone. */
-function isOfHost(key: string): boolean {
-  return /^https?:\/\//.test(key) || /^[^/]*\/?(v[12]\/?)?$/.test(key);
-}
-
-function hostOfKey(key: string): string {
-  return key.replace(/^https?:\/\//, '').split('/')[0] ?? '';
+/** `host`, `host/part`, or a URL of docker's old ones with its version, which is for the whole host. */
+function partsOfKey(key: string): { readonly host: string; readonly part: string } {
+  const [, scheme, host = '', path = ''] = /^(https?:\/\/)?([^/]*)\/?(.*?)\/?$/.exec(key) ?? [];
+  return { host, part: scheme !== undefined || /^v[12]$/.test(path) ? '' : path };
 }
 
 function parseAuth(value: unknown): Credential | undefined {

@@ -1,4 +1,5 @@
 import { isIPv4 } from 'node:net';
+import { canonicalRegistry } from '../../workflows/registry-host.ts';
 import { EvidenceError } from '../evidence-error.ts';
 import type { EndpointTls } from './tls-exchange.ts';
 
@@ -24,14 +25,15 @@ export type RegistryEndpoints = (
 ) => readonly RegistryEndpoint[] | Promise<readonly RegistryEndpoint[]>;
 
 /**
- * The registry itself and no mirror. Plain HTTP is spoken only to loopback hosts and to the `plainHttp` ones
- * (`host` or `host:port`, exactly as in the image name). `docker.io` is served by `registry-1.docker.io`, as in
- * containerd 2 `core/remotes/docker/registry.go`.
+ * The registry itself and no mirror. As in containerd 2 (`core/remotes/docker/config/hosts.go`), plain HTTP is spoken only
+ * to loopback hosts that are named with a port, without one the port is 443, and `docker.io` is served by
+ * `registry-1.docker.io`. Besides, plain HTTP is spoken to the `plainHttp` ones (`host` or `host:port` in any spelling).
  */
 export function originOnly(plainHttp: readonly string[] = []): (registry: string) => readonly [RegistryEndpoint] {
+  const plain = new Set(plainHttp.map((one) => canonicalRegistry(one) ?? one));
   return (registry) => {
     const host = registry === 'docker.io' ? 'registry-1.docker.io' : registry;
-    const scheme = isLoopback(host) || plainHttp.includes(registry) ? 'http' : 'https';
+    const scheme = isLoopbackPort(host) || plain.has(registry) ? 'http' : 'https';
     if (!URL.canParse(`${scheme}://${host}/`)) {
       throw new EvidenceError('REQUEST_INVALID', `expected a registry host, got ${JSON.stringify(registry)}`, {
         retryable: false,
@@ -51,7 +53,7 @@ export function urlAt({ url: base, hasApiPath = true, namespace }: RegistryEndpo
 }
 
 /** Decides on the spelling in the name: a URL parser would turn `0x7f.1` into a loopback address first. */
-function isLoopback(host: string): boolean {
-  const bare = host.replace(/:\d+$/, '');
+function isLoopbackPort(host: string): boolean {
+  const [, bare = ''] = /^(.+):\d+$/.exec(host) ?? [];
   return bare === 'localhost' || bare === '[::1]' || (isIPv4(bare) && bare.startsWith('127.'));
 }

@@ -12,9 +12,17 @@ export function matchesImage(pattern: string, image: string): boolean {
   );
 }
 
-function partsOf(text: string): { readonly labels: readonly string[]; readonly port: string; readonly path: string } {
-  const [, host = '', port = '', path = ''] = /^(?:https?:\/\/)?([^/:]*)(?::(\d+))?(?:\/(.*?))?\/?$/.exec(text) ?? [];
-  return { labels: host.split('.'), port, path };
+interface Parts {
+  readonly labels: readonly string[];
+  readonly port: number;
+  readonly path: string;
+}
+
+/** Host in lower case and port as a number, so that two spellings of a registry are one. An IPv6 address is one label. */
+function partsOf(text: string): Parts {
+  const form = /^(?:https?:\/\/)?(\[[^\]]*\]|[^/:]*)(?::(\d+))?(?:\/(.*?))?\/?$/;
+  const [, host = '', port = '443', path = ''] = form.exec(text) ?? [];
+  return { labels: host.toLowerCase().split('.'), port: Number(port), path };
 }
 
 /** `*` is any run of characters in a label. Without backtracking: what is before the first and after the last is fixed. */

@@ -27,6 +27,12 @@ describe('a pattern of images', () => {
     ['r.example/team', 'r.example/teams/app', false],
     ['https://r.example/', 'r.example/app', true],
     ['', 'r.example/app', false],
+    ['R.example:0443', 'r.example/app', true],
+    ['r.example:443', 'r.example:5000/app', false],
+    ['r.example:05000/team', 'r.example:5000/team/app', true],
+    ['[::1]:5000', '[::1]:5000/app', true],
+    ['[::1]:5000', '[::2]:5000/app', false],
+    ['[::1]', '[::1]:5000/app', false],
   ] as const) {
     it(`${JSON.stringify(pattern)} is ${matches ? '' : 'not '}about ${image}`, () => {
       assert.equal(matchesImage(pattern, image), matches);

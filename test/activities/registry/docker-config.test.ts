@@ -116,3 +116,33 @@ test('no content makes the parser throw, and no helper is a path', () => {
     { numRuns: 500 },
   );
 });
+
+test('a host is found under every spelling of its key, and under no other host or port', () => {
+  const named = (config: DockerConfig, host: string, repository?: string) => {
+    const { credential } = placeOf(config, host, repository);
+    return credential.kind === 'password' ? credential.username : credential.kind;
+  };
+  const config = parsed({
+    auths: {
+      'R.Example:0443': { auth: base64('default:1') },
+      'https://Q.example:05000/v2/': { auth: base64('port:2') },
+      '[0:0::1]:5000': { auth: base64('six:3') },
+      'registry.hub.docker.com': { auth: base64('hub:4') },
+      'R.EXAMPLE/team/app': { auth: base64('part:5') },
+    },
+    credHelpers: { 'H.example.': 'own' },
+  });
+  assert.deepEqual(
+    ['r.example', 'q.example:5000', '[::1]:5000', 'registry-1.docker.io'].map((host) => named(config, host)),
+    ['default', 'port', 'six', 'hub'],
+  );
+  assert.deepEqual(
+    ['r.example:5000', 'q.example', '[::1]:5001', 'r.example:80'].map((host) => named(config, host)),
+    ['anonymous', 'anonymous', 'anonymous', 'anonymous'],
+  );
+  assert.deepEqual(
+    ['team/app', 'team/app/x', 'team/app2', 'team'].map((path) => named(config, 'r.example', path)),
+    ['part', 'part', 'default', 'default'],
+  );
+  assert.deepEqual([placeOf(config, 'h.example').helper, placeOf(config, 'h.example').server], ['own', 'h.example']);
+});

@@ -12,8 +12,10 @@ import { pushImage } from '../../support/registry-push.ts';
 const signal = AbortSignal.timeout(60_000);
 
 test('plain HTTP is for loopback and for what is configured', () => {
-  const url = (registry: string) => originOnly(['plain.example:5000'])(registry).map((place) => place.url.href);
-  for (const host of ['127.0.0.1:5000', '127.9.9.9', 'localhost', 'localhost:80', '[::1]:5000', 'plain.example:5000']) {
+  const plain = ['plain.example:5000', 'PLAIN.example:06000'];
+  const url = (registry: string) => originOnly(plain)(registry).map((place) => place.url.href);
+  const loopback = ['127.0.0.1:5000', '127.9.9.9:80', 'localhost:80', '[::1]:5000'];
+  for (const host of [...loopback, 'plain.example:5000', 'plain.example:6000']) {
     assert.match(url(host).join(), /^http:/, host);
   }
   for (const host of [
@@ -23,6 +25,10 @@ test('plain HTTP is for loopback and for what is configured', () => {
     'localhost.example',
     'plain.example',
     '10.0.0.1:5000',
+    // containerd asks port 443 where a name has no port, also of loopback hosts.
+    'localhost',
+    '127.0.0.1',
+    '[::1]',
   ]) {
     assert.match(url(host).join(), /^https:/, host);
   }

@@ -107,6 +107,26 @@ describe('a registry with a mirror', () => {
     ]);
   });
 
+  it('is found by a folder in another spelling of its name, after those that containerd looks for', async (t) => {
+    const registry = await reader(t, {
+      'A.Example:05000/hosts.toml': 'server = "https://one.example"',
+      'b.example:443/hosts.toml': 'server = "https://two.example"',
+      'C.EXAMPLE_0443_/hosts.toml': 'server = "https://three.example"',
+      'D.example/hosts.toml': 'server = "https://other.example"',
+      'd.example/hosts.toml': 'server = "https://four.example"',
+      'registry-1.docker.io/hosts.toml': 'server = "https://other.example"',
+      'node/hosts.toml': 'server = "https://five.example"',
+      '_default/hosts.toml': 'server = "https://default.example"',
+    });
+    const found = async (name: string) => (await registry.endpoints(name)).map(({ url }) => url.host).join();
+    const expected: Readonly<Record<string, string>> = {
+      ...{ 'a.example:5000': 'one.example', 'b.example': 'two.example', 'c.example': 'three.example' },
+      ...{ 'd.example': 'four.example', 'node:443': 'five.example' },
+      ...{ 'a.example': 'default.example', 'b.example:80': 'default.example', 'docker.io': 'default.example' },
+    };
+    for (const [name, host] of Object.entries(expected)) assert.equal(await found(name), host, name);
+  });
+
   it('is an inability, with file and key, when its folder says what can not be honoured', async (t) => {
     const registry = await reader(t, {
       'r.example/hosts.toml': '[host."https://a.example"]\nmirror = true\n',

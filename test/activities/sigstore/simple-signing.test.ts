@@ -115,6 +115,17 @@ for (const [what, part, expected] of BROKEN) {
   test(`refused: ${what}`, () => assert.match(verdictOf({ ...good, ...part }, own), expected));
 }
 
+test('a registry has one repository under all spellings of its host and port', () => {
+  const expected = { digest: DIGEST, repository: 'localhost:5000/prod/app' };
+  for (const reference of ['LOCALHOST:5000/prod/app', 'localhost.:05000/prod/app:v1']) {
+    assert.equal(verdictOf(signSimple(signer, cosignPayload(DIGEST, reference)), own, expected), 'valid', reference);
+  }
+  for (const reference of ['localhost/prod/app', 'localhost:5001/prod/app', '127.0.0.1:5000/prod/app']) {
+    const judged = verdictOf(signSimple(signer, cosignPayload(DIGEST, reference)), own, expected);
+    assert.match(judged, /^REPOSITORY_MISMATCH: /, reference);
+  }
+});
+
 test('Docker Hub has one repository under all its names', () => {
   for (const reference of [
     'alpine',
