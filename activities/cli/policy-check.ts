@@ -2,13 +2,15 @@ import { parseArgs } from 'node:util';
 import { loadPolicyDirectory } from '../policy/load.ts';
 import { formatProblem } from '../policy/policy-problem.ts';
 import type { Policy, SignerRule } from '../policy/policy-set.ts';
+import { tagWarnings } from '../policy/tag-warnings.ts';
 import { describePattern } from '../sigstore/text-pattern.ts';
 
 const HELP = `Validates a directory of policy documents as a worker would load it.
 
 Usage: portcullis policy check DIR [--output text|json]
 
-Prints what was loaded and the revision, or every problem with its file, line and field.`;
+Prints what was loaded, warnings and the revision, or every problem with its file, line and field. A warning is about a policy
+that loads and may not do what was meant.`;
 
 export const policyCheckCommand = {
   help: HELP,
@@ -25,11 +27,12 @@ export const policyCheckCommand = {
     }
     const load = await loadPolicyDirectory(directory);
     const policies = load.ok ? load.set.policies.map(summarise) : [];
+    const warnings = load.ok ? tagWarnings(load.set.policies) : [];
     if (values.output === 'json') {
       const problems = load.ok ? [] : load.problems;
       console.log(
         JSON.stringify(
-          { ok: load.ok, revision: load.ok ? load.set.revision : undefined, policies, problems },
+          { ok: load.ok, revision: load.ok ? load.set.revision : undefined, policies, warnings, problems },
           undefined,
           2,
         ),
@@ -38,6 +41,7 @@ export const policyCheckCommand = {
       for (const policy of policies)
         console.log(`${policy.name} (${policy.file}): ${policy.images.join(', ')}; ${policy.authorities.join(', ')}`);
       if (policies.length === 0) console.log('no policy at all: every pull would be refused with NO_POLICY');
+      for (const warning of warnings) console.log(`warning: ${warning}`);
       console.log(`revision ${load.set.revision}`);
     } else {
       for (const problem of load.problems) console.error(formatProblem(problem));

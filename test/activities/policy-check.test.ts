@@ -5,6 +5,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { policyCheckCommand } from '../../activities/cli/policy-check.ts';
 import { createSigningKey } from '../support/signer.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { policyDocument } from './policy/policy-directory.ts';
 import { createSetting } from './setting.ts';
 
 /** Runs the command, and answers its exit code and what it printed. */
@@ -31,6 +32,39 @@ describe('policy check', () => {
     const { code, out } = await check(t, folder.path);
     assert.equal(code, 0);
     assert.match(out, /^no policy at all: .* NO_POLICY\nrevision [0-9a-f]{64}$/);
+  });
+
+  it('warns of a policy that names tags beside one that matches without', async (t) => {
+    const warnings = async (...policies: readonly (readonly [string, string])[]) => {
+      await using folder = await temporaryFolder();
+      for (const [name, glob] of policies) {
+        const yaml = policyDocument(
+          [{ static: { action: 'pass' } }],
+          { images: glob.split(' ').map((one) => ({ glob: one })) },
+          name,
+        );
+        await writeFile(join(folder.path, `${name}.yaml`), yaml);
+      }
+      const { code, out } = await check(t, folder.path, '--output', 'json');
+      assert.equal(code, 0);
+      const { warnings: found } = JSON.parse(out) as { readonly warnings: readonly string[] };
+      const text = await check(t, folder.path);
+      assert.equal(text.out.split('\n').filter((line) => line.startsWith('warning: ')).length, found.length);
+      return found.map(
+        (line) => /^(.*?): policy "(.*?)": .* of policy "(.*?)" matches/.exec(line)?.slice(1).join(' ') ?? line,
+      );
+    };
+    const strict = ['strict', 'registry.example/prod/app:v*'] as const;
+    for (const weak of ['**', 'registry.example/prod/*', 'registry.example/prod/app', 'registry.example/**:*']) {
+      assert.deepEqual(await warnings(strict, ['weak', weak]), ['strict.yaml strict weak'], weak);
+    }
+    for (const other of ['registry.example/test/**', 'registry.example/prod/app:latest', 'docker.io/**']) {
+      assert.deepEqual(await warnings(strict, ['other', other]), [], other);
+    }
+    assert.deepEqual(await warnings(['strict', 'registry.example/prod/app:*'], ['weak', '**']), []);
+    assert.deepEqual(await warnings(['strict', `${strict[1]} registry.example/prod/app`], ['weak', '**']), []);
+    assert.deepEqual(await warnings(['strict', '127.0.0.1:5000/**'], ['weak', '**']), []);
+    assert.deepEqual(await warnings(['strict', '[::1]:5000/**:v1'], ['weak', '**']), ['strict.yaml strict weak']);
   });
 
   it('prints every problem, for people and for machines', async (t) => {
