@@ -11,6 +11,8 @@ import type { VerdictKey } from './verdict-key.ts';
 export interface Dependencies {
   /** The policy that is applied now. */
   readonly policy: { current(): PolicyLoad };
+  /** The fleet whose nodes may use what is signed here. */
+  readonly fleet: string;
   /** The trust roots that the policy names. */
   readonly trust: TrustStore;
   readonly registry: Registry;

@@ -1,5 +1,6 @@
 import { POLICY_HEAD_TTL_MS } from '../workflows/deadlines.ts';
-import { POLICY_HEAD_PAYLOAD_TYPE, type PolicyHead } from '../workflows/policy-head.ts';
+import { MAX_REVOKED, POLICY_HEAD_PAYLOAD_TYPE, type SignedPolicyHead } from '../workflows/policy-head.ts';
+import { revokedDigests } from '../workflows/revocations.ts';
 import type { Envelope } from '../workflows/verdict.ts';
 import { appliedRevision } from './applied-policy.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -10,11 +11,12 @@ import { fleetKnowledge, refreshKeys } from './fleet-knowledge.ts';
  * and of the logs that the policy names. Throws KEY_UNREADABLE.
  */
 export async function describePolicy(
-  dependencies: Pick<Dependencies, 'policy' | 'trust' | 'keys' | 'logs' | 'verdictKey'>,
+  dependencies: Pick<Dependencies, 'policy' | 'trust' | 'fleet' | 'keys' | 'logs' | 'verdictKey'>,
 ): Promise<Envelope> {
   refreshKeys(dependencies);
   const now = Date.now();
-  const head: PolicyHead = {
+  const head: SignedPolicyHead = {
+    fleet: dependencies.fleet,
     policyRevision: appliedRevision(dependencies),
     statedAt: new Date(now).toISOString(),
     expiresAt: new Date(now + POLICY_HEAD_TTL_MS).toISOString(),
@@ -24,8 +26,10 @@ export async function describePolicy(
   return await dependencies.verdictKey.sign(POLICY_HEAD_PAYLOAD_TYPE, new TextEncoder().encode(JSON.stringify(head)));
 }
 
-/** While the directory can't be used nothing is known to be revoked, and nothing is allowed either. */
-function revokedBy({ policy }: Pick<Dependencies, 'policy'>): Pick<PolicyHead, 'revoked'> {
+/** What is known to be revoked. A worker whose directory can't be used knows nothing about it, and states nothing. */
+function revokedBy({ policy }: Pick<Dependencies, 'policy'>): Pick<SignedPolicyHead, 'revocations' | 'revoked'> {
   const load = policy.current();
-  return load.ok && load.set.revoked.length > 0 ? { revoked: load.set.revoked } : {};
+  if (!load.ok) return {};
+  const { revocations } = load.set;
+  return { revocations, revoked: [...revokedDigests(revocations).keys()].slice(0, MAX_REVOKED) };
 }

@@ -39,16 +39,17 @@ export function refreshKeys({ policy, keys }: Pick<Dependencies, 'policy' | 'key
   }
 }
 
-/** Takes over what another worker with the same verdict key signed. Anything else teaches nothing. */
+/** Takes over what another worker of this fleet, with the same verdict key, signed. Anything else teaches nothing. */
 export function learn(
-  { keys, logs, verdictKey }: Pick<Dependencies, 'keys' | 'logs' | 'verdictKey'>,
+  { keys, logs, fleet, verdictKey }: Pick<Dependencies, 'keys' | 'logs' | 'fleet' | 'verdictKey'>,
   statement: Envelope | undefined,
 ): void {
   if (statement === undefined) return;
   const content = openStatement(verdictKey, statement);
   const head = content === undefined ? undefined : parsePolicyHead(content);
-  if (head?.keys !== undefined) keys.learn(head.keys);
-  if (head?.logs !== undefined) logs.learn(head.logs);
+  if (head === undefined || head.fleet !== fleet) return;
+  if (head.keys !== undefined) keys.learn(head.keys);
+  if (head.logs !== undefined) logs.learn(head.logs);
 }
 
 function openStatement({ publicKey }: VerdictKey, { payloadType, payload, signatures }: Envelope): unknown {

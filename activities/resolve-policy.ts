@@ -1,5 +1,6 @@
 import type { PolicyRequest, PolicyResolution } from '../workflows/activities.ts';
 import { selectPolicies } from '../workflows/policy/selection.ts';
+import { revokedDigests } from '../workflows/revocations.ts';
 import { policySet } from './applied-policy.ts';
 import type { Dependencies } from './dependencies.ts';
 import type { PolicySet } from './policy/policy-set.ts';
@@ -14,6 +15,6 @@ export function resolutionOf(
   set: PolicySet,
   { name, digest }: Pick<PolicyRequest, 'name' | 'digest'>,
 ): PolicyResolution {
-  if (set.revoked.includes(digest)) return { loaded: set.policies.length, matching: [], revoked: true };
+  if (revokedDigests(set.revocations).has(digest)) return { loaded: set.policies.length, matching: [], revoked: true };
   return selectPolicies(set.policies, name);
 }

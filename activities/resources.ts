@@ -22,6 +22,8 @@ import type { VerdictKey } from './verdict-key.ts';
 export interface ResourceOptions {
   /** Directory of policy documents. */
   readonly policy: string;
+  /** The fleet that statements and verdicts are signed for. */
+  readonly fleet: string;
   /** Directory for what has to survive a restart; `undefined` keeps it in memory. */
   readonly state: string | undefined;
   /** Registries that are spoken to by plain HTTP besides the loopback ones, as `host[:port]`. */
@@ -58,7 +60,7 @@ export async function createResources(options: ResourceOptions, log: Log): Promi
   ]);
   const endpoints = configuredEndpoints(options.registryHosts, options.plainHttp);
   const dependencies: Dependencies = {
-    ...{ policy, trust, verdictKey: options.verdictKey },
+    ...{ policy, trust, fleet: options.fleet, verdictKey: options.verdictKey },
     registry: createRegistry({ endpoints, credentials: own, cache }),
     registryWith: (secrets) => createRegistry({ endpoints, credentials: credentialsFrom(secrets, own), cache }),
     logs: createLiveLogs({

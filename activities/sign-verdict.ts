@@ -33,6 +33,7 @@ export async function signVerdict(
   const expires = Math.min(now + VERDICT_TTL_MS[outcome], Math.max(goodUntil, now + SHORTEST_ALLOW_MS));
   const verdict: Verdict = {
     ...claim,
+    fleet: dependencies.fleet,
     trustRevision: trustRevision(dependencies, claim.policyRevision),
     decidedAt: new Date(now).toISOString(),
     expiresAt: new Date(expires).toISOString(),

@@ -17,6 +17,8 @@ export interface WorkerOptions {
   /** Directory for what has to survive a restart: trust roots, and the newest checkpoint of each log. */
   readonly state: string | undefined;
   readonly taskQueue: string;
+  /** The fleet that statements and verdicts are signed for: nodes of another one do not use them. */
+  readonly fleet: string;
   /** Registries that are spoken to by plain HTTP besides the loopback ones, as `host[:port]`. */
   readonly plainHttp: readonly string[];
   /** Folders of `hosts.toml` files, as containerd's `config_path` has them; the first that knows a registry counts. */
@@ -73,7 +75,8 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
     // It may have fired before there was a worker to stop.
     if (signal.aborted) worker.shutdown();
     signal.addEventListener('abort', () => worker.shutdown(), { once: true });
-    log('info', 'ready', { taskQueue: options.taskQueue, verdictKey: resources.dependencies.verdictKey.keyId });
+    const { taskQueue, fleet } = options;
+    log('info', 'ready', { taskQueue, fleet, verdictKey: resources.dependencies.verdictKey.keyId });
     await running;
   } finally {
     metrics.stop();

@@ -13,6 +13,7 @@ import { type Backend, BackendProblem } from './backend.ts';
 import { watchChecks } from './check-watch.ts';
 import type { Decision, PullRequest, Watcher } from './decision.ts';
 import type { PolicyWatch } from './policy-watch.ts';
+import { isComparable } from './revoked.ts';
 import { checkVerdict } from './verdict-check.ts';
 import type { VerdictKeys } from './verdict-keys.ts';
 
@@ -21,6 +22,8 @@ export interface BackendAccess {
   readonly backend: Backend;
   readonly policy: PolicyWatch;
   readonly keys: () => VerdictKeys;
+  /** The fleet of this node. */
+  readonly fleet: string;
   /** Told of each verdict that is believed, with the id of the key that signed it. */
   readonly onVerdict?: (verdict: Verdict, envelope: Envelope, keyId: string) => void;
   /** The name of this node, for people. */
@@ -64,7 +67,7 @@ export async function askBackend(
   const known = await gate.policy.current(wait);
   const statement = known.ok ? known.statement : undefined;
   const question = (policyRevision: string, epoch: Epoch, at = Date.now()): Question => {
-    const key = { ...request, policyRevision };
+    const key = { ...request, policyRevision, fleet: gate.fleet };
     return { key, statement, workflowId: verificationId(key, epoch, at), wait, deadline, watch: options.watch };
   };
   if (!known.ok) return { ...refuse(question('unknown', 'quarter-hour'), known.reason), workflowId: undefined };
@@ -92,7 +95,8 @@ async function ask(gate: BackendAccess, question: Question): Promise<Answer> {
   const watching = question.watch && watchChecks(gate.backend, workflowId, question.wait, question.watch);
   try {
     const told = statement === undefined ? {} : { statement };
-    const input = { decisionId: decisionId(workflowId), ...key, ...told };
+    const { fleet: _, ...asked } = key;
+    const input = { decisionId: decisionId(workflowId), ...asked, ...told };
     const carried = await gate.backend.verify({ workflowId, input, node: gate.node }, question.wait);
     const answer = judge(gate, question, carried);
     if (!answer.stale) await watching?.last();
@@ -112,6 +116,9 @@ function judge(gate: BackendAccess, question: Question, carried: unknown): Answe
     return { stale: check.outlived === true, decision: refuse(question, check.reason) };
   }
   const { verdict, envelope } = check;
+  if (!isComparable(gate.policy.revoked(), verdict)) {
+    return { stale: true, decision: refuse(question, { code: 'VERDICT_MISMATCH', sentence: NOT_COMPARABLE }) };
+  }
   gate.onVerdict?.(verdict, envelope, check.keyId);
   const decision: Decision = { by: 'verdict', verdict, from: 'backend', workflowId: question.workflowId };
   if (check.kind === 'good') return { stale: false, decision };
@@ -120,6 +127,9 @@ function judge(gate: BackendAccess, question: Question, carried: unknown): Answe
   const sentence = `the newest verdict ended at ${verdict.expiresAt}; pull again`;
   return { stale: true, decision: refuse(question, { code: 'VERDICT_EXPIRED', sentence }) };
 }
+
+const NOT_COMPARABLE =
+  'the verdict does not say what the image contains, and digests are revoked; see that the workers have the same policy directory, then pull again';
 
 /** No verdict in time: finds out whether Temporal, a worker, or the evidence is missing. */
 async function explainSilence(gate: BackendAccess, question: Question, problem: BackendProblem): Promise<Decision> {

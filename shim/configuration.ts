@@ -9,6 +9,7 @@ export const SHIM_SETTINGS = [
   'socket',
   'grpc-socket',
   'task-queue',
+  'fleet',
   'node',
   'metrics',
   'state',

@@ -24,6 +24,8 @@ export interface DaemonOptions extends PartsOptions {
   /** A PEM public key, or a directory of `*.pub` files; `NAME.json` beside a key limits when it is believed. */
   readonly verdictKeys: string;
   readonly taskQueue: string;
+  /** Statements and verdicts for another fleet do not count. */
+  readonly fleet: string;
   readonly node: string;
   /** The folder of what is remembered over a restart; `undefined` remembers nothing. */
   readonly state: string | undefined;
@@ -64,7 +66,7 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Dae
       log.info('policy revision', { policyRevision, statedAt });
       policyKnown();
     },
-    { remembered: memory.remembered, onStatement: memory.keepStatement },
+    { fleet: options.fleet, remembered: memory.remembered, onStatement: memory.keepStatement },
   );
   const imported =
     options.state === undefined
@@ -81,13 +83,13 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Dae
   const findKept = (key: CacheKey) =>
     [memory.cache?.find(key), ...(imported?.find(key) ?? [])].filter((one) => one !== undefined);
   const gate: Gate = {
-    ...{ backend, policy, keys: verdictKeys.keys, node: options.node },
+    ...{ backend, policy, keys: verdictKeys.keys, fleet: options.fleet, node: options.node },
     onVerdict(verdict, envelope, keyId) {
       metrics.verdictBy(keyId);
       memory.keepVerdict(verdict, envelope);
     },
     rules: [canaries.rule, ...(bootstrap === undefined ? [] : [bootstrap.rule])],
-    kept: keptVerdicts(findKept, policy, verdictKeys.keys, metrics.verdictBy),
+    kept: keptVerdicts(findKept, policy, options.fleet, verdictKeys.keys, metrics.verdictBy),
     ...{ admission, flights: openSingleFlight<Decision>(), clock: memory.clock.check },
   };
   const intake = openIntake((request, how) => decide(gate, request, how), metrics, log);

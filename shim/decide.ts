@@ -2,10 +2,10 @@ import { SHIM_DEADLINE_MS } from '../workflows/deadlines.ts';
 import type { Reason } from '../workflows/reason.ts';
 import type { Admission } from './admission.ts';
 import { askBackend, type BackendAccess, type BackendQuestion } from './ask-backend.ts';
-import { type Decision, outcomeOf, type PullRequest, reasonsOf, refuseAtOnce, type Watcher } from './decision.ts';
+import { type Decision, type PullRequest, reasonsOf, refuseAtOnce, type Watcher } from './decision.ts';
 import type { KeptVerdicts } from './kept-verdicts.ts';
 import type { LocalRule } from './local-rule.ts';
-import type { PolicyWatch } from './policy-watch.ts';
+import { afterRevocations, revokedDigest } from './revoked.ts';
 import type { SingleFlight } from './single-flight.ts';
 
 /** What a decision stands on. */
@@ -35,28 +35,20 @@ export async function decide(gate: Gate, request: PullRequest, options: Decision
   if (early !== undefined) return early;
   const answer = await askOnce(gate, request, { ...options, deadline });
   const decision = isCutOff(answer) ? (gate.kept.offline(request) ?? advise(answer)) : answer;
-  // It may have been revoked while it was verified, or while nobody answered.
-  const revoked = outcomeOf(decision) === 'allow' ? isRevoked(gate.policy, request) : undefined;
-  return revoked === undefined ? decision : { by: 'rule', reason: revoked, request };
+  // A revocation may have arrived while it was verified, or while nothing answered.
+  return afterRevocations(gate.policy.revoked(), decision, request);
 }
 
 /** What can be said without asking anybody, and therefore at once. */
 function decideLocally(gate: Gate, request: PullRequest): Decision | undefined {
-  for (const rule of [(asked: PullRequest) => isRevoked(gate.policy, asked), ...gate.rules]) {
+  for (const rule of [(asked: PullRequest) => revokedDigest(gate.policy.revoked(), asked), ...gate.rules]) {
     const reason = rule(request);
     if (reason !== undefined) return { by: 'rule', reason, request };
   }
   const wrongClock = gate.clock(Date.now());
   if (wrongClock !== undefined) return refuseAtOnce(wrongClock, request);
-  return gate.kept.fresh(request) ?? (gate.policy.isCutOff() ? gate.kept.offline(request) : undefined);
-}
-
-/** REVOKED when the newest statement says so of this digest. */
-export function isRevoked(policy: Pick<PolicyWatch, 'newest'>, { digest }: PullRequest): Reason | undefined {
-  const head = policy.newest();
-  if (head?.revoked?.includes(digest) !== true) return undefined;
-  const sentence = `${digest} was revoked, as the workers stated at ${head.statedAt}; use another build of the image`;
-  return { code: 'REVOKED', sentence };
+  const kept = gate.kept.fresh(request) ?? (gate.policy.isCutOff() ? gate.kept.offline(request) : undefined);
+  return kept && afterRevocations(gate.policy.revoked(), kept, request);
 }
 
 /** Who asks the same at the same time gets the same answer; who watches the steps asks for himself. */

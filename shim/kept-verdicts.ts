@@ -1,6 +1,7 @@
 import type { Envelope } from '../workflows/verdict.ts';
 import type { Decision, PullRequest } from './decision.ts';
 import type { PolicyWatch } from './policy-watch.ts';
+import { isComparable } from './revoked.ts';
 import type { CacheKey } from './verdict-cache/verdict-cache.ts';
 import { checkVerdict } from './verdict-check.ts';
 import type { VerdictKeys } from './verdict-keys.ts';
@@ -19,17 +20,19 @@ export interface KeptVerdicts {
 /** Uses the first good one of what `find` has kept. Nothing that comes from there is believed unchecked. */
 export function keptVerdicts(
   find: (key: CacheKey) => readonly Envelope[],
-  policy: Pick<PolicyWatch, 'known' | 'newest'>,
+  policy: Pick<PolicyWatch, 'known' | 'newest' | 'revoked'>,
+  fleet: string,
   keys: () => VerdictKeys,
   onVerdict: (keyId: string) => void,
 ): KeptVerdicts {
   function use(request: PullRequest, policyRevision: string | undefined, from: 'kept' | 'offline') {
     if (policyRevision === undefined) return undefined;
-    const key = { ...request, policyRevision };
+    const key = { ...request, policyRevision, fleet };
     const now = Date.now();
     for (const envelope of find(key)) {
       const check = checkVerdict({ envelope }, key, keys(), now);
       if (check.kind === 'refused' || check.verdict.outcome !== 'allow') continue;
+      if (!isComparable(policy.revoked(), check.verdict)) continue;
       const { expiresAt, offlineUntil = expiresAt } = check.verdict;
       if (Date.parse(from === 'offline' ? offlineUntil : expiresAt) <= now) continue;
       onVerdict(check.keyId);

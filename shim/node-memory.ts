@@ -40,7 +40,7 @@ export function openNodeMemory(state: string | undefined, log: Log): NodeMemory 
     },
     keepStatement(head, carried) {
       clock.witness(Date.parse(head.statedAt));
-      statement?.write(carried, `${head.policyRevision} ${(head.revoked ?? []).join(' ')}`);
+      statement?.write(carried, `${head.policyRevision} ${JSON.stringify(head.revocations)}`);
     },
     close: async () => await cache?.close(),
   };

@@ -1,6 +1,15 @@
 import { CLOCK_SKEW_MS, POLICY_HEAD_POLL_MS } from '../workflows/deadlines.ts';
+import type { Digest } from '../workflows/digest.ts';
+import { foreignFleet } from '../workflows/fleet.ts';
 import { POLICY_HEAD_PAYLOAD_TYPE, type PolicyHead, parsePolicyHead } from '../workflows/policy-head.ts';
 import type { Reason } from '../workflows/reason.ts';
+import {
+  addsRevocations,
+  mergeRevocations,
+  NO_REVOCATIONS,
+  type Revocations,
+  revokedDigests,
+} from '../workflows/revocations.ts';
 import type { Envelope } from '../workflows/verdict.ts';
 import { type Backend, BackendProblem } from './backend.ts';
 import { believe, openEnvelope, parseEnvelope, type VerdictKeys } from './verdict-keys.ts';
@@ -16,8 +25,10 @@ export interface PolicyWatch {
   current(deadline: number): Promise<KnownPolicy>;
   /** The current statement, if there is one now. */
   known(): PolicyHead | undefined;
-  /** The newest statement, also past its time: what is revoked stays revoked, and without a backend it is all there is. */
+  /** The newest statement, also past its time: without a backend it is all there is. */
   newest(): PolicyHead | undefined;
+  /** Every revoked digest and the name of a list that revokes it: of all statements, whichever is the newest. */
+  revoked(): ReadonlyMap<Digest, string>;
   /** Learns from a statement that was brought here by other ways than Temporal; answers why it is not believed. */
   learn(carried: Envelope): Reason | undefined;
   /** Whether the last question found no backend, and what was known before is past its time. */
@@ -30,25 +41,34 @@ export interface PolicyWatch {
 /** How long one question of the background poll may take, in ms. */
 const POLL_TIMEOUT_MS = 3_000;
 
-/** What a watch tells, and what it remembers from before a restart. */
-export interface PolicyMemory {
+/** What a watch accepts and reports, and what is known from before a restart. */
+export interface WatchOptions {
+  /** The fleet of this node: statements for another one are not accepted. */
+  readonly fleet: string;
   /** The newest statement that this node has, as it was carried: checked like any other, but for its end. */
   readonly remembered?: Envelope | undefined;
-  /** Told of each statement that is newer than all before. */
+  /** The revocations that this node knows from all statements before. */
+  readonly revocations?: Revocations;
+  /** Called with each statement that is newer than all before. */
   readonly onStatement?: (head: PolicyHead, carried: Envelope) => void;
+  /** Called with all known revocations when a statement changed them. */
+  readonly onRevocations?: (revocations: Revocations) => void;
 }
 
 /**
  * Asks for the signed policy head every few seconds. A head that is older than one that was already seen, unsigned, or
- * past its time is not used: a server can't bring back a policy that has been replaced, nor take back a revocation.
+ * past its time is not used: a server can't bring back a policy that has been replaced. Revocations are merged from every
+ * statement, so that none ends because another worker states less, or nothing.
  */
 export function watchPolicy(
   backend: Backend,
   keys: () => VerdictKeys,
   onChange: (head: PolicyHead) => void,
-  { remembered, onStatement }: PolicyMemory = {},
+  { fleet, remembered, onStatement, onRevocations, ...before }: WatchOptions,
 ): PolicyWatch {
-  let newest = remembered && believedHead(remembered, keys());
+  let revocations = before.revocations ?? NO_REVOCATIONS;
+  let revoked = revokedDigests(revocations);
+  let newest = remembered && believedHead(remembered, keys(), fleet);
   let statement: Envelope | undefined;
   let obstacle = NOT_STATED;
   let lastCode: Reason['code'] | undefined;
@@ -57,6 +77,7 @@ export function watchPolicy(
   let asking: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
+  if (remembered !== undefined) merge(rememberedRevocations(remembered, keys(), fleet));
 
   /** One question at a time, whoever asks. */
   function ask(deadline: number): Promise<void> {
@@ -70,15 +91,33 @@ export function watchPolicy(
   async function learn(deadline: number): Promise<void> {
     try {
       const answer = await backend.policyHead(deadline);
-      const read = readHead(answer, keys(), Date.now());
+      const read = readAnswer(answer, keys(), fleet, Date.now());
       lastCode = undefined;
-      if ('code' in read) obstacle = read;
-      else accept(read.head, read.carried);
+      const problem = 'code' in read ? read : use(read);
+      if (problem !== undefined) obstacle = problem;
     } catch (error) {
       if (!(error instanceof BackendProblem)) throw error;
       lastCode = error.code;
       obstacle = { code: error.code, sentence: error.message };
     }
+  }
+
+  /** Adds what a statement revokes; answers why it can't. */
+  function merge(stated: Revocations | undefined): Reason | undefined {
+    if (stated === undefined || !addsRevocations(revocations, stated)) return undefined;
+    const merged = mergeRevocations(revocations, stated);
+    if (merged === undefined) return unknown('revokes more than a node keeps; compare it with the policy directory');
+    revocations = merged;
+    revoked = revokedDigests(merged);
+    onRevocations?.(merged);
+    return undefined;
+  }
+
+  /** Uses a statement that a worker makes now; answers why it can't be used to ask by. */
+  function use({ head, carried }: BelievedHead): Reason | undefined {
+    const problem = merge(head.revocations) ?? endOf(head, Date.now());
+    if (problem === undefined) accept(head, carried);
+    return problem;
   }
 
   function accept(head: PolicyHead, carried: Envelope): void {
@@ -115,9 +154,12 @@ export function watchPolicy(
     },
     known,
     newest: () => newest,
+    revoked: () => revoked,
     learn(carried) {
-      const read = readStatement(carried, keys(), Date.now());
+      const read = readStatement(carried, keys(), fleet, Date.now());
       if ('code' in read) return read;
+      const problem = merge(read.head.revocations);
+      if (problem !== undefined) return problem;
       if (newest === undefined || isNewer(read.head, newest)) accept(read.head, read.carried);
       return undefined;
     },
@@ -154,17 +196,32 @@ interface BelievedHead {
   readonly carried: Envelope;
 }
 
-function readHead(answer: unknown, keys: VerdictKeys, nowMs: number): BelievedHead | Reason {
+function readAnswer(answer: unknown, keys: VerdictKeys, fleet: string, nowMs: number): BelievedHead | Reason {
   if (answer === null) return NOT_STATED;
   const envelope = parseEnvelope(answer);
-  if (envelope === undefined) return unknown('is no signed statement');
-  const read = readStatement(envelope, keys, nowMs);
-  if ('code' in read || Date.parse(read.head.expiresAt) > nowMs) return read;
-  return unknown(`ended at ${read.head.expiresAt}; is a portcullis worker running, are the clocks right?`);
+  return envelope === undefined ? unknown('is no signed statement') : readStatement(envelope, keys, fleet, nowMs);
 }
 
-/** Reads a statement that a key of this node signed in its window; its time may be over. */
-export function readStatement(carried: Envelope, keys: VerdictKeys, nowMs: number): BelievedHead | Reason {
+/** Why a statement can't be used to ask by; `undefined` while its time is not over. */
+function endOf({ expiresAt }: PolicyHead, nowMs: number): Reason | undefined {
+  if (Date.parse(expiresAt) > nowMs) return undefined;
+  return unknown(`ended at ${expiresAt}; is a portcullis worker running, are the clocks right?`);
+}
+
+/** Reads a statement for this fleet that a key of this node signed in its window; its time may be over. */
+export function readStatement(
+  carried: Envelope,
+  keys: VerdictKeys,
+  fleet: string,
+  nowMs: number,
+): BelievedHead | Reason {
+  const read = readSigned(carried, keys, nowMs);
+  const foreign = 'code' in read ? undefined : foreignFleet(read.head.fleet, fleet);
+  return foreign === undefined ? read : unknown(foreign);
+}
+
+/** The same for a statement of any fleet. */
+function readSigned(carried: Envelope, keys: VerdictKeys, nowMs: number): BelievedHead | Reason {
   const opened = openEnvelope(carried, POLICY_HEAD_PAYLOAD_TYPE, keys);
   if (opened === undefined)
     return unknown("is not signed by a verdict key of this node; give it the worker's current public key");
@@ -177,10 +234,17 @@ export function readStatement(carried: Envelope, keys: VerdictKeys, nowMs: numbe
   return { head, carried: opened.envelope };
 }
 
-/** The head of a statement that is believed; `undefined` for any other. */
-export function believedHead(remembered: Envelope, keys: VerdictKeys): PolicyHead | undefined {
-  const read = readStatement(remembered, keys, Date.now());
+/** The head of a statement that is accepted; `undefined` for any other. */
+export function believedHead(remembered: Envelope, keys: VerdictKeys, fleet: string): PolicyHead | undefined {
+  const read = readStatement(remembered, keys, fleet, Date.now());
   return 'code' in read ? undefined : read.head;
+}
+
+/** What a statement of before a restart revokes, also one of a version that named no fleet: this node had accepted it. */
+function rememberedRevocations(remembered: Envelope, keys: VerdictKeys, fleet: string): Revocations | undefined {
+  const read = readSigned(remembered, keys, Date.now());
+  if ('code' in read || (read.head.fleet !== undefined && read.head.fleet !== fleet)) return undefined;
+  return read.head.revocations;
 }
 
 function unknown(what: string): Reason {

@@ -1,4 +1,5 @@
 import { CLOCK_SKEW_MS } from '../workflows/deadlines.ts';
+import { foreignFleet } from '../workflows/fleet.ts';
 import type { Reason } from '../workflows/reason.ts';
 import type { Envelope, Verdict } from '../workflows/verdict.ts';
 import { fromStatement, STATEMENT_PAYLOAD_TYPE } from '../workflows/verification-summary.ts';
@@ -7,6 +8,8 @@ import { believe, openEnvelope, parseEnvelope, type VerdictKeys } from './verdic
 
 export interface Expectation extends PullRequest {
   readonly policyRevision: string;
+  /** The fleet of this node. */
+  readonly fleet: string;
 }
 
 /** A genuine verdict about this very pull, its envelope with the accepted signatures alone, and the id of the key that counts. */
@@ -24,8 +27,8 @@ export type VerdictCheck =
   | { readonly kind: 'refused'; readonly reason: Reason; readonly outlived?: true };
 
 /**
- * Judges what Temporal carried here: signed by a verdict key, about this name and digest, by the policy revision this
- * node asked for, in its time and in that of the key. Everything is read from the signed payload; `answer` is otherwise not believed.
+ * Judges what Temporal carried here: signed by a verdict key, for this fleet, about this name and digest, by the
+ * policy revision this node asked for, in its time and in that of the key. Everything is read from the signed payload; `answer` is otherwise not believed.
  */
 export function checkVerdict(answer: unknown, expected: Expectation, keys: VerdictKeys, nowMs: number): VerdictCheck {
   const envelope = parseEnvelope(
@@ -64,6 +67,8 @@ function strangerOf(envelope: Envelope, keys: VerdictKeys): string {
 
 function checkContent(genuine: Genuine, expected: Expectation, nowMs: number): VerdictCheck {
   const { verdict } = genuine;
+  const foreign = foreignFleet(verdict.fleet, expected.fleet);
+  if (foreign !== undefined) return refuse('VERDICT_MISMATCH', `the verdict ${foreign}`);
   for (const field of ['name', 'digest', 'policyRevision'] as const) {
     if (verdict[field] === expected[field]) continue;
     return refuse(

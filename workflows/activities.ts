@@ -195,8 +195,11 @@ export interface LogOutcome {
   readonly detail: string;
 }
 
-/** What the workflow concluded; the worker adds when, until when, and by which trust roots. */
-export type VerdictClaim = Omit<Verdict, 'trustRevision' | 'decidedAt' | 'expiresAt'>;
+/** What the workflow concluded; the worker adds for whom, when, until when, by which trust roots and what it covers. */
+export type VerdictClaim = Omit<
+  Verdict,
+  'fleet' | 'trustRevision' | 'decidedAt' | 'expiresAt' | 'offlineUntil' | 'covers'
+>;
 
 export interface VerdictRequest {
   readonly claim: VerdictClaim;

@@ -1,9 +1,22 @@
-import { type Digest, parseDigest } from './digest.ts';
+import type { Digest } from './digest.ts';
+import { isFleetName } from './fleet.ts';
 import { isReasonCode, type Reason } from './reason.ts';
 import { isRecord } from './record.ts';
+import {
+  countDigests,
+  MAX_STATED_DIGESTS,
+  MAX_STATED_LISTS,
+  parseRevocations,
+  parseUnnamedRevocations,
+  type Revocations,
+} from './revocations.ts';
 import { parseRfc3339 } from './rfc3339.ts';
 
-/** Payload type of the envelope in which a worker states its policy revision. */
+/**
+ * Payload type of the envelope in which a worker states its policy revision. Fields are only ever added: a node of an
+ * earlier version reads what it knows of a newer statement, and a newer node refuses a statement that names no fleet,
+ * so workers are upgraded first.
+ */
 export const POLICY_HEAD_PAYLOAD_TYPE = 'application/vnd.portcullis.policy-head.v1+json';
 
 /** Which policy revision is applied, stated by a worker; nodes ask for verifications by it. */
@@ -12,8 +25,16 @@ export interface PolicyHead {
   readonly keys?: readonly KeyStatement[];
   /** The newest trees of transparency logs that were seen, so that a log can't show each worker another history. */
   readonly logs?: readonly LogStatement[];
-  /** Digests that no node may let in any more, whatever else is known of them. Absent where none is revoked. */
-  readonly revoked?: readonly Digest[];
+  /**
+   * The fleet that it is meant for: nodes of another fleet do not use it. `undefined` in statements of versions that
+   * named none.
+   */
+  readonly fleet: string | undefined;
+  /**
+   * Which digests are revoked, as far as the worker knows. Absent, and a list that is not named: the worker knows
+   * nothing about it, which ends no revocation.
+   */
+  readonly revocations?: Revocations;
   /** Hex of the content hash over the policy directory and the trust roots that it names. */
   readonly policyRevision: string;
   /** RFC 3339 times, UTC. */
@@ -52,27 +73,42 @@ export const MAX_KEY_STATEMENTS = 100;
 const MAX_KEY_IDS = 100;
 const MAX_TEXT = 2_000;
 
-/** Digests that one statement revokes: 36 KB, which every node reads every few seconds. */
+/** Digests that one policy directory revokes: 36 KB, which every node reads every few seconds. */
 export const MAX_REVOKED = 500;
+
+/** A policy head as it is signed: `revoked` repeats the digests for nodes that know no lists. */
+export interface SignedPolicyHead extends PolicyHead {
+  readonly revoked?: readonly Digest[];
+}
 
 /** Reads a policy head out of JSON whose signature has been checked; `undefined` for anything else. */
 export function parsePolicyHead(json: unknown): PolicyHead | undefined {
   if (typeof json !== 'object' || json === null) return undefined;
-  const { policyRevision, statedAt, expiresAt, keys, logs, revoked } = json as { [K in keyof PolicyHead]?: unknown };
+  const { policyRevision, statedAt, expiresAt, fleet, keys, logs } = json as { [K in keyof PolicyHead]?: unknown };
+  if (fleet !== undefined && !isFleetName(fleet)) return undefined;
   if (typeof policyRevision !== 'string' || !/^[0-9a-f]{64}$/.test(policyRevision)) return undefined;
   if (!isTime(statedAt) || !isTime(expiresAt)) return undefined;
   const knownKeys = parseList(keys, MAX_KEY_STATEMENTS, parseKeyStatement);
   const knownLogs = parseList(logs, MAX_LOG_STATEMENTS, parseLogStatement);
-  const revokedDigests = parseList(revoked, MAX_REVOKED, (one) =>
-    typeof one === 'string' ? parseDigest(one) : undefined,
-  );
-  if (knownKeys === 'malformed' || knownLogs === 'malformed' || revokedDigests === 'malformed') return undefined;
+  const revocations = readRevocations(json);
+  if (knownKeys === 'malformed' || knownLogs === 'malformed' || revocations === 'malformed') return undefined;
   return {
-    ...{ policyRevision, statedAt, expiresAt },
+    ...{ fleet, policyRevision, statedAt, expiresAt },
     ...(knownKeys === undefined ? {} : { keys: knownKeys }),
     ...(knownLogs === undefined ? {} : { logs: knownLogs }),
-    ...(revokedDigests === undefined ? {} : { revoked: revokedDigests }),
+    ...(revocations === undefined ? {} : { revocations }),
   };
+}
+
+/** The lists, or the flat list of a version before them. */
+function readRevocations(json: object): Revocations | 'malformed' | undefined {
+  const { revocations, revoked } = json as { [K in keyof SignedPolicyHead]?: unknown };
+  if (revocations === undefined && revoked === undefined) return undefined;
+  const flat = Array.isArray(revoked) && revoked.length <= MAX_REVOKED ? parseUnnamedRevocations(revoked) : undefined;
+  if (revocations === undefined) return flat ?? 'malformed';
+  const lists = parseRevocations(revocations);
+  if (lists === undefined || lists.length > MAX_STATED_LISTS) return 'malformed';
+  return countDigests(lists) > MAX_STATED_DIGESTS ? 'malformed' : lists;
 }
 
 function parseList<T>(json: unknown, most: number, parse: (one: unknown) => T | undefined) {

@@ -47,9 +47,14 @@ function newerOf(known: RevocationList | undefined, stated: RevocationList): Rev
   return { name, revision, digests: [...new Set(digests)].toSorted(compare) };
 }
 
-/** Every digest that is revoked now. */
-export function revokedDigests(revocations: Revocations): ReadonlySet<Digest> {
-  return new Set(revocations.flatMap(({ digests }) => digests));
+/** Whether a statement adds something to what is known. */
+export function addsRevocations(known: Revocations, stated: Revocations): boolean {
+  return JSON.stringify(mergeRevocations(known, stated)) !== JSON.stringify(known);
+}
+
+/** Every digest that is revoked now, with the name of a list that revokes it. */
+export function revokedDigests(revocations: Revocations): ReadonlyMap<Digest, string> {
+  return new Map(revocations.flatMap(({ name, digests }) => digests.map((digest) => [digest, name] as const)));
 }
 
 /** Digests of all lists together. */

@@ -20,6 +20,8 @@ export interface Verdict {
   /** The name as it was asked for, without its digest, in one spelling. */
   readonly name: string;
   readonly digest: Digest;
+  /** The fleet whose nodes may use it; `undefined` in verdicts of versions that named none, which no node uses. */
+  readonly fleet: string | undefined;
   readonly outcome: Outcome;
   /** Never empty; the decisive one first. */
   readonly reasons: readonly [Reason, ...Reason[]];
@@ -36,7 +38,16 @@ export interface Verdict {
    * permits none of that. Only an allow has it.
    */
   readonly offlineUntil?: string;
+  /**
+   * Of an allow, the digests besides its own by whose revocation it ends: the manifests that the image lists, and what
+   * its evidence is stored in or is about. Absent where the worker could not find them out: such an allow is not used
+   * by a node that knows of any revoked digest.
+   */
+  readonly covers?: readonly Digest[];
 }
+
+/** Digests that one verdict covers: some KiB. An index of a published image lists fewer than 50 manifests. */
+export const MAX_COVERED = 300;
 
 /** A DSSE envelope (secure-systems-lab/dsse, envelope.md): payload and signatures in base64. */
 export interface Envelope {

@@ -6,6 +6,8 @@ export interface VerificationKey {
   readonly name: string;
   readonly digest: Digest;
   readonly policyRevision: string;
+  /** Another fleet with the same policy signs verdicts of its own. */
+  readonly fleet: string;
 }
 
 /**
@@ -30,12 +32,13 @@ export const EPOCH_OVERLAP_MS = 60_000;
 const REVISION_LENGTH = 12;
 
 /**
- * The workflow id of a verification, for people to read: `verify/<name>@<digest>/<policy revision>/<start of the epoch>`.
- * A pure function of its arguments, so that every node of a fleet finds the same run. `nowMs` is Unix time in ms.
+ * The workflow id of a verification, for people to read:
+ * `verify/<name>@<digest>/<fleet>/<policy revision>/<start of the epoch>`. A pure function of its arguments, so that every
+ * node of a fleet finds the same run. `nowMs` is Unix time in ms.
  */
 export function verificationId(key: VerificationKey, epoch: Epoch, nowMs: number): string {
   const start = new Date(nowMs - (nowMs % EPOCH_MS[epoch])).toISOString().slice(0, EPOCH_TEXT_LENGTH[epoch]);
-  return `verify/${key.name}@${key.digest}/${key.policyRevision.slice(0, REVISION_LENGTH)}/${start}`;
+  return `verify/${key.name}@${key.digest}/${key.fleet}/${key.policyRevision.slice(0, REVISION_LENGTH)}/${start}`;
 }
 
 const BASE32 = '0123456789abcdefghjkmnpqrstvwxyz';

@@ -1,8 +1,9 @@
-import { digestHex, parseDigest } from './digest.ts';
+import { type Digest, digestHex, parseDigest } from './digest.ts';
+import { isFleetName } from './fleet.ts';
 import { isOutcome, isReasonCode, type Reason } from './reason.ts';
 import { isRecord } from './record.ts';
 import { parseRfc3339 } from './rfc3339.ts';
-import type { Signer, Verdict } from './verdict.ts';
+import { MAX_COVERED, type Signer, type Verdict } from './verdict.ts';
 
 /** Payload type of a verdict's envelope (in-toto attestation spec v1, "Envelope"). */
 export const STATEMENT_PAYLOAD_TYPE = 'application/vnd.in-toto+json';
@@ -33,12 +34,14 @@ export function toStatement(verdict: Verdict): object {
       verifiedLevels: [],
       portcullis: {
         decisionId: verdict.decisionId,
+        fleet: verdict.fleet,
         outcome: verdict.outcome,
         reasons: verdict.reasons,
         signers: verdict.signers,
         trustRevision: verdict.trustRevision,
         expiresAt: verdict.expiresAt,
         ...(verdict.offlineUntil === undefined ? {} : { offlineUntil: verdict.offlineUntil }),
+        ...(verdict.covers === undefined ? {} : { covers: verdict.covers }),
       },
     },
   };
@@ -62,7 +65,7 @@ export function fromStatement(statement: unknown): Verdict | undefined {
     verificationResult?: unknown;
   };
   if (!isRecord(own) || policyRevision === undefined || resourceUri !== subject.name) return undefined;
-  const { decisionId, expiresAt, offlineUntil, trustRevision } = own as { [K in keyof Verdict]?: unknown };
+  const { decisionId, fleet, expiresAt, offlineUntil, trustRevision } = own as { [K in keyof Verdict]?: unknown };
   const { outcome } = own as { outcome?: unknown };
   const reasons = parseReasons(own['reasons']);
   const signers = parseSigners(own['signers']);
@@ -71,9 +74,20 @@ export function fromStatement(statement: unknown): Verdict | undefined {
   if (typeof decisionId !== 'string' || !isTime(timeVerified) || !isTime(expiresAt)) return undefined;
   if (typeof trustRevision !== 'string' || !/^(?:[0-9a-f]{64})?$/.test(trustRevision)) return undefined;
   if (offlineUntil !== undefined && (!isTime(offlineUntil) || outcome !== 'allow')) return undefined;
-  const decided = { decisionId, ...subject, outcome, reasons, policyRevision, trustRevision, signers };
+  if (fleet !== undefined && !isFleetName(fleet)) return undefined;
+  const covers = parseCovers(own['covers']);
+  if (covers === 'malformed') return undefined;
+  const decided = { decisionId, ...subject, fleet, outcome, reasons, policyRevision, trustRevision, signers };
   const offline = offlineUntil === undefined ? {} : { offlineUntil };
-  return { ...decided, decidedAt: timeVerified, expiresAt, ...offline };
+  return { ...decided, decidedAt: timeVerified, expiresAt, ...offline, ...(covers === undefined ? {} : { covers }) };
+}
+
+function parseCovers(value: unknown): readonly Digest[] | 'malformed' | undefined {
+  if (value === undefined) return undefined;
+  if (!Array.isArray(value) || value.length > MAX_COVERED) return 'malformed';
+  const covers = value.map((one) => (typeof one === 'string' ? parseDigest(one) : undefined));
+  const known = covers.filter((one) => one !== undefined);
+  return known.length === covers.length ? known : 'malformed';
 }
 
 function onlySubject(subjects: unknown): Pick<Verdict, 'name' | 'digest'> | undefined {

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { FLEET_RULE, isFleetName } from '../../workflows/fleet.ts';
 import { canonicalRegistry } from '../../workflows/registry-host.ts';
 import { runWorker } from '../worker.ts';
 
@@ -15,6 +16,8 @@ Usage: portcullis worker --policy DIR --verdict-key KEY [OPTIONS]
   --state DIR             what has to survive a restart is kept here: trust roots as their mirrors last told them, and the
                           newest checkpoint of each transparency log; without it a restart begins with neither
   --task-queue NAME       (default portcullis)
+  --fleet NAME            for whom statements and verdicts are signed: nodes of another fleet do not use them, also where they
+                          know the key; the same as --fleet of the nodes (default: the task queue)
   --plain-http HOST:PORT  speak plain HTTP to this registry; may be given more than once (loopback with a
                           port needs none); a HOST without a port is asked at port 80
   --registry-hosts DIR    mirrors, CAs and client certificates of registries as containerd has them, DIR/HOST/hosts.toml; may be
@@ -40,6 +43,7 @@ export const workerCommand = {
         'verdict-key': { type: 'string' },
         state: { type: 'string' },
         'task-queue': { type: 'string', default: 'portcullis' },
+        fleet: { type: 'string' },
         'plain-http': { type: 'string', multiple: true, default: [] },
         'registry-hosts': { type: 'string', multiple: true, default: [] },
         'credential-provider-config': { type: 'string' },
@@ -66,6 +70,13 @@ export const workerCommand = {
       );
       return 2;
     }
+    const fleet = values.fleet ?? values['task-queue'];
+    if (!isFleetName(fleet)) {
+      console.error(
+        `portcullis worker: --fleet: expected ${FLEET_RULE}; a task queue of another form needs a fleet of its own`,
+      );
+      return 2;
+    }
     const stop = new AbortController();
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());
     await runWorker(
@@ -74,6 +85,7 @@ export const workerCommand = {
         verdictKey: values['verdict-key'],
         state: values.state,
         taskQueue: values['task-queue'],
+        fleet,
         plainHttp: values['plain-http'],
         registryHosts: values['registry-hosts'],
         credentialProviders: config === undefined || binDir === undefined ? undefined : { config, binDir },

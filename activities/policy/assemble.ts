@@ -12,7 +12,7 @@ import type { Policy, PolicySet } from './policy-set.ts';
 import { parsePullSecret } from './pull-secret.ts';
 import { pullSecretsOf, trustRootReferencesOf } from './references.ts';
 import { type Files, resolveAuthority } from './resolve.ts';
-import { revokedDigests } from './revocation.ts';
+import { revocationLists } from './revocation.ts';
 
 /**
  * Puts the documents of a directory and the files that they refer to together. What does not fit is reported at the
@@ -32,7 +32,7 @@ export function assemble(files: readonly PolicyFile[], referred: Files): Omit<Po
       return { name, file, images, mode, authorities: signers.flatMap((one) => toAuthority(one, wanted, referred)) };
     }),
     offlineUses: documents.flatMap((one) => (one.kind === 'offline-use' ? [one.offlineUse] : [])),
-    revoked: revokedDigests(documents.flatMap((one) => (one.kind === 'revocation' ? [one.revocation] : []))),
+    revocations: revocationLists(documents.flatMap((one) => (one.kind === 'revocation' ? [one.revocation] : []))),
     trustRoots: trustRoots(documents, authorities, referred),
     pullSecrets: pullSecrets(authorities, referred),
   };

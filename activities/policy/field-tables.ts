@@ -133,5 +133,5 @@ export const OFFLINE_USE_TABLES = {
 export const REVOCATION_TABLES = {
   '': DOCUMENT,
   metadata: METADATA,
-  spec: { digests: READ },
+  spec: { digests: READ, revision: READ },
 } as const satisfies Record<string, FieldTable>;

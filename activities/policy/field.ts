@@ -80,6 +80,11 @@ export function readList(field: Field, most: number): readonly Field[] | undefin
   });
 }
 
+/** Whether a value is a list without items. */
+export function isEmptyList(field: Field): boolean {
+  return isSeq(field.node) && field.node.items.length === 0;
+}
+
 /** Reads a string; a number or a boolean is not one, and neither is nothing. */
 export function readText(field: Field): string | undefined {
   const value: unknown = isScalar(field.node) ? field.node.value : undefined;

@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import type { LogMode, SignatureSource } from '../../workflows/activities.ts';
-import type { Digest } from '../../workflows/digest.ts';
 import type { Glob } from '../../workflows/policy/glob.ts';
+import type { Revocations } from '../../workflows/revocations.ts';
 import type { Condition } from '../attestation/condition.ts';
 import type { KeyReference } from '../kms/managed-key.ts';
 import type { KeyFreshness } from '../kms/managed-keys.ts';
@@ -113,8 +113,8 @@ export interface PolicySet {
   readonly policies: readonly Policy[];
   /** How long nodes without a backend may use an allow: not at all for a name that none of them matches. */
   readonly offlineUses: readonly OfflineUse[];
-  /** Told to nodes beside the revision: what it was about before stays decided when another digest is revoked. */
-  readonly revoked: readonly Digest[];
+  /** Stated to nodes beside the revision, so that other decisions stay good when another digest is revoked. */
+  readonly revocations: Revocations;
   readonly trustRoots: readonly TrustRootDocument[];
   /** Registry credentials that policies name by `signaturePullSecrets`, by name. */
   readonly pullSecrets: ReadonlyMap<string, DockerConfig>;

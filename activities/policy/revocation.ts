@@ -1,12 +1,15 @@
 import { type Digest, parseDigest } from '../../workflows/digest.ts';
 import { MAX_REVOKED } from '../../workflows/policy-head.ts';
-import { type Field, readList, readText, reject, required } from './field.ts';
+import { MAX_STATED_LISTS, mergeRevocations, NO_REVOCATIONS, type Revocations } from '../../workflows/revocations.ts';
+import { type Field, isEmptyList, readCount, readList, readText, reject, required } from './field.ts';
 import { REVOCATION_TABLES } from './field-tables.ts';
 import { type DocumentName, readNamedSpec } from './metadata.ts';
 import { quote } from './policy-problem.ts';
 
 /** Digests that no node may let in any more, whoever signed them. */
 export interface RevocationDocument extends DocumentName {
+  /** Only raised by its author: a digest that a higher revision leaves out may be used again. */
+  readonly revision: number;
   readonly digests: readonly Digest[];
 }
 
@@ -16,9 +19,19 @@ export function readRevocation(document: Field): RevocationDocument | undefined 
   if (read === undefined) return undefined;
   const { name, spec, fields } = read;
   const list = required(spec, fields, 'digests', 'add a list of digests');
-  const digests = list && readList(list, MAX_REVOKED)?.map(readDigest);
-  if (name === undefined || digests === undefined) return undefined;
-  return { ...name, digests: digests.filter((digest) => digest !== undefined) };
+  const written = fields.get('revision');
+  const revision = written === undefined ? 0 : readCount(written, 0, Number.MAX_SAFE_INTEGER);
+  const digests = list && readDigests(list, revision);
+  if (name === undefined || digests === undefined || revision === undefined) return undefined;
+  return { ...name, revision, digests };
+}
+
+/** Without digests a list says that what it revoked before is not revoked any more, which takes a higher revision. */
+function readDigests(list: Field, revision: number | undefined): readonly Digest[] | undefined {
+  if (isEmptyList(list) && revision !== undefined && revision > 0) return [];
+  return readList(list, MAX_REVOKED)
+    ?.map(readDigest)
+    .filter((digest) => digest !== undefined);
 }
 
 function readDigest(field: Field): Digest | undefined {
@@ -28,8 +41,11 @@ function readDigest(field: Field): Digest | undefined {
   return reject(field, `expected sha256: and 64 lower-case hex digits, found ${quote(text)}; correct it`);
 }
 
-/** All revoked digests of a directory, once each; more than a statement can tell are reported at the document that is too much. */
-export function revokedDigests(documents: readonly RevocationDocument[]): readonly Digest[] {
+/**
+ * The lists of all documents of a directory. More digests than a statement can carry are reported at the document
+ * with which they are too many.
+ */
+export function revocationLists(documents: readonly RevocationDocument[]): Revocations {
   const known = new Set<Digest>();
   for (const { digests, nameField } of documents) {
     for (const digest of digests) known.add(digest);
@@ -40,5 +56,12 @@ export function revokedDigests(documents: readonly RevocationDocument[]): readon
     );
     break;
   }
-  return [...known];
+  if (documents.length > MAX_STATED_LISTS) {
+    const [first] = documents.slice(MAX_STATED_LISTS);
+    if (first !== undefined) {
+      reject(first.nameField, `expected at most ${MAX_STATED_LISTS} Revocations, found more; merge some`);
+    }
+  }
+  const lists = documents.map(({ name, revision, digests }) => ({ name, revision, digests }));
+  return mergeRevocations(NO_REVOCATIONS, lists) ?? NO_REVOCATIONS;
 }

@@ -52,6 +52,8 @@ export interface ShimOptions {
   readonly launcherSocket: string;
   readonly grpcSocket: string;
   readonly taskQueue?: string;
+  /** Without it that of the task queue. */
+  readonly fleet?: string;
   /** `host:port` of /metrics. */
   readonly metrics?: string;
   /** The folder of what is remembered over a restart; without it nothing is. */
@@ -72,6 +74,7 @@ export async function startShim(options: ShimOptions): Promise<ServerProcess> {
       ...['--socket', options.launcherSocket, '--grpc-socket', options.grpcSocket],
       ...['--metrics', options.metrics ?? 'off'],
       ...(options.taskQueue === undefined ? [] : ['--task-queue', options.taskQueue]),
+      ...(options.fleet === undefined ? [] : ['--fleet', options.fleet]),
       ...(options.state === undefined ? [] : ['--state', options.state]),
       ...(options.bootstrap === undefined ? [] : ['--bootstrap', options.bootstrap]),
       ...(options.canaryOf === undefined ? [] : ['--canary-every', '5m', '--containerd', options.canaryOf]),

@@ -1,6 +1,8 @@
 import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
+import type { PolicyHead } from '../../workflows/policy-head.ts';
 import { isReasonCode, REASON_OUTCOME } from '../../workflows/reason.ts';
+import { NO_REVOCATIONS, revokedDigests } from '../../workflows/revocations.ts';
 import { replaceFile } from '../atomic-file.ts';
 import { readBounded } from '../bounded-file.ts';
 import { type Export, exportImages } from '../offline/export-images.ts';
@@ -8,7 +10,7 @@ import { MAX_OFFLINE_BYTES, MAX_OFFLINE_VERDICTS, renderOfflineFile } from '../o
 import { plainJson, plainText } from '../plain-text.ts';
 import { connectBackend } from '../temporal.ts';
 import { loadVerdictKeys } from '../verdict-key-files.ts';
-import { DEFAULT_TASK_QUEUE, wrongUsage } from './options.ts';
+import { DEFAULT_TASK_QUEUE, FLEET_USAGE, fleetOf, wrongUsage } from './options.ts';
 
 const HELP = `Writes a file of signed verdicts, for nodes that never reach the backend.
 
@@ -20,6 +22,7 @@ Usage: portcullis export [IMAGE...] --verdict-keys PATH [OPTIONS]
   --out FILE           (default offline-verdicts.json)
   --partial            write the images that pass although others don't
   --task-queue NAME    the workers' task queue (default ${DEFAULT_TASK_QUEUE})
+  --fleet NAME         the fleet of the nodes (default: the task queue)
   --output text|json   (default text)
 
 Runs on any machine that reaches Temporal (TEMPORAL_ADDRESS and the other variables of the Temporal CLI). Each image is verified as for
@@ -46,18 +49,21 @@ export const exportCommand = {
         out: { type: 'string', default: 'offline-verdicts.json' },
         partial: { type: 'boolean', default: false },
         'task-queue': { type: 'string', default: DEFAULT_TASK_QUEUE },
+        fleet: { type: 'string' },
         output: { type: 'string', default: 'text' },
       },
     });
     const path = values['verdict-keys'];
     if (path === undefined) return wrongUsage('export', '--verdict-keys is needed');
     if (!['text', 'json'].includes(values.output)) return wrongUsage('export', '--output: expected text or json');
+    const fleet = fleetOf(values.fleet, values['task-queue']);
+    if (fleet === undefined) return wrongUsage('export', FLEET_USAGE);
     const listed = values.file === undefined ? [] : await readList(values.file);
     const images = [...new Set([...positionals, ...listed])];
     if (images.length > MAX_OFFLINE_VERDICTS) {
       return wrongUsage('export', `expected at most ${MAX_OFFLINE_VERDICTS} images, found ${images.length}`);
     }
-    const found = await ask(path, values['task-queue'], images);
+    const found = await ask(path, values['task-queue'], fleet, images);
     const isWritten = found.refused.length === 0 || (values.partial && found.exported.length > 0);
     if (isWritten) write(values.out, found);
     if (values.output === 'json') console.log(plainJson(toJson(found, isWritten ? values.out : null), 2));
@@ -75,12 +81,12 @@ async function readList(path: string): Promise<readonly string[]> {
     .filter((line) => line !== '');
 }
 
-async function ask(keyPath: string, taskQueue: string, images: readonly string[]): Promise<Export> {
+async function ask(keyPath: string, taskQueue: string, fleet: string, images: readonly string[]): Promise<Export> {
   const keys = await loadVerdictKeys(keyPath);
   const backend = connectBackend(taskQueue);
   let told = Date.now();
   try {
-    return await exportImages({ backend, keys: () => keys, node: hostname() }, images, (done) => {
+    return await exportImages({ backend, keys: () => keys, fleet, node: hostname() }, images, (done) => {
       if (Date.now() - told < PROGRESS_MS) return;
       told = Date.now();
       console.error(`portcullis export: ${done} of ${images.length} images`);
@@ -102,9 +108,13 @@ function write(path: string, { policy, exported }: Export): void {
 }
 
 function toJson({ head, exported, refused }: Export, file: string | null): object {
-  const { policyRevision, statedAt, revoked = [] } = head;
+  const { policyRevision, statedAt } = head;
   const verdicts = exported.map(({ verdict: { name, digest, offlineUntil } }) => ({ name, digest, offlineUntil }));
-  return { file, policyRevision, statedAt, revoked: revoked.length, exported: verdicts, refused };
+  return { file, policyRevision, statedAt, revoked: countRevoked(head), exported: verdicts, refused };
+}
+
+function countRevoked({ revocations = NO_REVOCATIONS }: PolicyHead): number {
+  return revokedDigests(revocations).size;
 }
 
 function print({ head, exported, refused }: Export, file: string | undefined): void {
@@ -113,7 +123,7 @@ function print({ head, exported, refused }: Export, file: string | undefined): v
   }
   for (const { image, line } of refused) console.error(`portcullis export: ${plainText(image)}: ${plainText(line)}`);
   const policy = `policy ${head.policyRevision.slice(0, 12)} as stated at ${head.statedAt}`;
-  const revoked = head.revoked?.length ?? 0;
+  const revoked = countRevoked(head);
   if (file !== undefined) {
     console.log(`wrote ${plainText(file)}: ${exported.length} images, ${revoked} revoked digests, ${policy}`);
   } else {

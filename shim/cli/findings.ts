@@ -25,6 +25,7 @@ export async function daemonSettings(file: string | undefined): Promise<DaemonSe
     bootstrap: settings.bootstrap,
     state: settings.state,
     taskQueue: settings['task-queue'] ?? DEFAULT_TASK_QUEUE,
+    fleet: settings.fleet ?? settings['task-queue'] ?? DEFAULT_TASK_QUEUE,
     metrics: metrics === 'off' ? undefined : metrics,
   };
 }

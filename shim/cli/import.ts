@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { DEFAULT_SHIM_FILE, readNodeSettings } from '../configuration.ts';
 import { type ImportReport, importFile } from '../offline/import-file.ts';
 import { plainJson, plainText } from '../plain-text.ts';
-import { wrongUsage } from './options.ts';
+import { DEFAULT_TASK_QUEUE, FLEET_USAGE, fleetOf, wrongUsage } from './options.ts';
 
 const HELP = `Brings verdicts that "portcullis export" wrote to this node, which needs no backend for them.
 
@@ -10,11 +10,12 @@ Usage: portcullis import FILE [OPTIONS]
 
   --state DIR          the daemon's state folder (default: that of --config)
   --verdict-keys PATH  public key of the workers' verdicts, or a directory of *.pub files (default: that of --config)
+  --fleet NAME         the fleet of this node (default: that of --config, or its task queue)
   --config FILE        the daemon's settings (default ${DEFAULT_SHIM_FILE}, if it is there)
   --dry-run            check, and change nothing
   --output text|json   (default text)
 
-Everything in the file is checked by the node's own verdict keys, and one forged part refuses all of it. The daemon takes an import
+Everything in the file is checked by the node's own verdict keys and fleet, and one forged part refuses all of it. The daemon takes an import
 within seconds or at its next start, and checks each verdict again when it uses it: when the backend can't be reached, under the
 newest policy statement that the node has. A newer file replaces what an older one says about the policy and about revoked digests.
 Needs root.
@@ -30,6 +31,7 @@ export const importCommand = {
       options: {
         state: { type: 'string' },
         'verdict-keys': { type: 'string' },
+        fleet: { type: 'string' },
         config: { type: 'string' },
         'dry-run': { type: 'boolean', default: false },
         output: { type: 'string', default: 'text' },
@@ -43,7 +45,9 @@ export const importCommand = {
     const keyPath = values['verdict-keys'] ?? settings['verdict-keys'];
     if (state === undefined) return wrongUsage('import', '--state is needed, which the daemon is given, too');
     if (keyPath === undefined) return wrongUsage('import', '--verdict-keys is needed');
-    const report = await importFile(path, state, keyPath, values['dry-run']);
+    const fleet = fleetOf(values.fleet ?? settings.fleet, settings['task-queue'] ?? DEFAULT_TASK_QUEUE);
+    if (fleet === undefined) return wrongUsage('import', FLEET_USAGE);
+    const report = await importFile(path, { state, verdictKeys: keyPath, fleet }, values['dry-run']);
     if (values.output === 'json') console.log(plainJson(report, 2));
     else print(path, report, values['dry-run']);
     return report.problems.length > 0 ? 1 : 0;

@@ -1,3 +1,4 @@
+import { FLEET_RULE, isFleetName } from '../../workflows/fleet.ts';
 import type { ListenAddress } from '../metrics.ts';
 
 /** Defaults that several commands share; the launcher has the first one compiled in. */
@@ -27,6 +28,15 @@ export function parseInterval(text: string): number | 'off' | undefined {
   const ms = Number(count) * (UNITS.get(unit) ?? Number.NaN);
   return ms >= 10_000 && ms <= 86_400_000 ? ms : undefined;
 }
+
+/** The fleet that a command works for: the one that is named, or the task queue; `undefined` when it can't be a name. */
+export function fleetOf(named: string | undefined, taskQueue: string): string | undefined {
+  const fleet = named ?? taskQueue;
+  return isFleetName(fleet) ? fleet : undefined;
+}
+
+/** What is wrong with a command line whose fleet can't be one. */
+export const FLEET_USAGE = `--fleet: expected ${FLEET_RULE}; a task queue of another form needs a fleet of its own`;
 
 /** Says what was wrong with a command line, and answers the exit code for that. */
 export function wrongUsage(command: string, what: string): number {

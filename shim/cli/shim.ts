@@ -9,6 +9,8 @@ import {
   DEFAULT_GRPC_SOCKET,
   DEFAULT_LAUNCHER_SOCKET,
   DEFAULT_TASK_QUEUE,
+  FLEET_USAGE,
+  fleetOf,
   parseInterval,
   parseListenAddress,
   wrongUsage,
@@ -24,6 +26,8 @@ Usage: portcullis shim --verdict-keys PATH [OPTIONS]
   --socket PATH        the launcher's socket      (default ${DEFAULT_LAUNCHER_SOCKET})
   --grpc-socket PATH   the gRPC service's socket  (default ${DEFAULT_GRPC_SOCKET})
   --task-queue NAME    the workers' task queue    (default ${DEFAULT_TASK_QUEUE})
+  --fleet NAME         statements and verdicts of the workers of this fleet count, and of no other; --fleet of the workers
+                       (default: the task queue)
   --node NAME          this node, for people      (default: the host name)
   --state DIR          where verdicts are kept over a restart, and the last policy statement; without it every pull asks
   --bootstrap DIR      folder of *.list files: digests that need no backend, see "portcullis bootstrap learn --help"
@@ -56,6 +60,7 @@ const OPTIONS = {
   socket: TEXT,
   'grpc-socket': TEXT,
   'task-queue': TEXT,
+  fleet: TEXT,
   node: TEXT,
   metrics: TEXT,
   state: TEXT,
@@ -72,9 +77,11 @@ export const shimCommand = {
     const filed: ShimSettings = config === undefined ? {} : await readShimFile(config);
     const settings = { ...DEFAULTS, ...filed, ...given };
     const verdictKeys = settings['verdict-keys'];
+    const fleet = fleetOf(settings.fleet, settings['task-queue']);
     const metrics = parseListenAddress(settings.metrics);
     const everyMs = parseInterval(settings['canary-every']);
     if (verdictKeys === undefined) return wrongUsage('shim', '--verdict-keys is needed');
+    if (fleet === undefined) return wrongUsage('shim', FLEET_USAGE);
     if (metrics === undefined) return wrongUsage('shim', '--metrics: expected HOST:PORT or "off"');
     if (everyMs === undefined) return wrongUsage('shim', '--canary-every: expected 10s to 24h, as in 5m, or "off"');
     const stopped = new Promise<void>((resolve) => {
@@ -86,6 +93,7 @@ export const shimCommand = {
         grpcSocket: settings['grpc-socket'],
         verdictKeys,
         taskQueue: settings['task-queue'],
+        fleet,
         node: settings.node,
         metrics: metrics === 'off' ? undefined : metrics,
         state: settings.state,

@@ -18,7 +18,7 @@ const MOST_AGE_MS = 60_000;
 
 /** Compares what workers state now with what this node goes by: policy revision, keys, clocks. */
 export async function backendFindings(backend: Backend, settings: DaemonSettings): Promise<readonly Finding[]> {
-  const { state, verdictKeys } = settings;
+  const { state, verdictKeys, fleet } = settings;
   const moved = state === undefined ? undefined : openClockGuard(join(state, 'clock')).check(Date.now());
   const clock = moved === undefined ? [] : [clockFinding(moved.sentence)];
   if (verdictKeys === undefined || !existsSync(verdictKeys)) return clock;
@@ -26,10 +26,10 @@ export async function backendFindings(backend: Backend, settings: DaemonSettings
     const { keys } = await readVerdictKeyFiles(verdictKeys);
     const envelope = parseEnvelope(await backend.policyHead(Date.now() + PATIENCE_MS));
     if (envelope === undefined) return [...clock, unbelieved('the answer on its task queue is no signed statement')];
-    const read = readStatement(envelope, keys, Date.now());
+    const read = readStatement(envelope, keys, fleet, Date.now());
     if ('code' in read) return [...clock, unbelieved(read.sentence)];
     const known = state === undefined ? undefined : openStatementFile(join(state, STATEMENT_FILE)).read();
-    return [...clock, ...aged(read.head), ...behind(known && believedHead(known, keys), read.head)];
+    return [...clock, ...aged(read.head), ...behind(known && believedHead(known, keys, fleet), read.head)];
   } catch (error) {
     if (!(error instanceof BackendProblem)) throw error;
     return [...clock, unreachable(error)];
@@ -62,7 +62,7 @@ function unbelieved(found: string): Finding {
     severity: 'stuck',
     found,
     why: 'a verdict under a policy that nobody stated is not believed',
-    fix: 'give this node the public key by which its workers sign (portcullis keys list), and compare the clocks',
+    fix: 'give this node the public key by which its workers sign (portcullis keys list), and compare fleets and clocks',
   };
 }
 

@@ -16,6 +16,7 @@ export interface DaemonSettings {
   /** The folder of what it remembers. */
   readonly state: string | undefined;
   readonly taskQueue: string;
+  readonly fleet: string;
   /** `HOST:PORT` of its metrics; `undefined` when they are off. */
   readonly metrics: string | undefined;
 }

@@ -26,18 +26,18 @@ interface Carried {
 const MAX_PROBLEMS = 20;
 
 /**
- * Checks a file as the daemon will check what is in it, by the same keys: the statement, and each verdict as an allow under
+ * Checks a file as the daemon will check what is in it, by the same keys and fleet: the statement, and each verdict as an allow under
  * the policy of that statement. Times are not looked at, but for what is from the future.
  */
-export function checkOfflineFile(file: OfflineFile, keys: VerdictKeys, nowMs: number): CheckedFile {
-  const statement = readStatement(file.policy, keys, nowMs);
+export function checkOfflineFile(file: OfflineFile, keys: VerdictKeys, fleet: string, nowMs: number): CheckedFile {
+  const statement = readStatement(file.policy, keys, fleet, nowMs);
   if ('code' in statement) return { ok: false, problems: [statement.sentence] };
   const { head } = statement;
   const verdicts: Verdict[] = [];
   const envelopes: Envelope[] = [];
   const problems: string[] = [];
   for (const [index, envelope] of file.verdicts.entries()) {
-    const checked = checkCarried(envelope, head, keys, nowMs);
+    const checked = checkCarried(envelope, { ...head, fleet }, keys, nowMs);
     if (typeof checked !== 'string') {
       verdicts.push(checked.verdict);
       envelopes.push(checked.envelope);
@@ -49,11 +49,16 @@ export function checkOfflineFile(file: OfflineFile, keys: VerdictKeys, nowMs: nu
 }
 
 /** The verdict and its envelope, or a sentence that names what it claims to be about. */
-function checkCarried(envelope: Envelope, head: PolicyHead, keys: VerdictKeys, nowMs: number): Carried | string {
+function checkCarried(
+  envelope: Envelope,
+  { policyRevision, fleet }: { readonly policyRevision: string; readonly fleet: string },
+  keys: VerdictKeys,
+  nowMs: number,
+): Carried | string {
   const claimed = readUnchecked(envelope);
   if (claimed === undefined) return 'VERDICT_MISMATCH: expected a verdict of this version, found something else';
   const { name, digest } = claimed;
-  const check = checkVerdict({ envelope }, { name, digest, policyRevision: head.policyRevision }, keys, nowMs);
+  const check = checkVerdict({ envelope }, { name, digest, policyRevision, fleet }, keys, nowMs);
   const about = `${name}@${digest}`;
   if (check.kind === 'refused') return `${about}: ${check.reason.code}: ${check.reason.sentence}`;
   if (check.verdict.outcome === 'allow') return check;

@@ -2,8 +2,8 @@ import type { PolicyHead } from '../../workflows/policy-head.ts';
 import type { Envelope } from '../../workflows/verdict.ts';
 import type { BackendAccess } from '../ask-backend.ts';
 import { BackendProblem } from '../backend.ts';
-import { isRevoked } from '../decide.ts';
 import { watchPolicy } from '../policy-watch.ts';
+import { type Revoked, revokedVerdict } from '../revoked.ts';
 import { type Exportable, exportVerdict, type Refused } from './export-verdict.ts';
 
 /** What the backend said about a list of images, under one policy statement. */
@@ -35,6 +35,7 @@ export async function exportImages(
 ): Promise<Export> {
   const statements: { readonly head: PolicyHead; readonly carried: Envelope }[] = [];
   const policy = watchPolicy(access.backend, access.keys, () => {}, {
+    fleet: access.fleet,
     onStatement: (head, carried) => void statements.splice(0, 1, { head, carried }),
   });
   try {
@@ -43,7 +44,9 @@ export async function exportImages(
     const answers = await askAll({ ...access, policy }, images, onProgress);
     const [newest] = statements;
     if (newest === undefined) throw new BackendProblem('POLICY_UNKNOWN', 'no policy statement came');
-    const judged = answers.map((answer) => ('verdict' in answer ? underPolicy(answer, newest.head) : answer));
+    const judged = answers.map((answer) =>
+      'verdict' in answer ? underPolicy(answer, newest.head, policy.revoked()) : answer,
+    );
     return {
       head: newest.head,
       policy: newest.carried,
@@ -75,11 +78,11 @@ async function askAll(
 }
 
 /** A verdict that no node could use under this statement is not worth carrying. */
-function underPolicy(answer: Exportable, head: PolicyHead): Exportable | Refused {
+function underPolicy(answer: Exportable, head: PolicyHead, revoked: Revoked): Exportable | Refused {
   const { name, digest, policyRevision } = answer.verdict;
   const image = `${name}@${digest}`;
-  const revoked = isRevoked({ newest: () => head }, { name, digest });
-  if (revoked !== undefined) return { image, code: revoked.code, line: `${revoked.code}: ${revoked.sentence}` };
+  const reason = revokedVerdict(revoked, answer.verdict);
+  if (reason !== undefined) return { image, code: reason.code, line: `${reason.code}: ${reason.sentence}` };
   if (policyRevision === head.policyRevision) return answer;
   const line = 'POLICY_CHANGED: the policy was replaced while it was exported; export again';
   return { image, code: 'POLICY_CHANGED', line };

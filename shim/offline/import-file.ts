@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import type { PolicyHead } from '../../workflows/policy-head.ts';
+import { mergeRevocations, NO_REVOCATIONS, type Revocations, revokedDigests } from '../../workflows/revocations.ts';
 import type { Verdict } from '../../workflows/verdict.ts';
 import { readBounded } from '../bounded-file.ts';
 import { isNewer } from '../policy-watch.ts';
+import type { Revoked } from '../revoked.ts';
 import { openStatementFile, STATEMENT_FILE } from '../statement-file.ts';
 import { loadVerdictKeys } from '../verdict-key-files.ts';
 import { checkOfflineFile, usableUntil } from './check-file.ts';
@@ -31,28 +33,41 @@ export interface ImportReport {
   readonly problems: readonly string[];
 }
 
+/** The node that takes an import. */
+export interface ImportingNode {
+  /** Its state folder. */
+  readonly state: string;
+  /** Where its verdict keys are. */
+  readonly verdictKeys: string;
+  readonly fleet: string;
+}
+
 /**
- * Checks a file by the node's keys and against what the node knows, and puts it where the daemon looks, unless there is a problem or
+ * Checks a file by the node's keys and fleet and against what the node knows, and puts it where the daemon looks, unless there is a problem or
  * `isDry`. Throws when something can't be read or written.
  */
-export async function importFile(path: string, state: string, keyPath: string, isDry: boolean): Promise<ImportReport> {
+export async function importFile(path: string, node: ImportingNode, isDry: boolean): Promise<ImportReport> {
+  const { state, fleet } = node;
   const read = parseOfflineFile(await readBounded(path, MAX_OFFLINE_BYTES));
   if (!read.ok) return refused(`${read.problem}; carry it here again`);
-  const keys = await loadVerdictKeys(keyPath);
+  const keys = await loadVerdictKeys(node.verdictKeys);
   const now = Date.now();
-  const checked = checkOfflineFile(read.file, keys, now);
+  const checked = checkOfflineFile(read.file, keys, fleet, now);
   if (!checked.ok) return refused(...checked.problems);
   const { head } = checked;
   const folder = importFolder(state);
-  const existing = await readImports(folder, keys, now);
+  const existing = await readImports(folder, keys, fleet, now);
   const remembered = openStatementFile(join(state, STATEMENT_FILE), { warn() {} }).read();
-  const known = newestStatement(existing, remembered, keys, now) ?? head;
+  const known = newestStatement(existing, remembered, keys, fleet, now) ?? head;
   const newest = isNewer(known, head) ? known : head;
   if (newest.policyRevision !== head.policyRevision) return refused(replacedBy(newest, head));
   if (checked.verdicts.length === 0 && newest !== head) {
     return refused(`the policy statement of ${head.statedAt} alone: this node knows that of ${newest.statedAt}`);
   }
-  const verdicts = checked.verdicts.map((verdict) => lineOf(verdict, newest, now));
+  const revocations = allRevocations([head, known, ...existing.flatMap((one) => one.head ?? [])]);
+  if (revocations === undefined) return refused('its policy statement revokes more than a node keeps; export again');
+  const revoked = revokedDigests(revocations);
+  const verdicts = checked.verdicts.map((verdict) => lineOf(verdict, revoked, now));
   const { statedAt } = head;
   if (verdicts.length > 0 && verdicts.every(({ problem }) => problem !== undefined)) {
     return { ...refused('none of its verdicts can be used; export again'), verdicts, statedAt };
@@ -65,14 +80,22 @@ function refused(...problems: readonly string[]): ImportReport {
   return { file: null, removed: [], verdicts: [], problems };
 }
 
+/** What some statements revoke together; `undefined` when it is more than a node keeps. */
+function allRevocations(heads: readonly PolicyHead[]): Revocations | undefined {
+  return heads.reduce<Revocations | undefined>(
+    (known, { revocations = NO_REVOCATIONS }) => known && mergeRevocations(known, revocations),
+    NO_REVOCATIONS,
+  );
+}
+
 function replacedBy(newest: PolicyHead, head: PolicyHead): string {
   const stated = `policy ${head.policyRevision.slice(0, 12)} of ${head.statedAt}`;
   return `POLICY_CHANGED: ${stated} was replaced on this node by that of ${newest.statedAt}; export again`;
 }
 
-function lineOf(verdict: Verdict, newest: PolicyHead, nowMs: number): ImportedImage {
+function lineOf(verdict: Verdict, revoked: Revoked, nowMs: number): ImportedImage {
   const { name, digest } = verdict;
-  const problem = obstacleTo(verdict, newest, nowMs);
+  const problem = obstacleTo(verdict, revoked, nowMs);
   const until = new Date(usableUntil(verdict)).toISOString();
   return { name, digest, until, ...(problem === undefined ? {} : { problem }) };
 }

@@ -1,9 +1,11 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PolicyHead } from '../../workflows/policy-head.ts';
+import { addsRevocations, NO_REVOCATIONS } from '../../workflows/revocations.ts';
 import type { Envelope, Verdict } from '../../workflows/verdict.ts';
 import { replaceFile } from '../atomic-file.ts';
 import { isNewer, readStatement } from '../policy-watch.ts';
+import { isComparable, type Revoked, revokedVerdict } from '../revoked.ts';
 import { readUnchecked } from '../verdict-check.ts';
 import type { VerdictKeys } from '../verdict-keys.ts';
 import { usableUntil } from './check-file.ts';
@@ -19,12 +21,22 @@ export interface Existing {
   readonly head: PolicyHead | undefined;
 }
 
-export async function readImports(folder: string, keys: VerdictKeys, nowMs: number): Promise<readonly Existing[]> {
+export async function readImports(
+  folder: string,
+  keys: VerdictKeys,
+  fleet: string,
+  nowMs: number,
+): Promise<readonly Existing[]> {
   const existing: Existing[] = [];
   for (const found of (await listImports(folder)).files) {
     const read = await readImport(found);
     const file = typeof read === 'string' ? undefined : read;
-    existing.push({ path: found.path, bytes: found.bytes, file, head: file && headOf(file.policy, keys, nowMs) });
+    existing.push({
+      path: found.path,
+      bytes: found.bytes,
+      file,
+      head: file && headOf(file.policy, keys, fleet, nowMs),
+    });
   }
   return existing;
 }
@@ -34,9 +46,10 @@ export function newestStatement(
   existing: readonly Existing[],
   remembered: Envelope | undefined,
   keys: VerdictKeys,
+  fleet: string,
   nowMs: number,
 ): PolicyHead | undefined {
-  let newest = remembered && headOf(remembered, keys, nowMs);
+  let newest = remembered && headOf(remembered, keys, fleet, nowMs);
   for (const { head } of existing) {
     if (head !== undefined && (newest === undefined || isNewer(head, newest))) newest = head;
   }
@@ -44,17 +57,20 @@ export function newestStatement(
 }
 
 /** What keeps a node from using a verdict that is genuine; `undefined` for nothing. */
-export function obstacleTo(verdict: Verdict, newest: PolicyHead, nowMs: number): string | undefined {
-  if (newest.revoked?.includes(verdict.digest))
-    return `REVOKED: its digest was revoked, as stated at ${newest.statedAt}`;
+export function obstacleTo(verdict: Verdict, revoked: Revoked, nowMs: number): string | undefined {
+  const reason = revokedVerdict(revoked, verdict);
+  if (reason !== undefined) return `${reason.code}: ${reason.sentence}`;
+  if (!isComparable(revoked, verdict)) {
+    return 'VERDICT_MISMATCH: it does not say what the image contains, and digests are revoked; export it again';
+  }
   const until = usableUntil(verdict);
   if (until > nowMs) return undefined;
   return `VERDICT_EXPIRED: it ended at ${new Date(until).toISOString()}; export it again`;
 }
 
 /**
- * Puts a checked file into the folder in one step, and removes those that have no verdict any more that counts and no newer
- * statement. Answers the path and what was removed. Throws when the folder can't take it; then nothing has changed.
+ * Puts a checked file into the folder in one step, and removes those that have no verdict any more that counts, no newer
+ * statement and no other revocation. Answers the path and what was removed. Throws when the folder can't take it; then nothing has changed.
  */
 export function putImport(
   folder: string,
@@ -79,13 +95,14 @@ export function putImport(
 
 function hasEnded({ file, head }: Existing, than: PolicyHead, nowMs: number): boolean {
   if (file === undefined || (head !== undefined && isNewer(head, than))) return false;
+  if (addsRevocations(than.revocations ?? NO_REVOCATIONS, head?.revocations ?? NO_REVOCATIONS)) return false;
   return file.verdicts.every((envelope) => {
     const verdict = readUnchecked(envelope);
     return verdict === undefined || usableUntil(verdict) <= nowMs;
   });
 }
 
-function headOf(statement: Envelope, keys: VerdictKeys, nowMs: number): PolicyHead | undefined {
-  const read = readStatement(statement, keys, nowMs);
+function headOf(statement: Envelope, keys: VerdictKeys, fleet: string, nowMs: number): PolicyHead | undefined {
+  const read = readStatement(statement, keys, fleet, nowMs);
   return 'code' in read ? undefined : read.head;
 }

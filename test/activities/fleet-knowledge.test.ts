@@ -12,6 +12,7 @@ import { describeKey } from '../../activities/sigstore/key.ts';
 import { createVerdictKey, loadVerdictKey } from '../../activities/verdict-key.ts';
 import { type PolicyHead, parsePolicyHead } from '../../workflows/policy-head.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { TEST_FLEET } from '../support/verdicts.ts';
 
 const URI = 'awskms:///alias/release';
 const MINUTE = 60_000;
@@ -60,7 +61,7 @@ async function fleet(t: TestContext) {
     revision: 'c'.repeat(64),
     policies,
     offlineUses: [],
-    revoked: [],
+    revocations: [],
     trustRoots: [],
     pullSecrets: new Map(),
   };
@@ -71,6 +72,7 @@ async function fleet(t: TestContext) {
     trust: { find: () => assert.fail('no trust root'), revision: () => '' },
     keys: createManagedKeys({ managers: async () => manager, now: () => clock.now }),
     logs: createLiveLogs(),
+    fleet: TEST_FLEET,
     verdictKey,
   });
   return { clock, service, first: worker(), second: worker(), describe: describePolicy };
@@ -94,6 +96,17 @@ describe('what workers tell each other about keys in a KMS', () => {
     );
     const text = Buffer.from(statement.payload, 'base64').toString('utf8');
     assert.doesNotMatch(text, /PUBLIC KEY|MFkw/);
+  });
+
+  it('counts in their own fleet alone, whatever key signed it', async (t) => {
+    const { clock, service, first, second, describe } = await fleet(t);
+    await first.keys.check(reference, freshness, signal);
+    await second.keys.check(reference, freshness, signal);
+    clock.now += 5 * MINUTE + 1;
+    await first.keys.check(reference, freshness, signal);
+    learn(second, await describe({ ...first, fleet: 'staging' }));
+    await second.keys.check(reference, freshness, signal);
+    assert.equal(service.asked, 4, 'the second one asks for itself');
   });
 
   it('spares the others from asking', async (t) => {

@@ -26,6 +26,7 @@ import type { Digest } from '../../workflows/digest.ts';
 import { type FakeRegistry, startFakeRegistry } from '../support/registry.ts';
 import { pushBundle, pushImage } from '../support/registry-push.ts';
 import { cosignBundle, type SigningKey } from '../support/signer.ts';
+import { TEST_FLEET } from '../support/verdicts.ts';
 
 /** The activities on a policy directory, a verdict key and a registry of a test's own. */
 export interface Setting {
@@ -73,7 +74,7 @@ export async function createSetting(t: TestContext, cachedBytes = 1_000_000): Pr
   });
   const cache = new EvidenceCache(cachedBytes);
   const dependencies: Dependencies = {
-    ...{ policy, trust },
+    ...{ policy, trust, fleet: TEST_FLEET },
     registry: createRegistry({ cache, credentials: async () => ({ kind: 'anonymous' }) }),
     registryWith: (config) => createRegistry({ cache, credentials: credentialsFrom(config) }),
     logs: createLiveLogs(),

@@ -9,7 +9,7 @@ import { checkVerdict } from '../../shim/verdict-check.ts';
 import type { VerdictClaim, VerdictRequest } from '../../workflows/activities.ts';
 import { startDevServer } from '../support/dev-server.ts';
 import { createSigningKey } from '../support/signer.ts';
-import { digestOf } from '../support/verdicts.ts';
+import { digestOf, TEST_FLEET } from '../support/verdicts.ts';
 import { startWorkflowWorker } from '../support/workflow-worker.ts';
 import { createSetting } from './setting.ts';
 import type { stealVerdict } from './thieving-workflow.ts';
@@ -112,7 +112,7 @@ describe('whoever may run workflows in the namespace', () => {
 
     // Sheer denial is theirs to have: who carries the messages can also drop them.
     const denied = { ...allow, outcome: 'deny', reasons: [{ code: 'UNSIGNED', sentence: 'because' }] };
-    const expected = { name: signed.name, digest: unsigned.digest, policyRevision };
+    const expected = { name: signed.name, digest: unsigned.digest, policyRevision, fleet: TEST_FLEET };
     const deny = checkVerdict(await steal({ claim: denied, evidence: [] }), expected, verdictKeys, Date.now());
     assert.equal(deny.kind === 'good' && deny.verdict.outcome, 'deny');
 

@@ -10,7 +10,7 @@ import { checkHealth, followHealth } from '../shim/standard-services.ts';
 import { callVerifier, type VerifierCaller } from '../shim/verifier-caller.ts';
 import { type DevServer, startDevServer } from '../support/dev-server.ts';
 import { createTestActivities, passing } from '../support/evidence.ts';
-import { createTestVerdictKey, digestOf } from '../support/verdicts.ts';
+import { createTestVerdictKey, digestOf, TEST_FLEET } from '../support/verdicts.ts';
 import { startWorkflowWorker, type WorkflowWorker } from '../support/workflow-worker.ts';
 
 const DIGEST = digestOf('ab');
@@ -51,7 +51,7 @@ before(async () => {
   await writeFile(join(dir, 'verdict.pub'), key.publicKey.export({ type: 'spki', format: 'pem' }));
   worker = await startWorkflowWorker(server.address, activities);
   shim = await startShim({
-    ...{ dir, name: 'shim', temporal: server.address, taskQueue: worker.taskQueue },
+    ...{ dir, name: 'shim', temporal: server.address, taskQueue: worker.taskQueue, fleet: TEST_FLEET },
     ...{ launcherSocket: join(dir, 'launcher.sock'), grpcSocket: join(dir, 'grpc.sock') },
     verdictKeys: join(dir, 'verdict.pub'),
   });
@@ -219,7 +219,7 @@ describe('the standard health service', () => {
     assert.equal(await checkHealth(caller.client, 'portcullis.v1.Verifier'), 'SERVING');
     const grpcSocket = join(dir, 'other-grpc.sock');
     const other = await startShim({
-      ...{ dir, name: 'other', temporal: server.address, taskQueue: worker.taskQueue, grpcSocket },
+      ...{ dir, name: 'other', temporal: server.address, taskQueue: worker.taskQueue, fleet: TEST_FLEET, grpcSocket },
       ...{ launcherSocket: join(dir, 'other.sock'), verdictKeys: join(dir, 'verdict.pub') },
     });
     const watching = callVerifier(grpcSocket);

@@ -9,7 +9,7 @@ import { STATEMENT_PAYLOAD_TYPE, toStatement } from '../../workflows/verificatio
 import { type DevServer, startDevServer } from '../support/dev-server.ts';
 import { createTestActivities } from '../support/evidence.ts';
 import { assertAllowed, assertRefused, pullThrough } from '../support/pull.ts';
-import { createTestVerdictKey, digestOf, type TestVerdictKey } from '../support/verdicts.ts';
+import { createTestVerdictKey, digestOf, TEST_FLEET, type TestVerdictKey } from '../support/verdicts.ts';
 import { startWorkflowWorker } from '../support/workflow-worker.ts';
 
 const key = createTestVerdictKey();
@@ -55,6 +55,8 @@ const LIES: readonly [string, Partial<Activities>, string][] = [
   ['an allow about another image', { signVerdict: signing({ digest: digestOf('cd') }) }, 'VERDICT_MISMATCH'],
   ['an allow about another name', { signVerdict: signing({ name: '127.0.0.1:5000/other:v1' }) }, 'VERDICT_MISMATCH'],
   ['an allow under an older policy', { signVerdict: signing({ policyRevision: 'd'.repeat(64) }) }, 'VERDICT_MISMATCH'],
+  ['an allow for another fleet', { signVerdict: signing({ fleet: 'staging' }) }, 'VERDICT_MISMATCH'],
+  ['an allow for no fleet', { signVerdict: signing({ fleet: undefined }) }, 'VERDICT_MISMATCH'],
   [
     'an expired allow',
     { signVerdict: signing({ decidedAt: past(20_000), expiresAt: past(1_000) }) },
@@ -84,6 +86,7 @@ async function pullBehind(changes: Partial<Activities>, name: string) {
     ...{ dir, name, launcherSocket, grpcSocket: join(dir, `${name}-grpc.sock`), temporal: server.address },
     verdictKeys: join(dir, 'verdict.pub'),
     taskQueue: worker.taskQueue,
+    fleet: TEST_FLEET,
   });
   try {
     return await pullThrough(launcherSocket, `127.0.0.1:5000/${name}:v1`, digest);

@@ -7,7 +7,7 @@ import type { Activities, LogMode } from '../../workflows/activities.ts';
 import { SHIM_DEADLINE_MS } from '../../workflows/deadlines.ts';
 import { startDevServer } from '../support/dev-server.ts';
 import { createTestActivities, lasting, passing } from '../support/evidence.ts';
-import { createTestVerdictKey, digestOf } from '../support/verdicts.ts';
+import { createTestVerdictKey, digestOf, TEST_FLEET } from '../support/verdicts.ts';
 import { startWorkflowWorker } from '../support/workflow-worker.ts';
 
 const key = createTestVerdictKey();
@@ -76,8 +76,9 @@ for (const [scene, changes] of Object.entries(SCENES)) {
     worker.backend,
     () => keys,
     () => {},
+    { fleet: TEST_FLEET },
   );
-  const gate = { backend: worker.backend, policy, keys: () => keys, node: 'recorder' };
+  const gate = { backend: worker.backend, policy, keys: () => keys, fleet: TEST_FLEET, node: 'recorder' };
   const { workflowId } = await askBackend(
     gate,
     { name: `127.0.0.1:5000/replay/${scene}:v1`, digest: digestOf('ab') },

@@ -7,7 +7,7 @@ import { toJudgement } from '../../shim/judgement.ts';
 import { watchPolicy } from '../../shim/policy-watch.ts';
 import { decisionId } from '../../workflows/verification-id.ts';
 import { aPolicyHead, createTestBackend } from '../support/backend.ts';
-import { anAllow, createTestVerdictKey } from '../support/verdicts.ts';
+import { anAllow, createTestVerdictKey, TEST_FLEET } from '../support/verdicts.ts';
 
 const key = createTestVerdictKey();
 const own = key.accepted();
@@ -21,9 +21,10 @@ async function decideWith(answers: Partial<Backend>, budgetMs = 2_000, keys = ow
     backend,
     () => keys,
     () => {},
+    { fleet: TEST_FLEET },
   );
   try {
-    return await askBackend({ backend, policy, keys: () => keys, node: 'test' }, request, {
+    return await askBackend({ backend, policy, keys: () => keys, fleet: TEST_FLEET, node: 'test' }, request, {
       deadline: Date.now() + budgetMs,
     });
   } finally {
@@ -53,7 +54,7 @@ describe('asking the backend', () => {
         asked.push(input);
         assert.match(
           workflowId,
-          /^verify\/127\.0\.0\.1:5000\/demo\/app:v1@sha256:(ab){32}\/c{12}\/\d{4}-\d\d-\d\dT\d\d:\d\d$/,
+          /^verify\/127\.0\.0\.1:5000\/demo\/app:v1@sha256:(ab){32}\/test-fleet\/c{12}\/\d{4}-\d\d-\d\dT\d\d:\d\d$/,
         );
         assert.equal(input.decisionId, decisionId(workflowId));
         return key.verdict(genuine);
@@ -207,6 +208,7 @@ describe('asking the backend', () => {
       backend,
       () => own,
       (head) => void revisions.push(head.policyRevision),
+      { fleet: TEST_FLEET },
     );
     const first = await policy.current(Date.now() + 1_000);
     await new Promise((resolve) => setTimeout(resolve, 250));

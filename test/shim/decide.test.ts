@@ -1,87 +1,28 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ADMISSION_LIMITS, openAdmission } from '../../shim/admission.ts';
-import { type Backend, BackendProblem } from '../../shim/backend.ts';
+import { BackendProblem } from '../../shim/backend.ts';
 import { openClockGuard } from '../../shim/clock-guard.ts';
-import { decide, type Gate } from '../../shim/decide.ts';
-import { type Decision, reasonsOf } from '../../shim/decision.ts';
+import type { Decision } from '../../shim/decision.ts';
 import { toJudgement } from '../../shim/judgement.ts';
-import { keptVerdicts } from '../../shim/kept-verdicts.ts';
 import { watchPolicy } from '../../shim/policy-watch.ts';
 import { openSingleFlight } from '../../shim/single-flight.ts';
-import { parseEnvelope } from '../../shim/verdict-keys.ts';
-import type { Envelope, Verdict } from '../../workflows/verdict.ts';
+import type { Envelope } from '../../workflows/verdict.ts';
 import { aPolicyHead, createTestBackend } from '../support/backend.ts';
-import { anAllow, createTestVerdictKey, digestOf } from '../support/verdicts.ts';
+import {
+  aMinuteAgo,
+  decideIn,
+  ended,
+  envelopeOf,
+  genuine,
+  inAnHour,
+  key,
+  type Scene,
+} from '../support/decide-scene.ts';
+import { anAllow, createTestVerdictKey, digestOf, TEST_FLEET } from '../support/verdicts.ts';
 
-const key = createTestVerdictKey();
 const stranger = createTestVerdictKey();
-const genuine = anAllow();
-const request = { name: genuine.name, digest: genuine.digest };
-const unreachable = (): Promise<never> => Promise.reject(new BackendProblem('TEMPORAL_UNREACHABLE', 'nobody there'));
-const inAnHour = new Date(Date.now() + 3_600_000).toISOString();
-const aMinuteAgo = new Date(Date.now() - 60_000).toISOString();
-
-interface Scene {
-  /** What the backend answers; it can't be reached by default. */
-  readonly backend?: Partial<Backend>;
-  /** The verdict on the disk. */
-  readonly kept?: Envelope;
-  /** The policy statement from before the start. */
-  readonly remembered?: unknown;
-  readonly gate?: Partial<Gate>;
-}
-
-/** Decides about `request` in a scene, and tells how often the backend was asked for a verification. */
-async function decideIn({ backend = {}, kept, remembered, gate = {} }: Scene, times = 1) {
-  let asked = 0;
-  const statement = parseEnvelope(remembered);
-  const policy = watchPolicy(
-    createTestBackend(backend),
-    () => key.accepted(),
-    () => {},
-    { remembered: statement },
-  );
-  const verify = backend.verify ?? unreachable;
-  const whole: Gate = {
-    backend: createTestBackend({
-      ...backend,
-      verify: (...args) => {
-        asked++;
-        return verify(...args);
-      },
-    }),
-    policy,
-    keys: () => key.accepted(),
-    node: 'test',
-    rules: [],
-    kept: keptVerdicts(
-      () => (kept === undefined ? [] : [kept]),
-      policy,
-      () => key.accepted(),
-      () => {},
-    ),
-    admission: openAdmission(ADMISSION_LIMITS),
-    flights: openSingleFlight<Decision>(),
-    clock: () => undefined,
-    ...gate,
-  };
-  try {
-    await new Promise((resolve) => setTimeout(resolve, 20)); // the first question of the policy watch
-    const decisions = await Promise.all(
-      Array.from({ length: times }, () => decide(whole, request, { deadline: Date.now() + 700 })),
-    );
-    const [decision] = decisions;
-    assert.ok(decision !== undefined);
-    return { decision, decisions, asked, code: reasonsOf(decision)[0].code, ok: toJudgement(decision).ok };
-  } finally {
-    policy.stop();
-  }
-}
-
 const policyHead = async () => aPolicyHead(key, genuine.policyRevision);
-const ended = aPolicyHead(key, genuine.policyRevision, { stated: -300_000, expires: -240_000 });
-const envelopeOf = (changes: Partial<Verdict>, by = key) => by.verdict(anAllow(changes)).envelope;
 
 describe('a decision', () => {
   it('is made by the first rule that has something to say, without a backend', async () => {
@@ -112,11 +53,17 @@ describe('a decision', () => {
         return flights.join(id, how);
       },
     };
-    const known = () => ({ policyRevision: String(count++).repeat(64), statedAt: '', expiresAt: '' });
+    const known = () => ({
+      fleet: TEST_FLEET,
+      policyRevision: String(count++).repeat(64),
+      statedAt: '',
+      expiresAt: '',
+    });
     const policy = watchPolicy(
       createTestBackend({}),
       () => key.accepted(),
       () => {},
+      { fleet: TEST_FLEET },
     );
     await decideIn({ gate: { flights: noting, policy: { ...policy, known } } }, 2);
     policy.stop();
@@ -228,56 +175,6 @@ describe('a decision without a backend', () => {
       assert.deepEqual([code, ok], [expected, false]);
     });
   }
-});
-
-describe('a revoked digest', () => {
-  const head = (changes: object) => async () => {
-    const now = Date.now();
-    return key.envelope('application/vnd.portcullis.policy-head.v1+json', {
-      policyRevision: genuine.policyRevision,
-      statedAt: new Date(now).toISOString(),
-      expiresAt: new Date(now + 60_000).toISOString(),
-      revoked: [digestOf('01'), request.digest],
-      ...changes,
-    });
-  };
-
-  it('is refused in spite of a kept verdict, the bootstrap list and a fresh allow', async () => {
-    const scene = {
-      backend: { policyHead: head({}), verify: async () => key.verdict(genuine) },
-      kept: envelopeOf({}),
-      gate: { rules: [() => ({ code: 'DIGEST_LISTED', sentence: 'listed' }) as const] },
-    };
-    const { code, ok, asked } = await decideIn(scene);
-    assert.deepEqual([code, ok, asked], ['REVOKED', false, 0]);
-  });
-
-  const answers: readonly (readonly [string, () => Promise<unknown>])[] = [
-    ['it is verified', async () => key.verdict(genuine)],
-    ['nobody answers, and the policy permits a kept verdict', unreachable],
-  ];
-  for (const [what, answer] of answers) {
-    it(`is refused when it is revoked while ${what}`, async () => {
-      let isRevoked = false;
-      const policy = { newest: () => ({ revoked: isRevoked ? [request.digest] : [] }) };
-      const verify = () => {
-        isRevoked = true;
-        return answer();
-      };
-      const known = { ok: true, policyRevision: genuine.policyRevision };
-      const watch = { current: async () => known, known: () => undefined, isCutOff: () => false, ...policy };
-      // as much of a watch as a decision asks for
-      const gate = { policy: watch as unknown as Gate['policy'] };
-      const kept = envelopeOf({ expiresAt: aMinuteAgo, offlineUntil: inAnHour });
-      assert.equal((await decideIn({ backend: { verify }, gate, kept, remembered: ended })).code, 'REVOKED');
-    });
-  }
-
-  it('stays refused without a backend, by the last statement', async () => {
-    const past = { statedAt: new Date(Date.now() - 300_000).toISOString(), expiresAt: aMinuteAgo };
-    const scene = { kept: envelopeOf({ offlineUntil: inAnHour }), remembered: await head(past)() };
-    assert.equal((await decideIn(scene)).code, 'REVOKED');
-  });
 });
 
 describe('a clock that was moved back', () => {

@@ -5,7 +5,7 @@ import { watchPolicy } from '../../shim/policy-watch.ts';
 import { parseEnvelope } from '../../shim/verdict-keys.ts';
 import { POLICY_HEAD_PAYLOAD_TYPE } from '../../workflows/policy-head.ts';
 import { aPolicyHead, createTestBackend } from '../support/backend.ts';
-import { createTestVerdictKey } from '../support/verdicts.ts';
+import { createTestVerdictKey, TEST_FLEET } from '../support/verdicts.ts';
 
 const key = createTestVerdictKey();
 const REVISION = 'a'.repeat(64);
@@ -17,7 +17,7 @@ async function watching(t: TestContext, policyHead: Backend['policyHead'], remem
     createTestBackend({ policyHead }),
     () => key.accepted(),
     () => {},
-    { remembered: parseEnvelope(remembered) },
+    { fleet: TEST_FLEET, remembered: parseEnvelope(remembered) },
   );
   t.after(() => watch.stop());
   await new Promise((resolve) => setTimeout(resolve, 20));
@@ -42,6 +42,7 @@ describe('a policy head', () => {
   const now = Date.now();
   const head = (fields: object) =>
     key.envelope(POLICY_HEAD_PAYLOAD_TYPE, {
+      fleet: TEST_FLEET,
       policyRevision: REVISION,
       statedAt: new Date(now).toISOString(),
       expiresAt: new Date(now + 60_000).toISOString(),

@@ -7,7 +7,7 @@ import { toJudgement } from '../../shim/judgement.ts';
 import { watchPolicy } from '../../shim/policy-watch.ts';
 import { openSingleFlight } from '../../shim/single-flight.ts';
 import { aPolicyHead, createTestBackend } from '../support/backend.ts';
-import { anAllow, createTestVerdictKey } from '../support/verdicts.ts';
+import { anAllow, createTestVerdictKey, TEST_FLEET } from '../support/verdicts.ts';
 
 const key = createTestVerdictKey();
 const genuine = anAllow();
@@ -23,11 +23,20 @@ function gateOf(t: TestContext, answer: unknown): Gate {
     backend,
     () => key.accepted(),
     () => {},
+    { fleet: TEST_FLEET },
   );
   t.after(() => policy.stop());
   const offline: Decision = { by: 'verdict', verdict: genuine, from: 'offline', workflowId: undefined };
   return {
-    ...{ backend, policy, keys: () => key.accepted(), node: 'test', rules: [], clock: () => undefined },
+    ...{
+      backend,
+      policy,
+      keys: () => key.accepted(),
+      fleet: TEST_FLEET,
+      node: 'test',
+      rules: [],
+      clock: () => undefined,
+    },
     kept: { fresh: () => undefined, offline: () => offline },
     admission: openAdmission(ADMISSION_LIMITS),
     flights: openSingleFlight<Decision>(),

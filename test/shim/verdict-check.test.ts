@@ -5,12 +5,13 @@ import type { KeyWindow } from '../../shim/key-window.ts';
 import { checkVerdict, type VerdictCheck } from '../../shim/verdict-check.ts';
 import type { Verdict } from '../../workflows/verdict.ts';
 import { STATEMENT_PAYLOAD_TYPE, toStatement } from '../../workflows/verification-summary.ts';
-import { anAllow, createTestVerdictKey, digestOf } from '../support/verdicts.ts';
+import { anAllow, createTestVerdictKey, digestOf, TEST_FLEET } from '../support/verdicts.ts';
 
 const key = createTestVerdictKey();
 const keys = key.accepted();
 const genuine = anAllow();
-const expected = { name: genuine.name, digest: genuine.digest, policyRevision: genuine.policyRevision };
+const { name, digest, policyRevision } = genuine;
+const expected = { name, digest, policyRevision, fleet: TEST_FLEET };
 const check = (answer: unknown): VerdictCheck => checkVerdict(answer, expected, keys, Date.now());
 
 function assertRefused(answer: unknown, code: string): void {
@@ -52,11 +53,20 @@ describe('checkVerdict', () => {
     ['another tag', { name: '127.0.0.1:5000/demo/app:v2' }],
     ['another repository', { name: '127.0.0.1:5000/demo/other:v1' }],
     ['another policy', { policyRevision: 'd'.repeat(64) }],
+    ['another fleet', { fleet: 'staging' }],
+    ['no fleet', { fleet: undefined }],
     ['the future', { decidedAt: new Date(Date.now() + 60_000).toISOString() }],
   ];
   for (const [what, bend] of bentVerdicts) {
     it(`refuses a signed verdict about ${what}`, () => assertRefused(key.verdict(anAllow(bend)), 'VERDICT_MISMATCH'));
   }
+
+  it('names both fleets', () => {
+    const checked = check(key.verdict(anAllow({ fleet: 'staging' })));
+    const sentence =
+      /^the verdict was signed for fleet "staging", and this node belongs to fleet "test-fleet"; compare/;
+    assert.match(checked.kind === 'refused' ? checked.reason.sentence : '', sentence);
+  });
 
   it('refuses a verdict signed by another key', () => {
     assertRefused(createTestVerdictKey().verdict(genuine), 'VERDICT_FORGED');

@@ -1,6 +1,6 @@
 import { type Backend, BackendProblem } from '../../shim/backend.ts';
 import { POLICY_HEAD_PAYLOAD_TYPE } from '../../workflows/policy-head.ts';
-import type { TestVerdictKey } from './verdicts.ts';
+import { TEST_FLEET, type TestVerdictKey } from './verdicts.ts';
 
 const silence = (): Promise<never> => Promise.reject(new BackendProblem('TEMPORAL_UNREACHABLE', 'nobody there'));
 
@@ -26,6 +26,7 @@ export function aPolicyHead(
 ): unknown {
   const now = Date.now();
   return key.envelope(POLICY_HEAD_PAYLOAD_TYPE, {
+    fleet: TEST_FLEET,
     policyRevision,
     statedAt: new Date(now + ages.stated).toISOString(),
     expiresAt: new Date(now + ages.expires).toISOString(),

@@ -4,7 +4,7 @@ import { POLICY_HEAD_TTL_MS, VERDICT_TTL_MS } from '../../workflows/deadlines.ts
 import { POLICY_HEAD_PAYLOAD_TYPE } from '../../workflows/policy-head.ts';
 import type { ReasonCode } from '../../workflows/reason.ts';
 import { STATEMENT_PAYLOAD_TYPE, toStatement } from '../../workflows/verification-summary.ts';
-import { digestOf, type TestVerdictKey } from './verdicts.ts';
+import { digestOf, TEST_FLEET, type TestVerdictKey } from './verdicts.ts';
 
 /** The policy revision that {@link createTestActivities} applies. */
 export const TEST_REVISION = 'c'.repeat(64);
@@ -34,14 +34,17 @@ export function createTestActivities(key: TestVerdictKey, changes: Partial<Activ
       const now = Date.now();
       const verdict = {
         ...claim,
+        fleet: TEST_FLEET,
         trustRevision: '',
         decidedAt: new Date(now).toISOString(),
         expiresAt: new Date(now + VERDICT_TTL_MS[claim.outcome]).toISOString(),
+        covers: [],
       };
       return { verdict, envelope: key.envelope(STATEMENT_PAYLOAD_TYPE, toStatement(verdict)) };
     },
     describePolicy: async () =>
       key.envelope(POLICY_HEAD_PAYLOAD_TYPE, {
+        fleet: TEST_FLEET,
         policyRevision: TEST_REVISION,
         statedAt: new Date().toISOString(),
         expiresAt: new Date(Date.now() + POLICY_HEAD_TTL_MS).toISOString(),

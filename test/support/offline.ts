@@ -2,9 +2,10 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { importFolder, importName } from '../../shim/offline/import-folder.ts';
 import { OFFLINE_FORMAT } from '../../shim/offline/offline-file.ts';
+import type { Digest } from '../../workflows/digest.ts';
 import { POLICY_HEAD_PAYLOAD_TYPE, type PolicyHead } from '../../workflows/policy-head.ts';
 import type { Envelope, Verdict } from '../../workflows/verdict.ts';
-import { anAllow, type TestVerdictKey } from './verdicts.ts';
+import { anAllow, TEST_FLEET, type TestVerdictKey } from './verdicts.ts';
 
 /** A time so many ms from now, RFC 3339. */
 export const fromNow = (ms: number) => new Date(Date.now() + ms).toISOString();
@@ -13,7 +14,12 @@ export const fromNow = (ms: number) => new Date(Date.now() + ms).toISOString();
 export function aStatement(key: TestVerdictKey, changes: Partial<PolicyHead> = {}): Envelope {
   const { policyRevision } = anAllow();
   const times = { statedAt: fromNow(-300_000), expiresAt: fromNow(-240_000) };
-  return key.envelope(POLICY_HEAD_PAYLOAD_TYPE, { policyRevision, ...times, ...changes });
+  return key.envelope(POLICY_HEAD_PAYLOAD_TYPE, { fleet: TEST_FLEET, policyRevision, ...times, ...changes });
+}
+
+/** What a statement says when these digests are revoked. */
+export function revoking(...digests: readonly Digest[]): Required<Pick<PolicyHead, 'revocations'>> {
+  return { revocations: [{ name: 'bad', revision: 0, digests }] };
 }
 
 /** An allow of some minutes ago that may be used without a backend for an hour. */

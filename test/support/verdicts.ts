@@ -13,12 +13,16 @@ export function digestOf(byte: string): Digest {
   return digest;
 }
 
+/** The fleet of a test's nodes and workers. */
+export const TEST_FLEET = 'test-fleet';
+
 /** An allow that is good now; `changes` bends it. */
 export function anAllow(changes: Partial<Verdict> = {}): Verdict {
   return {
     decisionId: '0123456789abc',
     name: '127.0.0.1:5000/demo/app:v1',
     digest: digestOf('ab'),
+    fleet: TEST_FLEET,
     outcome: 'allow',
     reasons: [{ code: 'SIGNATURE_VERIFIED', sentence: 'signed by key sha256:12' }],
     policyRevision: 'c'.repeat(64),
@@ -26,6 +30,7 @@ export function anAllow(changes: Partial<Verdict> = {}): Verdict {
     signers: [{ authority: 'demo/key', identity: `key sha256:${'12'.repeat(32)}`, evidence: digestOf('ee') }],
     decidedAt: new Date(Date.now() - 1_000).toISOString(),
     expiresAt: new Date(Date.now() + 60_000).toISOString(),
+    covers: [],
     ...changes,
   };
 }

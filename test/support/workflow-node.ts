@@ -3,7 +3,7 @@ import { type Decision, reasonsOf } from '../../shim/decision.ts';
 import { watchPolicy } from '../../shim/policy-watch.ts';
 import type { Activities } from '../../workflows/activities.ts';
 import { createTestActivities } from './evidence.ts';
-import { createTestVerdictKey, digestOf } from './verdicts.ts';
+import { createTestVerdictKey, digestOf, TEST_FLEET } from './verdicts.ts';
 import { startWorkflowWorker } from './workflow-worker.ts';
 
 /** The image that a test's node asks about. */
@@ -31,10 +31,11 @@ export async function withWorker(
     worker.backend,
     () => keys,
     () => {},
+    { fleet: TEST_FLEET },
   );
   // one image for each test: they share a server, and the point of the design is that equal questions share an answer
   const own = { name: `127.0.0.1:5000/${worker.taskQueue}:v1`, digest: TEST_DIGEST };
-  const gate = { backend: worker.backend, policy, keys: () => keys, node: 'test-node' };
+  const gate = { backend: worker.backend, policy, keys: () => keys, fleet: TEST_FLEET, node: 'test-node' };
   try {
     await body({ ask: (budgetMs = 5_000) => askBackend(gate, own, { deadline: Date.now() + budgetMs }) });
   } finally {

@@ -91,7 +91,11 @@ function parsed(text: string): ImageName {
 /** What a pull comes to: the run that decides, and the policies that have to be satisfied. */
 function decisionOf(text: string) {
   const name = nameWithoutDigest(parsed(text));
-  const id = verificationId({ name, digest: DIGEST, policyRevision: 'a'.repeat(64) }, 'quarter-hour', 0);
+  const id = verificationId(
+    { name, digest: DIGEST, fleet: 'fleet', policyRevision: 'a'.repeat(64) },
+    'quarter-hour',
+    0,
+  );
   return { id, resolution: selectPolicies(POLICIES, name) };
 }
 

@@ -81,7 +81,14 @@ describe('parseRevocations', () => {
     const merged = mergeAll([[list('two', 1, C, A)], [list('one', 0, B)]]);
     assert.deepEqual(parseRevocations(JSON.parse(JSON.stringify(merged))), merged);
     assert.deepEqual(parseRevocations([list('two', 1, C, A, C), list('one', 0, B)]), merged);
-    assert.deepEqual([...revokedDigests(merged)], [B, A, C]);
+    assert.deepEqual(
+      [...revokedDigests(merged)],
+      [
+        [B, 'one'],
+        [A, 'two'],
+        [C, 'two'],
+      ],
+    );
   });
 
   for (const [what, json] of [

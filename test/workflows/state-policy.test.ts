@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { watchPolicy } from '../../shim/policy-watch.ts';
 import { type DevServer, startDevServer } from '../support/dev-server.ts';
 import { createTestActivities, lasting, TEST_REVISION } from '../support/evidence.ts';
-import { createTestVerdictKey } from '../support/verdicts.ts';
+import { createTestVerdictKey, TEST_FLEET } from '../support/verdicts.ts';
 import { startWorkflowWorker } from '../support/workflow-worker.ts';
 
 const key = createTestVerdictKey();
@@ -24,6 +24,7 @@ describe('statePolicy', () => {
           worker.backend,
           () => keys,
           () => {},
+          { fleet: TEST_FLEET },
         ),
       );
       const known = await Promise.all(nodes.map((node) => node.current(Date.now() + 5_000)));
@@ -50,6 +51,7 @@ describe('statePolicy', () => {
         worker.backend,
         () => keys,
         () => {},
+        { fleet: TEST_FLEET },
       );
       const known = await policy.current(Date.now() + 5_000);
       policy.stop();

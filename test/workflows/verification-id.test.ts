@@ -5,14 +5,14 @@ import { decisionId, verificationId } from '../../workflows/verification-id.ts';
 
 const digest = parseDigest(`sha256:${'ab'.repeat(32)}`);
 assert.ok(digest);
-const key = { name: '127.0.0.1:5000/demo/app:v1', digest, policyRevision: 'c'.repeat(64) };
+const key = { name: '127.0.0.1:5000/demo/app:v1', digest, policyRevision: 'c'.repeat(64), fleet: 'production' };
 const at = (text: string): number => Date.parse(text);
 
 describe('verificationId', () => {
   it('can be read by a person', () => {
     assert.equal(
       verificationId(key, 'quarter-hour', at('2026-11-23T22:44:59.999Z')),
-      `verify/127.0.0.1:5000/demo/app:v1@${digest}/cccccccccccc/2026-11-23T22:30`,
+      `verify/127.0.0.1:5000/demo/app:v1@${digest}/production/cccccccccccc/2026-11-23T22:30`,
     );
   });
 
@@ -29,6 +29,7 @@ describe('verificationId', () => {
     name: { ...key, name: '127.0.0.1:5000/demo/app:v2' },
     digest: { ...key, digest: other },
     policyRevision: { ...key, policyRevision: 'd'.repeat(64) },
+    fleet: { ...key, fleet: 'staging' },
   };
   for (const [field, changed] of Object.entries(changes)) {
     it(`differs by ${field}`, () => {

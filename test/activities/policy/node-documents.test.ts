@@ -3,6 +3,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { loadPolicyDirectory } from '../../../activities/policy/load.ts';
 import { formatProblem } from '../../../activities/policy/policy-problem.ts';
 import { createPolicyStore } from '../../../activities/policy/store.ts';
+import { revokedDigests } from '../../../workflows/revocations.ts';
 import { digestOf } from '../../support/verdicts.ts';
 import { type Parts, policyDirectory, writeInside } from './policy-directory.ts';
 
@@ -54,7 +55,11 @@ describe('an OfflineUse', () => {
 describe('a Revocation', () => {
   it('names digests, once each over all documents', async (t) => {
     const loaded = await load(t, revocation([A, B], 'one'), revocation([B], 'two'));
-    assert.deepEqual(loaded.ok && loaded.set.revoked, [A, B]);
+    const expected = [
+      { name: 'one', revision: 0, digests: [A, B] },
+      { name: 'two', revision: 0, digests: [B] },
+    ];
+    assert.deepEqual(loaded.ok && loaded.set.revocations, expected);
   });
 
   const wrong: readonly (readonly [string, unknown, RegExp])[] = [
@@ -98,7 +103,7 @@ describe('a Revocation', () => {
     t.after(() => store.stop());
     const revoked = async () => {
       const state = await store.reload();
-      return state.ok && state.set.revoked;
+      return state.ok && [...revokedDigests(state.set.revocations).keys()];
     };
     assert.deepEqual(await revoked(), []);
     await writeInside(directory, 'revoked.yaml', revocation([A]));

@@ -88,7 +88,7 @@ describe('the reference', () => {
     for (const yaml of policies) await setOf(t, { ...FILES, 'demo.yaml': yaml });
     const set = await setOf(t, { ...FILES, 'demo.yaml': examples.join('---\n') });
     assert.equal(set.policies.length, policies.length);
-    assert.deepEqual([set.offlineUses.map(({ forMs }) => forMs / 3_600_000), set.revoked.length], [[72], 1]);
+    assert.deepEqual([set.offlineUses.map(({ forMs }) => forMs / 3_600_000), set.revocations.length], [[72], 1]);
     const strict = set.policies.find(({ name }) => name === 'provenance')?.authorities[0];
     assert.deepEqual([strict?.log?.mode, strict?.coversIndexChildren], ['consistency', true]);
     const demo = set.policies.find(({ name }) => name === 'demo');

@@ -12,7 +12,7 @@ import { STATEMENT_FILE } from '../../../shim/statement-file.ts';
 import { createTestBackend } from '../../support/backend.ts';
 import { aStatement, fromNow } from '../../support/offline.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
-import { createTestVerdictKey } from '../../support/verdicts.ts';
+import { createTestVerdictKey, TEST_FLEET } from '../../support/verdicts.ts';
 
 const key = createTestVerdictKey();
 const HOUR_MS = 3_600_000;
@@ -25,7 +25,14 @@ async function told(answer: () => unknown, remembered?: unknown, clock?: Date) {
   if (remembered !== undefined) await writeFile(join(state, STATEMENT_FILE), JSON.stringify(remembered));
   if (clock !== undefined) await writeFile(join(state, 'clock'), clock.toISOString());
   const backend = createTestBackend({ policyHead: async () => answer() });
-  const settings = { launcherSocket: '', bootstrap: undefined, metrics: undefined, grpcSocket: '', taskQueue: 'q' };
+  const settings = {
+    launcherSocket: '',
+    bootstrap: undefined,
+    metrics: undefined,
+    grpcSocket: '',
+    taskQueue: 'q',
+    fleet: TEST_FLEET,
+  };
   const findings = await backendFindings(backend, { ...settings, state, verdictKeys: join(state, 'a.pub') });
   return findings.map(({ id, severity, found }) => `${severity} ${id}: ${found}`);
 }
@@ -78,7 +85,14 @@ describe('a backend that nobody reaches', () => {
     process.env['TEMPORAL_ADDRESS'] = '127.0.0.1:1';
     t.after(() => delete process.env['TEMPORAL_ADDRESS']);
     const containerd = { ...(await obtain(['containerd'])), config: join(state, 'config.toml'), startedAt: undefined };
-    const settings = { launcherSocket: '', bootstrap: undefined, metrics: undefined, grpcSocket: '', taskQueue: 'q' };
+    const settings = {
+      launcherSocket: '',
+      bootstrap: undefined,
+      metrics: undefined,
+      grpcSocket: '',
+      taskQueue: 'q',
+      fleet: TEST_FLEET,
+    };
     const severity = async () => {
       const daemon = { ...settings, state, verdictKeys: join(state, 'a.pub') };
       const findings = await examine({ ...containerd, binary: containerd.containerd }, daemon);

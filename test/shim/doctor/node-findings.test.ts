@@ -22,7 +22,7 @@ import { LAUNCHER, launcherFindings } from '../../../shim/doctor/launcher-findin
 import { serveVerifier } from '../../../shim/grpc-server.ts';
 import type { PartState } from '../../../shim/metrics.ts';
 import { listenPrivately } from '../../../shim/socket.ts';
-import { digestOf } from '../../support/verdicts.ts';
+import { digestOf, TEST_FLEET } from '../../support/verdicts.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'portcullis-doctor-'));
 after(() => rmSync(root, { recursive: true }));
@@ -90,7 +90,7 @@ describe('the folder of verifiers', () => {
 describe('the daemon', () => {
   const none = {
     ...{ grpcSocket: '/none/g.sock', verdictKeys: undefined, bootstrap: undefined, state: undefined },
-    ...{ taskQueue: 'q', metrics: undefined },
+    ...{ taskQueue: 'q', fleet: TEST_FLEET, metrics: undefined },
   };
 
   async function listening(t: TestContext): Promise<string> {

@@ -9,8 +9,8 @@ import { POLICY_HEAD_POLL_MS } from '../../../workflows/deadlines.ts';
 import type { Verdict } from '../../../workflows/verdict.ts';
 import type { VerificationInput } from '../../../workflows/verification-input.ts';
 import { createTestBackend } from '../../support/backend.ts';
-import { aStatement, fromNow } from '../../support/offline.ts';
-import { anAllow, createTestVerdictKey, digestOf } from '../../support/verdicts.ts';
+import { aStatement, fromNow, revoking } from '../../support/offline.ts';
+import { anAllow, createTestVerdictKey, digestOf, TEST_FLEET } from '../../support/verdicts.ts';
 
 const [key, stranger] = [createTestVerdictKey(), createTestVerdictKey()];
 const [A, B] = [digestOf('aa'), digestOf('bb')];
@@ -31,7 +31,7 @@ async function exportFrom(answers: Partial<Backend>, ...images: readonly string[
   });
   const done: number[] = [];
   const tell = (count: number) => void done.push(count);
-  const found = await exportImages({ backend, keys: key.accepted, node: 'test' }, images, tell);
+  const found = await exportImages({ backend, keys: key.accepted, fleet: TEST_FLEET, node: 'test' }, images, tell);
   return { ...found, done, codes: found.refused.map(({ code }) => code) };
 }
 
@@ -43,7 +43,7 @@ describe('export', () => {
     const verdicts = found.exported.map(({ envelope }) => envelope);
     const read = parseOfflineFile(Buffer.from(renderOfflineFile({ policy: found.policy, verdicts })));
     assert.ok(read.ok);
-    const checked = checkOfflineFile(read.file, key.accepted(), Date.now());
+    const checked = checkOfflineFile(read.file, key.accepted(), TEST_FLEET, Date.now());
     assert.deepEqual(checked.ok && checked.verdicts.map(({ name }) => name), [
       ...many.map((image) => image.replace(/@.*/, '')),
     ]);
@@ -64,8 +64,10 @@ describe('export', () => {
   });
 
   it('carries the statement alone when no image is named', async () => {
-    const { exported, head } = await exportFrom({ policyHead: async () => aStatement(key, { ...now, revoked: [A] }) });
-    assert.deepEqual([exported, head.revoked], [[], [A]]);
+    const { exported, head } = await exportFrom({
+      policyHead: async () => aStatement(key, { ...now, ...revoking(A) }),
+    });
+    assert.deepEqual([exported, head.revocations], [[], [{ name: 'bad', revision: 0, digests: [A] }]]);
   });
 
   const deny: Partial<Verdict> = { outcome: 'deny', signers: [], reasons: [{ code: 'UNSIGNED', sentence: 'none' }] };
@@ -91,7 +93,7 @@ describe('export', () => {
     ],
     [
       'is revoked',
-      { policyHead: async () => aStatement(key, { ...now, revoked: [A] }) },
+      { policyHead: async () => aStatement(key, { ...now, ...revoking(A) }) },
       'REVOKED',
       /was revoked, as the workers stated/,
     ],

@@ -1,59 +1,30 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, it, type TestContext } from 'node:test';
+import { describe, it } from 'node:test';
 import { importCommand } from '../../../shim/cli/import.ts';
 import { type CheckedFile, checkOfflineFile } from '../../../shim/offline/check-file.ts';
 import { importFolder } from '../../../shim/offline/import-folder.ts';
 import { MAX_OFFLINE_BYTES, parseOfflineFile } from '../../../shim/offline/offline-file.ts';
-import { anOfflineVerdict, aStatement, fromNow, offlineText, smuggle } from '../../support/offline.ts';
-import { temporaryFolder } from '../../support/temporary-folder.ts';
-import { createTestVerdictKey, digestOf } from '../../support/verdicts.ts';
+import { importingNode } from '../../support/importing-node.ts';
+import { anOfflineVerdict, aStatement, fromNow, offlineText, revoking, smuggle } from '../../support/offline.ts';
+import { createTestVerdictKey, digestOf, TEST_FLEET } from '../../support/verdicts.ts';
 
 const [key, stranger] = [createTestVerdictKey(), createTestVerdictKey()];
-const pem = key.publicKey.export({ type: 'spki', format: 'pem' });
 const good = anOfflineVerdict(key);
 const [A, B] = [digestOf('aa'), digestOf('bb')];
 
-/** A node that believes `key`; `import` answers the exit code, what was said, and what is in the folder then. */
-async function aNode(t: TestContext) {
-  const folder = await temporaryFolder();
-  t.after(() => folder[Symbol.asyncDispose]());
-  const [state, keys, file] = ['state', 'keys', 'offline.json'].map((name) => join(folder.path, name)) as [
-    string,
-    string,
-    string,
-  ]; // as many as went in
-  await mkdir(keys);
-  await writeFile(join(keys, 'one.pub'), pem);
-  const config = join(folder.path, 'shim.yaml');
-  await writeFile(config, `state: ${state}\nverdict-keys: ${keys}\n`);
-  return {
-    ...{ state, keys, file, config },
-    async import(content: string | Uint8Array, ...more: readonly string[]) {
-      await writeFile(file, content);
-      const said = t.mock.method(console, 'log', () => {});
-      const complained = t.mock.method(console, 'error', () => {});
-      try {
-        const code = await importCommand.run([file, '--config', config, ...more]);
-        const lines = [...said.mock.calls, ...complained.mock.calls].map((call) => String(call.arguments[0]));
-        return { code, text: lines.join('\n'), files: await readdir(importFolder(state)).catch(() => []) };
-      } finally {
-        t.mock.restoreAll();
-      }
-    },
-  };
-}
-
 function checkBytes(bytes: Uint8Array): CheckedFile {
   const read = parseOfflineFile(bytes);
-  return read.ok ? checkOfflineFile(read.file, key.accepted(), Date.now()) : { ok: false, problems: [read.problem] };
+  return read.ok
+    ? checkOfflineFile(read.file, key.accepted(), TEST_FLEET, Date.now())
+    : { ok: false, problems: [read.problem] };
 }
 
 describe('import', () => {
   it('puts a file whose every signature holds where the daemon looks, once, and tells until when it counts', async (t) => {
-    const node = await aNode(t);
+    const node = await importingNode(t, key);
     const content = offlineText(aStatement(key), [good]);
     const { code, text, files } = await node.import(content);
     assert.deepEqual([code, files.length], [0, 1], text);
@@ -64,22 +35,22 @@ describe('import', () => {
   });
 
   it('changes nothing when it is only to check', async (t) => {
-    const node = await aNode(t);
+    const node = await importingNode(t, key);
     const { code, text } = await node.import(offlineText(aStatement(key), [good]), '--dry-run');
     assert.deepEqual([code, existsSync(node.state)], [0, false]);
     assert.match(text, /is good; nothing was changed$/);
   });
 
   it('tells machines, too', async (t) => {
-    const node = await aNode(t);
+    const node = await importingNode(t, key);
     const { text } = await node.import(offlineText(aStatement(key), [good]), '--output', 'json');
     const { file, verdicts, problems } = JSON.parse(text);
     assert.deepEqual([existsSync(file), verdicts[0].digest, problems], [true, digestOf('ab'), []]);
   });
 
   it('takes a statement alone, because it carries what is revoked', async (t) => {
-    const node = await aNode(t);
-    const { code, files } = await node.import(offlineText(aStatement(key, { revoked: [A] }), []));
+    const node = await importingNode(t, key);
+    const { code, files } = await node.import(offlineText(aStatement(key, revoking(A)), []));
     assert.deepEqual([code, files.length], [0, 1]);
   });
 
@@ -176,7 +147,7 @@ describe('import', () => {
       offlineText(statement, [
         key.verdict({
           ...JSON.parse('{"decisionId":"x","trustRevision":"","signers":[]}'),
-          ...{ name: 'a', digest: A, outcome: 'deny', policyRevision: 'c'.repeat(64) },
+          ...{ name: 'a', digest: A, fleet: TEST_FLEET, outcome: 'deny', policyRevision: 'c'.repeat(64) },
           ...{ reasons: [{ code: 'UNSIGNED', sentence: 'no' }], decidedAt: fromNow(-9), expiresAt: fromNow(9_000) },
         }).envelope,
       ]),
@@ -189,13 +160,13 @@ describe('import', () => {
     ],
     [
       'a revoked digest',
-      offlineText(aStatement(key, { revoked: [digestOf('ab')] }), [good]),
-      /REVOKED: its digest was revoked/,
+      offlineText(aStatement(key, revoking(digestOf('ab'))), [good]),
+      /REVOKED: sha256:(ab){32} was revoked/,
     ],
   ];
   for (const [what, content, expected] of wrong) {
     it(`imports nothing of a file with ${what}, and says why`, async (t) => {
-      const { code, text, files } = await (await aNode(t)).import(content);
+      const { code, text, files } = await (await importingNode(t, key)).import(content);
       assert.deepEqual([code, files], [1, []], text);
       assert.match(text, expected);
       assert.match(text, /nothing was imported$/);
@@ -216,19 +187,19 @@ describe('import', () => {
 
   it('shows a hostile name as text', async (t) => {
     const verdict = anOfflineVerdict(stranger, { name: 'evil\u001b[2J\n\u202eapp' });
-    const { code, text } = await (await aNode(t)).import(offlineText(aStatement(key), [verdict]));
+    const { code, text } = await (await importingNode(t, key)).import(offlineText(aStatement(key), [verdict]));
     assert.equal(code, 1);
     assert.match(text, /verdict 1: evil\?\[2J\?\?app@sha256/);
   });
 
   it('does not read a file that is larger than any', async (t) => {
-    const node = await aNode(t);
+    const node = await importingNode(t, key);
     await assert.rejects(node.import(Buffer.alloc(MAX_OFFLINE_BYTES + 1, ' ')), /expected at most 67108864 bytes/);
     await assert.rejects(importCommand.run([node.keys, '--config', node.config]), /found something else|EISDIR/);
   });
 
   it('believes no key that has ended', async (t) => {
-    const node = await aNode(t);
+    const node = await importingNode(t, key);
     await writeFile(join(node.keys, 'one.json'), `{"notAfter": "${fromNow(-3_600_000).slice(0, 19)}Z"}`);
     const { code, text } = await node.import(offlineText(aStatement(key), [good]));
     assert.equal(code, 1);
@@ -238,7 +209,7 @@ describe('import', () => {
   it('refuses a policy that was replaced since, by an import or by what the daemon heard', async (t) => {
     const older = offlineText(aStatement(key), [good]);
     const newer = aStatement(key, { statedAt: fromNow(-60_000), policyRevision: 'e'.repeat(64) });
-    const [imported, heard] = [await aNode(t), await aNode(t)];
+    const [imported, heard] = [await importingNode(t, key), await importingNode(t, key)];
     assert.equal((await imported.import(offlineText(newer, []))).code, 0);
     await mkdir(heard.state);
     await writeFile(join(heard.state, 'policy-head.json'), JSON.stringify(newer));
@@ -250,27 +221,27 @@ describe('import', () => {
   });
 
   it('removes what counts no more, and keeps what does and the newest statement', async (t) => {
-    const node = await aNode(t);
+    const node = await importingNode(t, key);
     const past = offlineText(aStatement(key), [anOfflineVerdict(key, { offlineUntil: fromNow(-1_000) })]);
     const old = await smuggle(node.state, past);
-    const revoking = offlineText(aStatement(key, { statedAt: fromNow(-10_000), revoked: [B] }), []);
-    assert.deepEqual([(await node.import(revoking)).files.length, existsSync(old)], [1, false]);
+    const revocation = offlineText(aStatement(key, { statedAt: fromNow(-10_000), ...revoking(B) }), []);
+    assert.deepEqual([(await node.import(revocation)).files.length, existsSync(old)], [1, false]);
     assert.equal((await node.import(offlineText(aStatement(key), [good]))).files.length, 2);
     const stale = await node.import(offlineText(aStatement(key), []));
     assert.deepEqual([stale.code, stale.files.length], [1, 2]);
     assert.match(stale.text, /the policy statement of 20[^ ]+ alone: this node knows that of 20/);
-    const latest = offlineText(aStatement(key, { statedAt: fromNow(-5_000), revoked: [B] }), [good]);
+    const latest = offlineText(aStatement(key, { statedAt: fromNow(-5_000), ...revoking(B) }), [good]);
     assert.equal((await node.import(latest)).files.length, 2, 'the first with a good verdict stays');
   });
 
   it('refuses to fill the folder beyond what a daemon reads', async (t) => {
-    const node = await aNode(t);
+    const node = await importingNode(t, key);
     for (let index = 0; index < 32; index++) await smuggle(node.state, '{}', `${index}.json`);
     await assert.rejects(node.import(offlineText(aStatement(key), [good])), /takes 32 files [^\n]+; remove old ones$/);
   });
 
   it('leaves nothing half written when the state folder can not be written to', async (t) => {
-    const node = await aNode(t);
+    const node = await importingNode(t, key);
     await writeFile(node.state, 'a file where a folder should be');
     await assert.rejects(node.import(offlineText(aStatement(key), [good])), /ENOTDIR|EEXIST/);
   });

@@ -13,9 +13,9 @@ import { openSingleFlight } from '../../../shim/single-flight.ts';
 import type { VerdictKeys } from '../../../shim/verdict-keys.ts';
 import type { Envelope } from '../../../workflows/verdict.ts';
 import { createTestBackend } from '../../support/backend.ts';
-import { anOfflineVerdict, aStatement, fromNow, offlineText, smuggle } from '../../support/offline.ts';
+import { anOfflineVerdict, aStatement, fromNow, offlineText, revoking, smuggle } from '../../support/offline.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
-import { anAllow, createTestVerdictKey, digestOf } from '../../support/verdicts.ts';
+import { anAllow, createTestVerdictKey, digestOf, TEST_FLEET } from '../../support/verdicts.ts';
 
 const [key, stranger] = [createTestVerdictKey(), createTestVerdictKey()];
 const { name, digest } = anAllow();
@@ -43,15 +43,15 @@ async function aNode(t: TestContext, files: readonly string[], keys: () => Verdi
     warn: (_: string, fields?: object) => void problems.push(JSON.stringify(fields)),
   };
   const backend = createTestBackend({});
-  const policy = watchPolicy(backend, keys, () => {});
+  const policy = watchPolicy(backend, keys, () => {}, { fleet: TEST_FLEET });
   const imported = await watchImportedVerdicts(importFolder(state), policy.learn, log);
   t.after(() => {
     policy.stop();
     imported.stop();
   });
   const gate = {
-    ...{ backend, policy, keys, node: 'test', rules: [], clock: () => undefined },
-    kept: keptVerdicts(imported.find, policy, keys, () => {}),
+    ...{ backend, policy, keys, fleet: TEST_FLEET, node: 'test', rules: [], clock: () => undefined },
+    kept: keptVerdicts(imported.find, policy, TEST_FLEET, keys, () => {}),
     ...{ admission: openAdmission(ADMISSION_LIMITS), flights: openSingleFlight<Decision>() },
   };
   return {
@@ -89,7 +89,7 @@ describe('a node without a network', () => {
     assert.equal(await node.decide(), 'allow');
   });
 
-  const revoked = { revoked: [digest], statedAt: fromNow(-200_000) };
+  const revoked = { ...revoking(digest), statedAt: fromNow(-200_000) };
   const refused: readonly (readonly [string, readonly string[], string])[] = [
     ['a verdict by a stranger', [offlineText(aStatement(key), [anOfflineVerdict(stranger)])], 'TEMPORAL_UNREACHABLE'],
     ['a statement by a stranger', [offlineText(aStatement(stranger), [good])], 'TEMPORAL_UNREACHABLE'],

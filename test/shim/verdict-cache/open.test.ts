@@ -20,7 +20,7 @@ import { fileURLToPath } from 'node:url';
 import { openVerdictCache } from '../../../shim/verdict-cache/open.ts';
 import type { CacheKey } from '../../../shim/verdict-cache/verdict-cache.ts';
 import { checkVerdict } from '../../../shim/verdict-check.ts';
-import { anAllow, createTestVerdictKey } from '../../support/verdicts.ts';
+import { anAllow, createTestVerdictKey, TEST_FLEET } from '../../support/verdicts.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'portcullis-cache-'));
 after(() => rmSync(root, { recursive: true }));
@@ -156,7 +156,7 @@ describe('the verdict cache', () => {
       writeFileSync(path, changed);
       const found = openVerdictCache(directory);
       const envelope = found.find(bent.key);
-      const check = checkVerdict({ envelope }, bent.key, signer.accepted(), Date.now());
+      const check = checkVerdict({ envelope }, { ...bent.key, fleet: TEST_FLEET }, signer.accepted(), Date.now());
       assert.equal(check.kind, 'refused', `byte ${at}`);
       if (envelope === undefined) unread++;
       assert.deepEqual(found.find(other.key), other.envelope, `byte ${at}`);
