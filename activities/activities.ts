@@ -1,11 +1,13 @@
-import type { Activities } from '../workflows/activities.ts';
+import type { Activities, AuthorityReference } from '../workflows/activities.ts';
 import { attemptSignal } from './attempt.ts';
+import { type Awaited, inSlot } from './attempt-slot.ts';
 import { checkKey } from './check-key.ts';
 import { checkTransparencyLog } from './check-transparency-log.ts';
 import type { Dependencies } from './dependencies.ts';
 import { describePolicy } from './describe-policy.ts';
 import { toFailure } from './failure.ts';
 import { fetchSignatures } from './fetch-signatures.ts';
+import { imageName } from './image-name.ts';
 import {
   readKeyRequest,
   readNameRequest,
@@ -27,17 +29,50 @@ export function createActivities(dependencies: Dependencies): Activities {
   return {
     resolvePolicy: (request) => answer(() => resolvePolicy(dependencies, readPolicyRequest(request))),
     fetchSignatures: (request) =>
-      answer((signal) => fetchSignatures(dependencies, readSignaturesRequest(request), signal)),
-    checkKey: (request) => answer((signal) => checkKey(dependencies, readKeyRequest(request), signal)),
+      answer((signal) => {
+        const asked = readSignaturesRequest(request);
+        return inSlot(registryOf(asked.source.repository ?? asked.name), () =>
+          fetchSignatures(dependencies, asked, signal),
+        );
+      }),
+    checkKey: (request) =>
+      answer((signal) => {
+        const asked = readKeyRequest(request);
+        return inSlot(keyOf(asked), () => checkKey(dependencies, asked, signal));
+      }),
     verifySignature: (request) =>
-      answer((signal) => verifySignature(dependencies, readVerificationRequest(request), signal)),
+      answer((signal) => {
+        const asked = readVerificationRequest(request);
+        return inSlot(registryOf(asked.name), () => verifySignature(dependencies, asked, signal));
+      }),
     checkTransparencyLog: (request) =>
-      answer((signal) => checkTransparencyLog(dependencies, readVerificationRequest(request), signal)),
-    signVerdict: (request) => answer((signal) => signVerdict(dependencies, readVerdictRequest(request), signal)),
+      answer((signal) => {
+        const asked = readVerificationRequest(request);
+        return inSlot(logsOf(asked), () => checkTransparencyLog(dependencies, asked, signal));
+      }),
+    signVerdict: (request) =>
+      answer((signal) => {
+        const asked = readVerdictRequest(request);
+        return inSlot(registryOf(asked.claim.name), () => signVerdict(dependencies, asked, signal));
+      }),
     describePolicy: () => answer(() => describePolicy(dependencies)),
     resolveDescriptor: (request) =>
       answer((signal) => resolveDescriptor(dependencies, readNameRequest(request), signal)),
   };
+}
+
+/** The registry of an image, or of its evidence. */
+function registryOf(name: string): Awaited {
+  const { registry, repository } = imageName(name);
+  return { host: registry, part: repository, onTimeout: 'REGISTRY_TIMEOUT' };
+}
+
+function keyOf({ policy, authority }: AuthorityReference): Awaited {
+  return { host: `the key of ${policy}/${authority}`, part: '', onTimeout: 'KEY_UNAVAILABLE' };
+}
+
+function logsOf({ policy, authority }: AuthorityReference): Awaited {
+  return { host: `the transparency logs of ${policy}/${authority}`, part: '', onTimeout: 'LOG_TIMEOUT' };
 }
 
 async function answer<T>(activity: (signal: AbortSignal) => T | Promise<T>): Promise<T> {

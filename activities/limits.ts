@@ -64,6 +64,15 @@ export const MAX_AUTHORIZATIONS = 1000;
 /** Evidence held in memory by one worker: some thousand signatures. */
 export const MAX_CACHED_EVIDENCE_BYTES = 64 * 1024 * 1024;
 
+/** Verifications of one worker at once: each holds its workflow task while a fast check runs (the SDK's default is 40). */
+export const MAX_VERIFICATIONS = 200;
+
+/** Durable checks of one worker at once: those of the verifications that wait for something (the SDK's default is 100). */
+export const MAX_DURABLE_CHECKS = 200;
+
+/** How long a check waits for others of its registry to end before it gives way, in ms: a registry that answers does so sooner. */
+export const MAX_SLOT_WAIT_MS = 250;
+
 /** Artefacts of one digest that are read at the same time: enough to hide latency, too few to look like an attack. */
 export const MAX_PARALLEL_READS = 6;
 

@@ -5,6 +5,7 @@ import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/wo
 import { DURABLE_ATTEMPT_MS } from '../workflows/deadlines.ts';
 import { createActivities } from './activities.ts';
 import { prepareJudging } from './judging/judge-pool.ts';
+import { MAX_DURABLE_CHECKS, MAX_VERIFICATIONS } from './limits.ts';
 import { openVerdictKey } from './open-verdict-key.ts';
 import { createResources } from './resources.ts';
 import { installWithMetrics } from './worker-metrics.ts';
@@ -31,9 +32,8 @@ export interface WorkerOptions {
   readonly metrics: string | undefined;
 }
 
-/** A fast check holds its workflow task: as many verifications as this run at once in one worker (the SDK's default is 40). */
-const VERIFICATIONS_AT_ONCE = 200;
-const CHECKS_AT_ONCE = 400;
+/** A verification runs up to two fast checks at once. */
+const FAST_CHECKS_AT_ONCE = 2 * MAX_VERIFICATIONS;
 
 /** Between two attempts to reach Temporal at start, in ms: a worker may be up before its server. */
 const RECONNECT_MS = 1_000;
@@ -64,8 +64,9 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
       taskQueue: options.taskQueue,
       workflowBundle: { codePath: options.workflowBundle },
       activities: createActivities(resources.dependencies),
-      maxConcurrentWorkflowTaskExecutions: VERIFICATIONS_AT_ONCE,
-      maxConcurrentLocalActivityExecutions: CHECKS_AT_ONCE,
+      maxConcurrentWorkflowTaskExecutions: MAX_VERIFICATIONS,
+      maxConcurrentLocalActivityExecutions: FAST_CHECKS_AT_ONCE,
+      maxConcurrentActivityTaskExecutions: MAX_DURABLE_CHECKS,
       workflowTaskPollerBehavior: { type: 'autoscaling', minimum: 4, initial: 10, maximum: 50 },
       stickyQueueScheduleToStartTimeout: '1s',
       shutdownGraceTime: DURABLE_ATTEMPT_MS,
