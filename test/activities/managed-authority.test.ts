@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
+import { EvidenceError } from '../../activities/evidence-error.ts';
 import type { SignatureReference, VerdictRequest } from '../../workflows/activities.ts';
 import { preAuthEncoding } from '../../workflows/dsse.ts';
 import { KmsOwner, kmsEnvironment, type OwnedKey } from '../support/kms/owner.ts';
@@ -10,6 +11,7 @@ import { cosignStatement, encodeJson, STATEMENT_PAYLOAD_TYPE } from '../support/
 import { createSetting } from './setting.ts';
 
 const TEN_SECONDS = { maxAge: '10s' };
+const AUTHORITIES = ['release', 'backup'];
 
 let kms: FakeKms;
 let owner: KmsOwner;
@@ -23,10 +25,10 @@ after(async () => {
   await kms.stop();
 });
 
-function policyOf(glob: string, uri: string, look: object): string {
+function policyOf(glob: string, uris: readonly string[], look: object): string {
   const head = (apiVersion: string, kind: string, spec: object) =>
     JSON.stringify({ apiVersion, kind, metadata: { name: 'managed' }, spec });
-  const authorities = [{ name: 'release', key: { kms: uri } }];
+  const authorities = uris.map((uri, i) => ({ name: AUTHORITIES[i], key: { kms: uri } }));
   const policy = { images: [{ glob }], authorities };
   const requirement = { policy: 'managed', key: look };
   return [
@@ -35,10 +37,16 @@ function policyOf(glob: string, uri: string, look: object): string {
   ].join('\n---\n');
 }
 
-/** An image that a key in the KMS signed, and the steps of a verification by that key under the URI. */
-async function signedBy(t: TestContext, key: OwnedKey, uri: string, look: object = TEN_SECONDS) {
+/** An image that a key in the KMS signed, and the steps of a verification by that key under its URIs, an authority each. */
+async function signedBy(
+  t: TestContext,
+  key: OwnedKey,
+  uri: string,
+  look: object = TEN_SECONDS,
+  ...others: readonly string[]
+) {
   const { activities, dependencies, registry, writeDocuments } = await createSetting(t);
-  const policyRevision = await writeDocuments(policyOf(`${registry.address}/demo/**`, uri, look));
+  const policyRevision = await writeDocuments(policyOf(`${registry.address}/demo/**`, [uri, ...others], look));
   const target = { address: registry.address, repository: 'demo/app' };
   const digest = await pushImage(target, 'v1');
   const payload = encodeJson(cosignStatement(digest));
@@ -70,9 +78,9 @@ async function signedBy(t: TestContext, key: OwnedKey, uri: string, look: object
       const check = await activities.checkKey(authority);
       assert.ok(check.usable);
       const reasons: VerdictRequest['claim']['reasons'] = [{ code: 'SIGNATURE_VERIFIED', sentence: 'signed' }];
-      const signers = [
-        { authority: 'managed/release', identity: `key sha256:${check.keyId}`, evidence: evidence.blob },
-      ];
+      const signers = [uri, ...others].map((_, i) => ({
+        ...{ authority: `managed/${AUTHORITIES[i]}`, identity: `key sha256:${check.keyId}`, evidence: evidence.blob },
+      }));
       const claim = { decisionId: '0123456789abc', ...image, outcome: 'allow', reasons, signers } as const;
       return (await activities.signVerdict({ claim, evidence: [evidence] })).verdict;
     },
@@ -109,6 +117,42 @@ describe('an authority whose key lives in a KMS', () => {
     await owner.cancelDeletion(key);
     await owner.enable(key);
     assert.equal((await third.verify()).satisfied, true);
+  });
+
+  it('refuses a signature by another key where its own key never changed', async (t) => {
+    const [key, other] = [await owner.create('ECC_NIST_P256'), await owner.create('ECC_NIST_P256')];
+    const outcome = await (await signedBy(t, key, `awskms:///${other.id}`)).verify();
+    assert.ok(!outcome.satisfied);
+    assert.deepEqual(
+      outcome.rejected.map(({ code }) => code),
+      ['SIGNATURE_INVALID'],
+    );
+  });
+
+  it('signs nothing while the KMS of a claimed signer can not be asked, and the failure is retried', async (t) => {
+    const key = await owner.create('ECC_NIST_P256');
+    const { signAllow, dependencies } = await signedBy(
+      t,
+      key,
+      `awskms:///${key.id}`,
+      TEN_SECONDS,
+      `awskms:///${key.arn}`,
+    );
+    assert.equal((await signAllow()).signers.length, 2);
+    const { keys } = dependencies;
+    const down: typeof keys = {
+      ...keys,
+      async check(reference, ...rest) {
+        if (!reference.uri.includes('arn:')) return await keys.check(reference, ...rest);
+        throw new EvidenceError('KMS_UNREACHABLE', 'no connection', { retryable: true });
+      },
+    };
+    Object.assign(dependencies, { keys: down });
+    await assert.rejects(signAllow(), (error) => {
+      assert.ok(error instanceof ApplicationFailure);
+      assert.deepEqual([error.type, error.nonRetryable], ['KMS_UNREACHABLE', false]);
+      return true;
+    });
   });
 
   it('gives no verdict that outlives its state', async (t) => {
@@ -151,9 +195,11 @@ describe('an authority whose key lives in a KMS', () => {
     const remote = await signedBy(t, key, `awskms:///${key.id}`, { verification: 'remote' });
     assert.equal((await remote.verify()).satisfied, true);
     assert.equal(asked(), before + 1);
+    // Another worker, which keeps no proof of it yet.
+    const denied = await signedBy(t, key, `awskms:///${key.id}`, { verification: 'remote' });
     kms.denied.add('kms:Verify');
     t.after(() => kms.denied.clear());
-    await assert.rejects(remote.verify(), (error) => {
+    await assert.rejects(denied.verify(), (error) => {
       assert.ok(error instanceof ApplicationFailure);
       assert.equal(error.type, 'KMS_ACCESS_DENIED');
       return true;

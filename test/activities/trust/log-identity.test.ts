@@ -70,6 +70,16 @@ describe('the id of a log', () => {
       'v2',
       named(ed, `${host}/a/b`),
     ],
+    ...[host, `${host}:8443`, `${host}/a`, `${host}:8443/a`].map(
+      (name) =>
+        [
+          `Ed25519 on a port and a path, the name ${name}`,
+          ed,
+          { baseUrl: `https://${host}:8443/a/`, logId: id(named(ed, name)) },
+          'v2',
+          named(ed, name),
+        ] as const,
+    ),
     ['Ed25519, a name without scheme', ed, { baseUrl: host, logId: id(named(ed, host)) }, 'v2', named(ed, host)],
     ['Ed25519, a declared name', ed, { origin: 'pod-7', logId: id(named(ed, 'pod-7')) }, 'v2', named(ed, 'pod-7')],
     ['Ed25519, no id', ed, {}, 'v2', named(ed, host)],
@@ -83,6 +93,27 @@ describe('the id of a log', () => {
       assert.equal(log?.origin === undefined, version === 'v1');
     });
   }
+
+  it('is known for an RSA key in the form of PKCS #1', () => {
+    const pkcs1 = rsa.publicKey.export({ type: 'pkcs1', format: 'der' }).toString('base64');
+    const keyDetails = 'PKCS1_RSA_PKCS1V5';
+    const bytes = bentJson((json) => ({
+      ...json,
+      tlogs: json.tlogs.slice(0, 1).map((log) => ({
+        ...{ ...log, publicKey: { ...log.publicKey, rawBytes: pkcs1, keyDetails }, logId: id(plain(rsa)) },
+      })),
+    }));
+    assert.deepEqual(
+      logsOf(bytes).map((log) => log.id),
+      [plain(rsa).toString('hex')],
+    );
+  });
+
+  it('is known where the hash algorithm is not specified', () => {
+    for (const more of [{ hashAlgorithm: undefined }, { hashAlgorithm: 'HASH_ALGORITHM_UNSPECIFIED' }]) {
+      assert.equal(logsOf(read(ec, more)).length, 1);
+    }
+  });
 
   const STRANGE: readonly (readonly [string, KeyPair, Json])[] = [
     ['of another name', ed, { logId: id(named(ed, 'other.test')) }],

@@ -1,8 +1,9 @@
 import { logInV1, stampOf } from '../../../support/virtual-sigstore/evidence.ts';
 import type { Signed } from '../../../support/virtual-sigstore/log-body.ts';
 import type { TlogEntry } from '../../../support/virtual-sigstore/tlog-entry.ts';
+import type { LogTrust } from '../../../support/virtual-sigstore/trusted-root.ts';
 import { BASES, wants } from './bases.ts';
-import { type Base, type Bend, flip64, type Row, rowsOf, SIGNED_AT, sigstore } from './case.ts';
+import { type Base, type Bend, flip64, otherKey, type Row, rowsOf, SIGNED_AT, sigstore } from './case.ts';
 import { plus } from './log-bends.ts';
 
 const at = (seconds: number) => new Date(SIGNED_AT.getTime() + seconds * 1000);
@@ -79,4 +80,34 @@ export const BESIDE_POSITIVES: readonly (readonly [base: Base, what: string, ben
     'the key of the log without times, from the time that the other log states',
     secondLogBelievedFrom(SIGNED_AT),
   ],
+  ...[BASES.keyless, BASES.oldBundle, BASES.attachedIntoto1, BASES.tiled].flatMap((base) =>
+    [
+      listedTwice((log) => [{ ...log, window: { from: log.window.from, until: at(-1) } }, log]),
+      listedTwice((log) => [log, { ...log, window: { from: at(3600) } }]),
+    ].map(
+      (bend, i) =>
+        [
+          base,
+          `each log listed twice, the signature in the ${i === 0 ? 'second' : 'first'} of its windows`,
+          bend,
+        ] as const,
+    ),
+  ),
+  ...[BASES.oldBundle, BASES.attachedIntoto1].map(
+    (base) =>
+      [
+        base,
+        'the id of the log also under another key',
+        listedTwice((log) => [{ ...log, key: otherKey }, log]),
+      ] as const,
+  ),
 ];
+
+/** Puts several in the place of each log of the trust root. */
+function listedTwice(change: (log: LogTrust) => readonly LogTrust[]): Bend {
+  return {
+    trust: (plan) => {
+      plan.logs = plan.logs.flatMap(change);
+    },
+  };
+}
