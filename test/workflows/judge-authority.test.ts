@@ -131,15 +131,16 @@ describe('a transparency log', () => {
 describe('what can not be found out beside a log', () => {
   const offline = matching({ authorities: [authority('ci', { log: 'offline' })] });
 
-  it('is passed on when it is the signature', async () => {
-    const { activities } = asking('offline');
-    const verifySignature = () => Promise.reject(lasting('REGISTRY_UNAUTHORIZED', 'got 401'));
-    const changes = { ...activities, resolvePolicy: offline, verifySignature };
-    await withWorker(server.address, changes, async ({ ask }) => {
-      const decision = await ask();
-      assert.deepEqual([outcomeOf(decision), codesOf(decision)], ['inconclusive', ['REGISTRY_UNAUTHORIZED']]);
+  for (const mode of ['offline', 'consistency', 'lookup'] as const) {
+    it(`is passed on when it is the signature (${mode})`, async () => {
+      const verifySignature = () => Promise.reject(lasting('REGISTRY_UNAUTHORIZED', 'got 401'));
+      const changes = { ...asking(mode).activities, verifySignature };
+      await withWorker(server.address, changes, async ({ ask }) => {
+        const decision = await ask();
+        assert.deepEqual([outcomeOf(decision), codesOf(decision)], ['inconclusive', ['REGISTRY_UNAUTHORIZED']]);
+      });
     });
-  });
+  }
 
   it('does not matter when the signature is refused', async () => {
     const { activities } = asking('offline');
