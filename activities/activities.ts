@@ -1,5 +1,5 @@
 import type { Activities, AuthorityReference } from '../workflows/activities.ts';
-import { attemptSignal } from './attempt.ts';
+import { attemptSignal, placeMs } from './attempt.ts';
 import { type Awaited, inSlot } from './attempt-slot.ts';
 import { checkKey } from './check-key.ts';
 import { checkTransparencyLog } from './check-transparency-log.ts';
@@ -32,7 +32,7 @@ export function createActivities(dependencies: Dependencies): Activities {
       answer((signal) => {
         const asked = readSignaturesRequest(request);
         return inSlot(registryOf(asked.source.repository ?? asked.name), () =>
-          fetchSignatures(dependencies, asked, signal),
+          fetchSignatures(dependencies, asked, signal, placeMs()),
         );
       }),
     checkKey: (request) =>

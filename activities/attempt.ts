@@ -10,3 +10,8 @@ export function attemptSignal(): AbortSignal {
   const time = AbortSignal.timeout(Math.max(1, info.startToCloseTimeoutMs - ATTEMPT_RESERVE_MS));
   return AbortSignal.any([cancellationSignal, time]);
 }
+
+/** Half of the attempt's time, in ms: what one place may take, so that time is left for the evidence of the others. */
+export function placeMs(): number {
+  return Math.max(1, (Context.current().info.startToCloseTimeoutMs - ATTEMPT_RESERVE_MS) / 2);
+}

@@ -2,17 +2,33 @@ import type { SignatureSet, SignaturesRequest } from '../workflows/activities.ts
 import { policySet } from './applied-policy.ts';
 import type { Dependencies } from './dependencies.ts';
 import { registryOf } from './judge-evidence.ts';
-import { findSignatures } from './registry/signatures.ts';
+import { joinFailures, placesOf } from './registry/failed-places.ts';
+import { searchSignatures } from './registry/signature-search.ts';
 
 /**
  * Every place in one source where signatures and attestations of this digest can live. The bytes stay in the worker's
- * cache. Throws the REGISTRY_ codes, POLICY_CHANGED.
+ * cache. A place that can't answer is named beside the evidence of the others; it fails the whole where there is no
+ * evidence, or where the request wants every place and another try may help. `placeMs` bounds each list and artefact.
+ * Throws the REGISTRY_ codes, POLICY_CHANGED.
  */
 export async function fetchSignatures(
   dependencies: Dependencies,
   request: SignaturesRequest,
   signal: AbortSignal,
+  placeMs: number,
 ): Promise<SignatureSet> {
   const set = policySet(dependencies, request.policyRevision);
-  return await findSignatures(registryOf(dependencies, set, request.source), request, signal, dependencies.registry);
+  const registry = registryOf(dependencies, set, request.source);
+  const found = await searchSignatures(registry, { ...request, placeMs }, signal, dependencies.registry);
+  const { signatures, unreadable, failures, more } = found;
+  const isFirst = (request.part ?? 0) === 0;
+  const isUseless = isFirst && signatures.length === 0;
+  const isUnsettled = request.allPlaces === true && failures.some(({ retryable }) => retryable);
+  const failure = joinFailures(failures);
+  if (failure !== undefined && (isUseless || isUnsettled)) throw failure;
+  return {
+    ...{ signatures, unreadable },
+    ...(failure === undefined ? {} : { unavailable: placesOf(failures) }),
+    ...(more ? { more: true } : {}),
+  };
 }

@@ -7,6 +7,7 @@ import type {
   VerdictRequest,
   VerificationRequest,
 } from '../workflows/activities.ts';
+import { MAX_EVIDENCE_PARTS } from '../workflows/deadlines.ts';
 import { parseName, repositoryOf } from '../workflows/name.ts';
 import type { Envelope } from '../workflows/verdict.ts';
 import { readClaim } from './claim.ts';
@@ -27,7 +28,14 @@ export function readPolicyRequest(value: unknown): PolicyRequest {
 export function readSignaturesRequest(value: unknown): SignaturesRequest {
   const fields = readFields(value, 'the whole');
   const image = { name: readName(fields), digest: readDigest(fields, 'digest') };
-  return { ...image, policyRevision: readHash(fields, 'policyRevision'), source: readSource(fields['source']) };
+  const { part, allPlaces } = fields;
+  return {
+    ...image,
+    policyRevision: readHash(fields, 'policyRevision'),
+    source: readSource(fields['source']),
+    ...(part === undefined ? {} : { part: readCount(part, 'part', MAX_EVIDENCE_PARTS - 1) }),
+    ...(allPlaces === undefined ? {} : { allPlaces: true }),
+  };
 }
 
 /** What policies, secrets and authorities are named by (`policy/field.ts`, `policy/authority.ts`). */
@@ -90,11 +98,7 @@ function readReference(value: unknown): SignatureReference {
       return { format, ...where };
     case 'simple-signing':
     case 'envelope': {
-      const { layer } = fields as { layer?: unknown };
-      if (typeof layer !== 'number' || !Number.isInteger(layer) || layer < 0 || layer > MAX_LAYER) {
-        throw invalid('layer', 'the number of a layer', layer);
-      }
-      return { format, ...where, layer };
+      return { format, ...where, layer: readCount(fields['layer'], 'layer', MAX_LAYER) };
     }
   }
 }
@@ -113,6 +117,13 @@ function readSource(value: unknown): SignatureSource {
       : { pullSecrets: readList(fields, 'pullSecrets', MAX_PULL_SECRETS, readSecret) }),
     ...(coversIndexChildren === undefined ? {} : { coversIndexChildren: true }),
   };
+}
+
+function readCount(value: unknown, field: string, max: number): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > max) {
+    throw invalid(field, `a whole number up to ${max}`, value);
+  }
+  return value;
 }
 
 function readRepository(value: unknown): string {

@@ -61,7 +61,9 @@ export async function judgeAuthority(
     if (signer !== undefined) signers.push(signer);
   }
   const satisfied = rules.length > 0 && signers.length === rules.length;
-  return satisfied ? { satisfied, signers } : { satisfied: false, rejected };
+  if (satisfied) return { satisfied, signers };
+  const partial = signers.map(({ evidence }) => evidence);
+  return { satisfied: false, rejected, ...(partial.length === 0 ? {} : { partial }) };
 }
 
 async function firstThatHolds(

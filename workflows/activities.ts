@@ -10,7 +10,10 @@ import type { Envelope, SignedVerdict, Signer, Verdict } from './verdict.ts';
 export interface Activities {
   /** Which loaded policies match this name. Throws POLICY_INVALID, POLICY_CHANGED. */
   resolvePolicy(request: PolicyRequest): Promise<PolicyResolution>;
-  /** Every place signatures can live for this digest. Throws the REGISTRY_ codes. */
+  /**
+   * Every place signatures can live for this digest. Throws the REGISTRY_ codes when no place has evidence and one of
+   * them gives no answer.
+   */
   fetchSignatures(request: SignaturesRequest): Promise<SignatureSet>;
   /** That the key, or the trust root, of one authority may be used now. Throws KEY_UNREADABLE, the TRUST_ROOT_ codes, POLICY_CHANGED. */
   checkKey(request: KeyRequest): Promise<KeyCheck>;
@@ -115,6 +118,10 @@ export interface SignaturesRequest {
   readonly digest: Digest;
   readonly policyRevision: string;
   readonly source: SignatureSource;
+  /** Which part of the evidence, from 0 and below {@link MAX_EVIDENCE_PARTS}; absent is the first one. */
+  readonly part?: number;
+  /** Fails while a place gives no answer and another try may help, whatever the other places have. */
+  readonly allPlaces?: true;
 }
 
 /** Where a signature was listed. */
@@ -138,10 +145,20 @@ export type SignatureReference =
   | ({ readonly format: 'bundle' } & SignatureLocation)
   | ({ readonly format: 'simple-signing' | 'envelope'; readonly layer: number } & SignatureLocation);
 
+/** A place that could not be looked at, and whether another try may help. */
+export interface UnavailablePlace extends Reason {
+  readonly retryable: boolean;
+}
+
+/** One part of what a source holds. */
 export interface SignatureSet {
   readonly signatures: readonly SignatureReference[];
   /** Artefacts that were listed but can't be signatures we read: junk, too large, truncated. */
   readonly unreadable: readonly { readonly artefact: string; readonly code: ReasonCode; readonly sentence: string }[];
+  /** Places that gave no answer, each with its code; absent when all of them did. What was found is good without them. */
+  readonly unavailable?: readonly UnavailablePlace[];
+  /** There is another part. */
+  readonly more?: true;
 }
 
 export interface KeyRequest extends AuthorityReference {
@@ -184,6 +201,8 @@ export type AuthorityOutcome =
       readonly satisfied: false;
       /** One line for each piece of evidence that was judged, in order. */
       readonly rejected: readonly Rejection[];
+      /** Evidence that satisfies one of several rules: with what is found later, it may satisfy all of them. */
+      readonly partial?: readonly Digest[];
     };
 
 /** What the logs said about the signatures that an authority accepts by themselves. */

@@ -2,7 +2,14 @@ import type { MatchingAuthority } from './activities.ts';
 import type { Reason } from './reason.ts';
 
 /** What a step found, or why it came to no answer. */
-export type Gathered<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly inability: Reason };
+export type Gathered<T> =
+  | { readonly ok: true; readonly value: T }
+  | {
+      readonly ok: false;
+      readonly inability: Reason;
+      /** What was found out all the same. */
+      readonly also?: readonly Reason[];
+    };
 
 /** An authority whose evidence is gathered. */
 export interface AskedAuthority extends MatchingAuthority {

@@ -23,6 +23,9 @@ export const DURABLE_BUDGET_MS = 600_000;
 /** When a worker dies in the middle of a fast check, another one takes over after this. */
 export const WORKFLOW_TASK_MS = 3_000;
 
+/** Parts of the evidence of one source that are judged, each of at most 50 signatures: a thousand, as many as cosign reads. */
+export const MAX_EVIDENCE_PARTS = 20;
+
 /** A bound for garbage only: {@link DURABLE_BUDGET_MS} for two checks in a row and room to answer. */
 export const WORKFLOW_EXECUTION_MS = 1_500_000;
 

@@ -80,7 +80,7 @@ async function confirmLive(
     if (!outcome.ok) return outcome;
     if (!outcome.value.satisfied) {
       const rejected = [...refused, ...outcome.value.rejected];
-      return { ok: true, value: { outcome: { satisfied: false, rejected } } };
+      return { ok: true, value: { outcome: { ...outcome.value, rejected } } };
     }
     const accepted = new Set(outcome.value.signers.map((signer) => signer.evidence));
     const asked = left.filter(({ blob }) => accepted.has(blob));

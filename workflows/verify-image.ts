@@ -11,11 +11,12 @@ import {
 import type { SignatureSet } from './activities.ts';
 import { runCheck } from './check-runner.ts';
 import { type Check, type Checklist, createChecklist, renderChecklist } from './checklist.ts';
-import { gatherEvidence, NOTHING_FOUND } from './gather-evidence.ts';
+import { gatherEvidence } from './gather-evidence.ts';
 import { CHECKS_QUERY, VERDICT_UPDATE } from './handlers.ts';
 import { type Evaluation, evaluate } from './policy/evaluate.ts';
 import type { Reason } from './reason.ts';
 import { ATTRIBUTES } from './search-attributes.ts';
+import { NOTHING_FOUND } from './signature-source.ts';
 import type { SignedVerdict, Verdict } from './verdict.ts';
 import type { VerificationInput } from './verification-input.ts';
 
@@ -43,7 +44,7 @@ export async function verifyImage(input: VerificationInput): Promise<SignedVerdi
   setHandler(checksQuery, () => checklist.list());
 
   const evidence = await gatherEvidence(input, checklist);
-  const evaluation = evidence.ok ? evaluate(evidence.value) : couldNotFindOut(evidence.inability);
+  const evaluation = evidence.ok ? evaluate(evidence.value) : couldNotFindOut(evidence.inability, evidence.also);
   answer = await sign(input, evaluation, evidence.ok ? evidence.value.signatures : NOTHING_FOUND, checklist);
 
   setCurrentDetails(renderChecklist(checklist.list(), answer.verdict));
@@ -52,8 +53,8 @@ export async function verifyImage(input: VerificationInput): Promise<SignedVerdi
   return answer;
 }
 
-function couldNotFindOut({ code, sentence }: Reason): Evaluation {
-  return { outcome: 'inconclusive', reasons: [{ code, sentence }], signers: [] };
+function couldNotFindOut({ code, sentence }: Reason, also: readonly Reason[] = []): Evaluation {
+  return { outcome: 'inconclusive', reasons: [{ code, sentence }, ...also], signers: [] };
 }
 
 async function sign(

@@ -16,35 +16,50 @@ export async function readBounded(
     await discard(response);
     return 'too-large';
   }
-  if (response.body === null) return new Uint8Array(0);
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of eachChunk(what, response, signal)) {
+    length += chunk.byteLength;
+    if (length > maxBytes) return 'too-large';
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, length);
+}
+
+/**
+ * The decoded bytes of a body as they arrive, until the signal ends it; a caller that leaves gives the connection back.
+ * Throws REGISTRY_TIMEOUT, REGISTRY_UNREACHABLE when the connection breaks, REGISTRY_MISBEHAVED for a broken encoding.
+ */
+export async function* eachChunk(
+  what: string,
+  response: Response,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  if (response.body === null) return;
   // fetch decodes Content-Encoding on its own, so these are the bytes that would fill memory.
   const reader = response.body.getReader();
   const end = () => void reader.cancel().catch(() => undefined);
   signal.addEventListener('abort', end, { once: true });
   try {
-    return await collect(reader, maxBytes, signal);
-  } catch (error) {
-    throw transportFailure(what, error, signal);
+    for (;;) {
+      const { done, value } = await nextChunk(what, reader, signal);
+      if (done) return;
+      yield value;
+    }
   } finally {
     signal.removeEventListener('abort', end);
     end();
   }
 }
 
-async function collect(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
-  maxBytes: number,
-  signal: AbortSignal,
-): Promise<Uint8Array | 'too-large'> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for (;;) {
-    const { done, value } = await reader.read();
+async function nextChunk(what: string, reader: ReadableStreamDefaultReader<Uint8Array>, signal: AbortSignal) {
+  try {
+    signal.throwIfAborted();
+    const next = await reader.read();
     // A cancelled reader says "done" as well.
     signal.throwIfAborted();
-    if (done) return Buffer.concat(chunks, length);
-    length += value.byteLength;
-    if (length > maxBytes) return 'too-large';
-    chunks.push(value);
+    return next;
+  } catch (error) {
+    throw transportFailure(what, error, signal);
   }
 }

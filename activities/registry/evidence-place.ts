@@ -10,6 +10,13 @@ export interface EvidencePlace extends Repository {
   readonly tagPrefix: string;
 }
 
+/** An image, and the repository in which its evidence may live. */
+export interface EvidenceRequest {
+  readonly name: string;
+  readonly digest: Digest;
+  readonly source: SignatureSource;
+}
+
 /** What a tag may begin with (distribution-spec v1.1); beyond 53 characters no room is left for `sha256-<hex>.sig` in 128. */
 const TAG_PREFIX = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,52}$/;
 

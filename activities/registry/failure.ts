@@ -15,7 +15,8 @@ export function unexpectedStatus(what: string, expected: string, response: Respo
     });
   }
   if (status === 429) return new EvidenceError('REGISTRY_THROTTLED', message, { retryable: true, ...wait });
-  if (status === 408 || status === 499 || status >= 500) {
+  // A registry that has not implemented something will not have done so in a moment (RFC 9110 section 15.6.2).
+  if (status === 408 || status === 499 || (status >= 500 && status !== 501)) {
     return new EvidenceError('REGISTRY_ERROR', message, { retryable: true, ...wait });
   }
   return new EvidenceError('REGISTRY_ERROR', message, { retryable: false });

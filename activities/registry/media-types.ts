@@ -21,6 +21,16 @@ export const IN_TOTO = 'application/vnd.in-toto+json';
 /** The config of a cosign 2 signature that was attached as a referrer (`--registry-referrers-mode=oci-1-1`). */
 export const COSIGN_SIGNATURE_ARTEFACT = 'application/vnd.dev.cosign.artifact.sig.v1+json';
 
+/** The config of an artefact that has none; some registries list it as the artifact type. */
+const OCI_EMPTY = 'application/vnd.oci.empty.v1+json';
+
+/** What a list of referrers is filtered by when the whole of it is too long: the types under which evidence is written today. */
+export const EVIDENCE_ARTIFACT_TYPES = [
+  'application/vnd.dev.sigstore.bundle.v0.3+json',
+  COSIGN_SIGNATURE_ARTEFACT,
+  IN_TOTO,
+] as const;
+
 const BUNDLE = /^application\/vnd\.dev\.sigstore\.bundle(?:\.v0\.\d{1,3})?\+json$/;
 
 /** The media type of a `Content-Type` value: lower case, without parameters. */
@@ -31,4 +41,10 @@ export function essence(contentType: string): string {
 /** Tells a Sigstore bundle, in the old spelling (`...bundle+json;version=0.N`) and in the new one (`...bundle.v0.N+json`). */
 export function isBundleType(mediaType: string): boolean {
   return BUNDLE.test(essence(mediaType));
+}
+
+/** Whether an artifact type says of itself that it is something else than evidence: a hint, which decides about an order. */
+export function isOtherKind(artifactType: string): boolean {
+  if (artifactType === '' || artifactType === OCI_EMPTY) return false;
+  return artifactType !== COSIGN_SIGNATURE_ARTEFACT && artifactType !== IN_TOTO && !isBundleType(artifactType);
 }

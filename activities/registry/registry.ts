@@ -12,7 +12,7 @@ import { dockerCredentials } from './docker-credentials.ts';
 import { originOnly, type RegistryEndpoint, type RegistryEndpoints, urlAt } from './endpoints.ts';
 import { misbehaved, unexpectedStatus } from './failure.ts';
 import { MANIFEST_ACCEPT } from './media-types.ts';
-import { type Listing, listReferrersAt } from './referrers.ts';
+import { FIRST_LISTING, type Listing, type ListingLimits, listReferrersAt, listTaggedAt } from './referrers.ts';
 import type { Repository } from './repository.ts';
 import { discard, type HttpRequest } from './transport.ts';
 
@@ -35,8 +35,22 @@ export interface Registry {
   getManifest(name: Repository, reference: string, signal: AbortSignal): Promise<Manifest | undefined>;
   headManifest(name: Repository, tag: string, signal: AbortSignal): Promise<ManifestHead | undefined>;
   getBlob(name: Repository, digest: Digest, signal: AbortSignal): Promise<Uint8Array | undefined>;
-  /** `undefined` when the registry has no referrers API. */
-  listReferrers(name: Repository, digest: Digest, signal: AbortSignal): Promise<Listing | undefined>;
+  /** `undefined` when the registry has no referrers API. A list that could be read in part carries its failure. */
+  listReferrers(
+    name: Repository,
+    digest: Digest,
+    signal: AbortSignal,
+    limits?: ListingLimits,
+  ): Promise<Listing | undefined>;
+  /** The image index at a tag, read as a list of referrers; `no-index` when something else is there. */
+  listTagged(
+    name: Repository,
+    tag: string,
+    signal: AbortSignal,
+    limits?: ListingLimits,
+  ): Promise<Listing | 'no-index' | undefined>;
+  /** Whether the registry itself has this content now, whatever the cache and mirrors hold. */
+  has(name: Repository, kind: 'manifests' | 'blobs', digest: Digest, signal: AbortSignal): Promise<boolean>;
 }
 
 export interface RegistryOptions {
@@ -72,7 +86,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       const what = `GET manifest ${shortReference(reference)} of ${name.registry}/${name.repository}`;
       const found = await firstFound(what, await (digest === undefined ? origin : places)(name), async (endpoint) => {
         const url = urlAt(endpoint, `${name.repository}/manifests/${reference}`);
-        const request = { what, method: 'GET', url, accept: MANIFEST_ACCEPT, redirects: 'all' } as const;
+        const request = { what, method: 'GET', url, accept: MANIFEST_ACCEPT, redirects: 'same-host' } as const;
         return getContent(askOf(endpoint, name), request, { digest, maxBytes: MAX_MANIFEST_BYTES }, limited(signal));
       });
       if (found === undefined) return undefined;
@@ -85,7 +99,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       const what = `HEAD manifest ${shortReference(tag)} of ${name.registry}/${name.repository}`;
       return firstFound(what, await origin(name), async (endpoint) => {
         const url = urlAt(endpoint, `${name.repository}/manifests/${tag}`);
-        const request = { what, method: 'HEAD', url, accept: MANIFEST_ACCEPT, redirects: 'all' } as const;
+        const request = { what, method: 'HEAD', url, accept: MANIFEST_ACCEPT, redirects: 'same-host' } as const;
         const { response } = await askOf(endpoint, name)(request, limited(signal));
         await discard(response);
         if (response.status === 404) return undefined;
@@ -109,14 +123,50 @@ export function createRegistry(options: RegistryOptions): Registry {
       return found;
     },
 
-    async listReferrers(name, digest, signal) {
+    async listReferrers(name, digest, signal, limits = FIRST_LISTING) {
       const what = `GET referrers of ${name.registry}/${name.repository}`;
       return firstFound(what, await origin(name), (endpoint) => {
         const url = urlAt(endpoint, `${name.repository}/referrers/${digest}`);
-        return listReferrersAt(askOf(endpoint, name), what, url, () => limited(signal));
+        const question = { ask: askOf(endpoint, name), what, url, newSignal: () => limited(signal) };
+        return listReferrersAt(question, limits);
       });
     },
+
+    async listTagged(name, tag, signal, limits = FIRST_LISTING) {
+      const what = `GET manifest ${tag} of ${name.registry}/${name.repository}`;
+      return firstFound(what, await origin(name), (endpoint) => {
+        const url = urlAt(endpoint, `${name.repository}/manifests/${tag}`);
+        const question = { ask: askOf(endpoint, name), what, url, newSignal: () => limited(signal) };
+        return listTaggedAt(question, limits);
+      });
+    },
+
+    async has(name, kind, digest, signal) {
+      const what = `HEAD ${kind === 'blobs' ? 'blob' : 'manifest'} ${shortReference(digest)} of ${name.registry}/${name.repository}`;
+      const found = await firstFound(what, await origin(name), (endpoint) => {
+        const url = urlAt(endpoint, `${name.repository}/${kind}/${digest}`);
+        const maxBytes = kind === 'blobs' ? MAX_BUNDLE_BYTES : MAX_MANIFEST_BYTES;
+        return isThere(askOf(endpoint, name), { what, url }, { digest, maxBytes }, limited(signal));
+      });
+      return found === true;
+    },
   };
+}
+
+/** A redirect says where the content is. A registry that answers HEAD in another way is asked for the bytes. */
+async function isThere(
+  ask: Ask,
+  { what, url }: { readonly what: string; readonly url: URL },
+  expected: { readonly digest: Digest; readonly maxBytes: number },
+  signal: AbortSignal,
+): Promise<true | undefined> {
+  const request = { what, url, accept: MANIFEST_ACCEPT } as const;
+  const { response } = await ask({ ...request, method: 'HEAD', redirects: 'none' }, signal);
+  await discard(response);
+  if (response.status === 200 || (response.status >= 300 && response.status < 400)) return true;
+  if (response.status === 404) return undefined;
+  const content = await getContent(ask, { ...request, method: 'GET', redirects: 'all' }, expected, signal);
+  return content === undefined ? undefined : true;
 }
 
 /** Asks the places in order; what one lacks or fails at, another may have. Absent only when the origin says so. */

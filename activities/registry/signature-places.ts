@@ -1,8 +1,11 @@
 import type { SignaturePlace } from '../../workflows/activities.ts';
 import type { Digest } from '../../workflows/digest.ts';
+import { EvidenceError } from '../evidence-error.ts';
+import { LARGE_MANIFEST_BYTES } from '../limits.ts';
 import { cosignTag, type EvidencePlace, referrersTag } from './evidence-place.ts';
-import { COSIGN_SIGNATURE_ARTEFACT, IN_TOTO, isBundleType } from './media-types.ts';
-import { parseReferrerList, type ReferrerEntry } from './referrer-list.ts';
+import { COSIGN_SIGNATURE_ARTEFACT, IN_TOTO, isBundleType, isOtherKind } from './media-types.ts';
+import type { ReferrerEntry } from './referrer-list.ts';
+import type { Listing, ListingLimits } from './referrers.ts';
 import type { Registry } from './registry.ts';
 import { inTurns } from './turns.ts';
 import { excessive, malformed, tooLarge, type Unreadable } from './unreadable.ts';
@@ -15,40 +18,77 @@ export interface Candidate {
   readonly subject: Digest;
   readonly artifactType: string;
   readonly predicateType: string;
+  /** What the list says. */
+  readonly size: number;
 }
 
-/** Candidates, each digest once for a subject, and the lists that could not be read. */
+/** Candidates, each digest once for a subject, the lists that could not be read, and the places that gave no answer. */
 export interface Candidates {
   readonly candidates: readonly Candidate[];
   readonly unreadable: readonly Unreadable[];
+  readonly failures: readonly EvidenceError[];
+  /** False when a list goes on beyond what was read. */
+  readonly complete: boolean;
 }
 
-export const NO_CANDIDATES: Candidates = { candidates: [], unreadable: [] };
+export const NO_CANDIDATES: Candidates = { candidates: [], unreadable: [], failures: [], complete: true };
 
 /** The predicate type of the statement by which cosign 3 signs an image. */
 export const SIGNATURE_PREDICATE = 'https://sigstore.dev/cosign/sign/v1';
 
 /**
  * Asks all places at once: a registry that learned the referrers API may have older signatures under tags, and
- * clients that don't know the API go on writing there. Throws the REGISTRY_ codes when one of them can't answer.
+ * clients that don't know the API go on writing there. A place that can't answer hides no other one.
  */
 export async function listCandidates(
   registry: Registry,
   where: EvidencePlace,
   subject: Digest,
+  limits: ListingLimits,
   signal: AbortSignal,
 ): Promise<Candidates> {
-  const places = await Promise.all([
-    listReferrers(registry, where, subject, signal),
-    listReferrersTag(registry, where, subject, signal),
-    readTag(registry, where, subject, 'signature-tag', signal),
-    readTag(registry, where, subject, 'attestation-tag', signal),
-  ]);
-  const byDigest = new Map<Digest, Candidate>();
-  for (const candidate of places.flatMap(({ candidates }) => candidates)) {
-    if (!byDigest.has(candidate.digest)) byDigest.set(candidate.digest, candidate);
+  const place = { registry, where, subject, limits, signal };
+  const lists = [
+    listReferrers(place),
+    listReferrersTag(place),
+    readTag(place, 'signature-tag'),
+    readTag(place, 'attestation-tag'),
+  ];
+  return joinCandidates(await Promise.all(lists.map(orFailure)));
+}
+
+/** Several lists as one. */
+export function joinCandidates(lists: readonly Candidates[]): Candidates {
+  const bySubject = new Map<string, Candidate>();
+  for (const candidate of lists.flatMap(({ candidates }) => candidates)) {
+    const key = `${candidate.subject} ${candidate.digest}`;
+    if (!bySubject.has(key)) bySubject.set(key, candidate);
   }
-  return { candidates: [...byDigest.values()], unreadable: places.flatMap(({ unreadable }) => unreadable) };
+  return {
+    candidates: [...bySubject.values()],
+    unreadable: lists.flatMap(({ unreadable }) => unreadable),
+    failures: lists.flatMap(({ failures }) => failures),
+    complete: lists.every(({ complete }) => complete),
+  };
+}
+
+/** An inability is an answer of its own. */
+export async function orFailure(list: Promise<Candidates>): Promise<Candidates> {
+  try {
+    return await list;
+  } catch (error) {
+    if (error instanceof EvidenceError) return { ...NO_CANDIDATES, failures: [error] };
+    throw error;
+  }
+}
+
+/** One image or index whose evidence is looked for, and where. */
+interface PlaceQuestion {
+  readonly registry: Registry;
+  readonly where: EvidencePlace;
+  readonly subject: Digest;
+  readonly limits: ListingLimits;
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -62,8 +102,13 @@ export function inReadingOrder(candidates: readonly Candidate[]): readonly Candi
       (candidate) => `${candidate.subject} ${candidate.place} ${kindOf(candidate)}`,
       ({ predicateType }) => predicateType,
     );
-  const isOther = (candidate: Candidate) => kindOf(candidate) === 'other';
-  return [...turns(candidates.filter((one) => !isOther(one))), ...turns(candidates.filter(isOther))];
+  const classes = Map.groupBy(candidates, readingClass);
+  return [0, 1, 2, 3].flatMap((one) => turns(classes.get(one) ?? []));
+}
+
+/** What is small and may be evidence first: the list says so, and each artefact that is read costs its size. */
+function readingClass(candidate: Candidate): number {
+  return (kindOf(candidate) === 'other' ? 2 : 0) + (candidate.size > LARGE_MANIFEST_BYTES ? 1 : 0);
 }
 
 /** A closed set, so that nobody can make up kinds to have more turns. */
@@ -71,7 +116,7 @@ function kindOf({ place, artifactType, predicateType }: Candidate): string {
   if (place === 'signature-tag' || artifactType === COSIGN_SIGNATURE_ARTEFACT) return 'cosign signature';
   if (place === 'attestation-tag' || artifactType === IN_TOTO) return 'cosign attestation';
   if (isBundleType(artifactType)) return `bundle ${evidenceKind(predicateType)}`;
-  return artifactType === '' || artifactType === 'application/vnd.oci.empty.v1+json' ? 'unknown' : 'other';
+  return isOtherKind(artifactType) ? 'other' : 'unknown';
 }
 
 /** Whether a predicate type is that of a signature. */
@@ -80,55 +125,47 @@ export function evidenceKind(predicateType: string): 'signature' | 'attestation'
   return predicateType === SIGNATURE_PREDICATE ? 'signature' : 'attestation';
 }
 
-async function listReferrers(
-  registry: Registry,
-  where: EvidencePlace,
-  subject: Digest,
-  signal: AbortSignal,
-): Promise<Candidates> {
-  const listing = await registry.listReferrers(where, subject, signal);
-  if (listing === undefined) return NO_CANDIDATES;
-  const unreadable = entriesWithoutDigest(`referrers of ${subject}`, listing.unreadable);
-  const sentence = 'the list has more pages than are followed; remove what is not needed';
-  return {
-    candidates: listing.entries.map((entry) => candidateOf('referrers', subject, entry)),
-    unreadable: listing.complete ? unreadable : [...unreadable, excessive(`referrers of ${subject}`, sentence)],
-  };
+async function listReferrers({ registry, where, subject, limits, signal }: PlaceQuestion): Promise<Candidates> {
+  const listing = await registry.listReferrers(where, subject, signal, limits);
+  return listing === undefined ? NO_CANDIDATES : listed('referrers', subject, `referrers of ${subject}`, listing);
 }
 
-async function listReferrersTag(
-  registry: Registry,
-  where: EvidencePlace,
-  subject: Digest,
-  signal: AbortSignal,
-): Promise<Candidates> {
+async function listReferrersTag({ registry, where, subject, limits, signal }: PlaceQuestion): Promise<Candidates> {
   const tag = referrersTag(subject);
-  const index = await getTag(registry, where, tag, signal);
-  if (index === undefined) return NO_CANDIDATES;
-  const list = 'bytes' in index ? parseReferrerList(index.bytes) : undefined;
-  if (list !== undefined) {
-    const candidates = list.entries.map((entry) => candidateOf('referrers-tag', subject, entry));
-    return { candidates, unreadable: entriesWithoutDigest(tag, list.unreadable) };
-  }
-  const trouble = 'bytes' in index ? malformed(tag, 'expected an image index in JSON, found something else') : index;
-  return { candidates: [], unreadable: [trouble] };
+  const listing = await registry.listTagged(where, tag, signal, limits);
+  if (listing === undefined) return NO_CANDIDATES;
+  if (listing !== 'no-index') return listed('referrers-tag', subject, tag, listing);
+  const trouble = malformed(tag, 'expected an image index in JSON, found something else');
+  return { ...NO_CANDIDATES, unreadable: [trouble] };
+}
+
+/** What a list says, and what is wrong with it. */
+function listed(place: SignaturePlace, subject: Digest, name: string, listing: Listing): Candidates {
+  const { entries, unreadable, complete, failure } = listing;
+  const sentence = 'the list has more pages than are followed; remove what is not needed';
+  return {
+    candidates: entries.map((entry) => candidateOf(place, subject, entry)),
+    unreadable: [
+      ...entriesWithoutDigest(name, unreadable),
+      ...(complete || failure !== undefined ? [] : [excessive(name, sentence)]),
+    ],
+    failures: failure === undefined ? [] : [failure],
+    complete: complete || failure !== undefined,
+  };
 }
 
 /** One of cosign's tags: its manifest is the candidate. */
 async function readTag(
-  registry: Registry,
-  where: EvidencePlace,
-  subject: Digest,
+  { registry, where, subject, signal }: PlaceQuestion,
   place: 'signature-tag' | 'attestation-tag',
-  signal: AbortSignal,
 ): Promise<Candidates> {
   const tag = cosignTag(where, subject, place === 'signature-tag' ? 'sig' : 'att');
   const manifest = await getTag(registry, where, tag, signal);
   if (manifest === undefined) return NO_CANDIDATES;
-  if (!('bytes' in manifest)) return { candidates: [], unreadable: [manifest] };
+  if (!('bytes' in manifest)) return { ...NO_CANDIDATES, unreadable: [manifest] };
   // Its bytes are in the registry's cache by now.
-  const entry = { digest: manifest.digest, artifactType: '', predicateType: '' };
-  return { candidates: [candidateOf(place, subject, entry)], unreadable: [] };
+  const entry = { digest: manifest.digest, artifactType: '', predicateType: '', size: 0 };
+  return { ...NO_CANDIDATES, candidates: [candidateOf(place, subject, entry)] };
 }
 
 /** A tag can be pushed by anybody who can push: a manifest beyond the limit is junk, and no inability. */

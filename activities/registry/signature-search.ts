@@ -1,0 +1,231 @@
+import type { SignatureReference } from '../../workflows/activities.ts';
+import { EvidenceError } from '../evidence-error.ts';
+import {
+  MAX_FAILED_PLACES,
+  MAX_LATER_LISTING_BYTES,
+  MAX_LATER_REFERRER_PAGES,
+  MAX_PARALLEL_READS,
+  MAX_SIGNATURES,
+  MAX_UNREADABLE,
+} from '../limits.ts';
+import { findCoveringIndex } from './covering-index.ts';
+import { type EvidencePlace, type EvidenceRequest, evidencePlace, parseImage } from './evidence-place.ts';
+import { mapParallel } from './parallel.ts';
+import { FIRST_LISTING, type ListingLimits } from './referrers.ts';
+import type { Registry } from './registry.ts';
+import { type FoundSignature, readArtefact } from './signature-artefact.ts';
+import {
+  type Candidate,
+  type Candidates,
+  evidenceKind,
+  inReadingOrder,
+  joinCandidates,
+  listCandidates,
+  NO_CANDIDATES,
+  orFailure,
+} from './signature-places.ts';
+import { inTurns } from './turns.ts';
+import { excessive, malformed, tooLarge, type Unreadable } from './unreadable.ts';
+
+/** Which part of the evidence is looked for, and how long one place may take. */
+export interface SearchRequest extends EvidenceRequest {
+  /** From 0; the next one when the evidence of this one proves nothing. */
+  readonly part?: number;
+  /** ms for each list and each artefact, so that one that hangs leaves time for the others. */
+  readonly placeMs?: number;
+}
+
+/** One part of the evidence. */
+export interface FoundEvidence {
+  readonly signatures: readonly SignatureReference[];
+  /** Junk: it never hides what is good. */
+  readonly unreadable: readonly Unreadable[];
+  /** What could not be found out; the rest is good without it. */
+  readonly failures: readonly EvidenceError[];
+  /** Whether there is another part. */
+  readonly more: boolean;
+}
+
+/** How much of a list is read once the evidence of the first part proved nothing. */
+const LATER_LISTING: ListingLimits = { pages: MAX_LATER_REFERRER_PAGES, bytes: MAX_LATER_LISTING_BYTES };
+
+/** Where and how one search reads. */
+interface Search {
+  readonly registry: Registry;
+  /** Reads what the name's tag points to. */
+  readonly images: Registry;
+  readonly where: EvidencePlace;
+  readonly request: SearchRequest;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Looks for signatures and attestations in every place where they can live: referrers, the referrers tag, cosign's
+ * signature and attestation tags. Evidence comes in parts of {@link MAX_SIGNATURES}, so that junk only delays it: the
+ * order is the same each time, and what is pushed meanwhile moves evidence to a later part, never to an earlier one.
+ * The bytes are left in the registry's cache. `images` reads what the name's tag points to, where the source's own
+ * credentials are not meant for the image's repository. Throws REQUEST_INVALID.
+ */
+export async function searchSignatures(
+  registry: Registry,
+  request: SearchRequest,
+  signal: AbortSignal,
+  images: Registry = registry,
+): Promise<FoundEvidence> {
+  const where = evidencePlace(parseImage(request.name), request.source);
+  const search: Search = { registry, images, where, request, signal };
+  const listed = await listEverywhere(search);
+  const reader = new PartReader(search, inReadingOrder(listed.candidates));
+  const { part = 0 } = request;
+  for (let passed = 0; passed < part; passed++) await reader.next();
+  const read = await reader.next();
+  const fetched = await mapParallel(read.signatures, MAX_PARALLEL_READS, (one) => prefetch(search, one));
+  const junk = fetched.flatMap((one) => (one === undefined || one instanceof EvidenceError ? [] : [one]));
+  const unreadable = [...listed.unreadable, ...read.unreadable, ...junk];
+  const left = reader.left;
+  return {
+    signatures: read.signatures.filter((_, index) => fetched[index] === undefined),
+    unreadable: [...bounded(request.name, unreadable), ...(left === 0 ? [] : [flood(request.name, left)])],
+    failures: [...listed.failures, ...reader.failures, ...fetched.filter((one) => one instanceof EvidenceError)],
+    more: left > 0 || (part === 0 && !listed.complete),
+  };
+}
+
+async function listEverywhere(search: Search): Promise<Candidates> {
+  const { registry, where, request } = search;
+  const limits = (request.part ?? 0) === 0 ? FIRST_LISTING : LATER_LISTING;
+  const signal = placeSignal(search);
+  return joinCandidates(
+    await Promise.all([
+      listCandidates(registry, where, request.digest, limits, signal),
+      request.source.coversIndexChildren === true ? orFailure(listAboutIndex(search, limits, signal)) : NO_CANDIDATES,
+    ]),
+  );
+}
+
+async function listAboutIndex(
+  { registry, images, where, request }: Search,
+  limits: ListingLimits,
+  signal: AbortSignal,
+): Promise<Candidates> {
+  const index = await findCoveringIndex(images, parseImage(request.name), request.digest, signal);
+  if (index === undefined) return NO_CANDIDATES;
+  if (typeof index === 'string') return listCandidates(registry, where, index, limits, signal);
+  return { ...NO_CANDIDATES, unreadable: [index] };
+}
+
+interface Part {
+  readonly signatures: readonly SignatureReference[];
+  readonly unreadable: readonly Unreadable[];
+}
+
+/** Reads candidates in their order and hands out what they hold in parts. */
+class PartReader {
+  readonly #search: Search;
+  readonly #candidates: readonly Candidate[];
+  readonly #failures: EvidenceError[] = [];
+  #at = 0;
+  #found: readonly FoundSignature[] = [];
+
+  constructor(search: Search, candidates: readonly Candidate[]) {
+    this.#search = search;
+    this.#candidates = candidates;
+  }
+
+  get failures(): readonly EvidenceError[] {
+    return this.#failures;
+  }
+
+  /** Candidates that were not read, and signatures that were not handed out. */
+  get left(): number {
+    return this.#candidates.length - this.#at + this.#found.length;
+  }
+
+  /** Artefacts that hold no evidence take no place in a part. */
+  async next(): Promise<Part> {
+    const unreadable: Unreadable[] = [];
+    const found = [...this.#found];
+    do {
+      const chunk = this.#candidates.slice(this.#at, this.#at + MAX_SIGNATURES);
+      const read = await mapParallel(chunk, MAX_PARALLEL_READS, (candidate) => readCandidate(this.#search, candidate));
+      this.#at += chunk.length;
+      for (const one of read) {
+        if (one instanceof EvidenceError) this.#failures.push(one);
+        else {
+          found.push(...one.found);
+          unreadable.push(...one.unreadable);
+        }
+      }
+    } while (found.length < MAX_SIGNATURES && this.#at < this.#candidates.length && !this.#isStuck);
+    const ordered = inJudgingOrder(found);
+    this.#found = ordered.slice(MAX_SIGNATURES);
+    return { signatures: ordered.slice(0, MAX_SIGNATURES).map(({ reference }) => reference), unreadable };
+  }
+
+  get #isStuck(): boolean {
+    return this.#search.signal.aborted || this.#failures.length >= MAX_FAILED_PLACES;
+  }
+}
+
+async function readCandidate(search: Search, candidate: Candidate) {
+  const { registry, where, request } = search;
+  try {
+    const manifest = await registry.getManifest(where, candidate.digest, placeSignal(search));
+    if (manifest !== undefined) {
+      return readArtefact(candidate, manifest, { image: request.digest, source: request.source });
+    }
+    const trouble = malformed(candidate.digest, 'the registry lists it and answers 404 when it is asked for');
+    return { found: [], unreadable: [trouble] };
+  } catch (error) {
+    const trouble = junkOrFailure(candidate.digest, error);
+    return trouble instanceof EvidenceError ? trouble : { found: [], unreadable: [trouble] };
+  }
+}
+
+async function prefetch(
+  search: Search,
+  { manifest, blob }: SignatureReference,
+): Promise<Unreadable | EvidenceError | undefined> {
+  try {
+    const content = await search.registry.getBlob(search.where, blob, placeSignal(search));
+    return content === undefined ? malformed(manifest, `the registry answers 404 for its layer ${blob}`) : undefined;
+  } catch (error) {
+    return junkOrFailure(manifest, error);
+  }
+}
+
+/** Trouble that is the artefact's own, or an inability. */
+function junkOrFailure(artefact: string, error: unknown): Unreadable | EvidenceError {
+  try {
+    return tooLarge(artefact, error);
+  } catch {
+    if (error instanceof EvidenceError) return error;
+    throw error;
+  }
+}
+
+function placeSignal({ signal, request: { placeMs } }: Search): AbortSignal {
+  return placeMs === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(placeMs)]);
+}
+
+/** Every place and kind has its turn, and within attestations every predicate type. */
+function inJudgingOrder(found: readonly FoundSignature[]): readonly FoundSignature[] {
+  return inTurns(
+    found,
+    ({ reference: { index = '', place, format }, predicateType }) =>
+      `${index} ${place} ${format} ${evidenceKind(predicateType)}`,
+    ({ predicateType }) => predicateType,
+  );
+}
+
+function bounded(name: string, unreadable: readonly Unreadable[]): readonly Unreadable[] {
+  const more = unreadable.length - MAX_UNREADABLE;
+  if (more <= 0) return unreadable;
+  const rest = excessive(name, `${more} more artefacts that can't be read; remove what is not needed`);
+  return [...unreadable.slice(0, MAX_UNREADABLE), rest];
+}
+
+function flood(name: string, omitted: number): Unreadable {
+  const sentence = `${omitted} more artefacts than the ${MAX_SIGNATURES} that are looked at; remove what is not needed`;
+  return excessive(name, sentence);
+}
