@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { parseDocument } from 'yaml';
 import { isRecord } from '../workflows/record.ts';
-import { readBounded } from './bounded-file.ts';
+import { readTrusted } from './bounded-file.ts';
 
 /** What `portcullis shim` can be told, on the command line as `--KEY` or in its file as `KEY: value`. */
 export const SHIM_SETTINGS = [
@@ -28,10 +28,11 @@ const MAX_VALUE = 4_096;
 
 /**
  * Reads the daemon's file: a YAML mapping of {@link SHIM_SETTINGS} to text. Throws with file, line and what was expected for
- * anything else: a setting that is misspelt must not be a setting that is missing.
+ * anything else, a setting that is misspelt must not be a setting that is missing; and for a file that another user may
+ * change.
  */
 export async function readShimFile(path: string): Promise<ShimSettings> {
-  const text = new TextDecoder('utf-8', { fatal: true }).decode(await readBounded(path, MAX_BYTES));
+  const text = new TextDecoder('utf-8', { fatal: true }).decode(await readTrusted(path, MAX_BYTES));
   const document = parseDocument(text, { schema: 'core', uniqueKeys: true, prettyErrors: true });
   const [problem] = [...document.errors, ...document.warnings];
   if (problem !== undefined) throw new Error(`${path}: ${problem.message.split('\n')[0]}`);

@@ -4,6 +4,7 @@ import type { PolicyHead } from '../workflows/policy-head.ts';
 import type { Envelope, Verdict } from '../workflows/verdict.ts';
 import { type ClockGuard, openClockGuard } from './clock-guard.ts';
 import type { Log } from './log.ts';
+import { requireOwnFolder } from './ownership.ts';
 import { openStatementFile, STATEMENT_FILE } from './statement-file.ts';
 import { openVerdictCache } from './verdict-cache/open.ts';
 import type { VerdictCache } from './verdict-cache/verdict-cache.ts';
@@ -20,9 +21,15 @@ export interface NodeMemory {
   close(): Promise<void>;
 }
 
-/** Opens what is in the state folder, or remembers until the end of the process where there is none. */
+/**
+ * Opens what is in the state folder, or remembers until the end of the process where there is none. Throws for a folder that
+ * another user may change: what is remembered there could be taken away, or be written elsewhere.
+ */
 export function openNodeMemory(state: string | undefined, log: Log): NodeMemory {
-  if (state !== undefined) mkdirSync(state, { recursive: true, mode: 0o700 });
+  if (state !== undefined) {
+    mkdirSync(state, { recursive: true, mode: 0o700 });
+    requireOwnFolder(state);
+  }
   const file = (name: string) => (state === undefined ? undefined : join(state, name));
   const clock = openClockGuard(file('clock'));
   const statementPath = file(STATEMENT_FILE);

@@ -27,23 +27,23 @@ export function othersMayChange(path: string, { uid, mode }: Rights): string | u
 }
 
 /**
- * Throws {@link othersMayChange}'s sentence for a folder whose entries another user may add, replace or rename: by rights on
- * the folder, or on one above it, where the sticky bit is enough, or on a link that leads there. Throws the error of the
- * system when the folder is not there.
+ * Says who else than root and the user of this process may change what is at a path: by rights on it (of a folder: those to add,
+ * replace or rename its entries), by rights on a folder above it, where the sticky bit is enough, or on a link that leads
+ * there. `undefined` when there is no such user. Throws the error of the system when nothing is there.
  */
-export function requireOwnFolder(folder: string): void {
-  const problem = distrustOfFolder(folder);
-  if (problem !== undefined) throw new Error(problem);
-}
-
-/** The sentence that {@link requireOwnFolder} throws; `undefined` for a folder that no other user may change. */
-export function distrustOfFolder(folder: string): string | undefined {
-  const [named, real] = [resolve(folder), realpathSync(folder)];
-  for (const path of new Set([...onTheWayTo(named), ...onTheWayTo(real)])) {
-    const problem = othersMayChange(path, rightsOf(path, path === real));
+export function distrustOf(path: string): string | undefined {
+  const [named, real] = [resolve(path), realpathSync(path)];
+  for (const place of new Set([...onTheWayTo(named), ...onTheWayTo(real)])) {
+    const problem = othersMayChange(place, rightsOf(place, place === real));
     if (problem !== undefined) return problem;
   }
   return undefined;
+}
+
+/** Throws the sentence of {@link distrustOf} for a folder that another user may change. */
+export function requireOwnFolder(folder: string): void {
+  const problem = distrustOf(folder);
+  if (problem !== undefined) throw new Error(problem);
 }
 
 /** From the path up to the root. */
@@ -52,7 +52,7 @@ function onTheWayTo(path: string): readonly string[] {
   return above === path ? [path] : [path, ...onTheWayTo(above)];
 }
 
-/** The rights that count: all of them on the folder itself, and of one above it those that can replace what is below. */
+/** The rights that count: on the thing itself all of them, and on a folder above it those that can replace what is below. */
 function rightsOf(path: string, isItself: boolean): Rights {
   const { uid, mode } = lstatSync(path);
   const isLink = (mode & constants.S_IFMT) === constants.S_IFLNK; // its mode means nothing

@@ -1,7 +1,7 @@
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
 import { lstat, readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { codeOf, isShortage, readBounded } from './bounded-file.ts';
+import { codeOf, isShortage, readTrusted } from './bounded-file.ts';
 import { ALWAYS, type KeyWindow, narrower, parseKeyWindow } from './key-window.ts';
 import { messageOf } from './message-of.ts';
 import type { AcceptedKey, VerdictKeys } from './verdict-keys.ts';
@@ -27,7 +27,7 @@ const MAX_FILE_BYTES = 16 * 1024;
 
 /**
  * Reads the verdict keys of a node: one PEM public key, or all `*.pub` files of a folder; `NAME.json` beside `NAME.pub`
- * limits when that key is believed. Each file is judged by itself: a broken one refuses its own key. Throws when the
+ * limits when that key is believed. Each file is judged by itself: one that is broken, or that another user may change, refuses its own key. Throws when the
  * path can't be read at all, holds more than anybody needs, or the machine is out of descriptors or memory.
  */
 export async function readVerdictKeyFiles(path: string): Promise<VerdictKeyFiles> {
@@ -110,7 +110,7 @@ async function readWindow(keyFile: string): Promise<KeyWindow> {
 }
 
 async function readText(path: string): Promise<string> {
-  return (await readBounded(path, MAX_FILE_BYTES)).toString('utf8');
+  return (await readTrusted(path, MAX_FILE_BYTES)).toString('utf8');
 }
 
 function parseVerdictKey(pem: string, file: string): KeyObject {

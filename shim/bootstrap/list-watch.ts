@@ -5,6 +5,7 @@ import { codeOf, isShortage, readBounded } from '../bounded-file.ts';
 import type { LocalRule } from '../local-rule.ts';
 import type { Log } from '../log.ts';
 import { lookEvery } from '../look-every.ts';
+import { distrustOf as distrustOfPath } from '../ownership.ts';
 import { plainJson, plainText } from '../plain-text.ts';
 import { type ListContent, type ListedDigest, parseList } from './list-file.ts';
 
@@ -80,7 +81,7 @@ export async function readLists(directory: string): Promise<ListContent> {
     const problem = `expected at most ${MAX_FILES} lists, found ${files.length}; put them together`;
     return { listed: [], problems: [{ from: directory, problem }] };
   }
-  const folder = await distrustOf(directory);
+  const folder = (await distrustOf(directory)) ?? distrustOfPath(directory);
   if (folder !== undefined) return { listed: [], problems: [{ from: directory, problem: folder }] };
   const read = await Promise.all(files.map((file) => readList(directory, file)));
   return { listed: read.flatMap(({ listed }) => listed), problems: read.flatMap(({ problems }) => problems) };

@@ -103,6 +103,7 @@ export const installCommand = {
       for (const refusal of refusals) console.error(`portcullis install: refused: ${plainText(refusal)}`);
       return refusals.length > 0 ? 1 : 0;
     }
+    process.umask(0o022); // folders get the modes that they are made with, whatever the caller's mask is
     const before = currentRelease();
     const canary = await perform(plan, {
       services,

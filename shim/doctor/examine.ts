@@ -1,6 +1,7 @@
 import { readEffective, socketOf } from '../containerd/effective.ts';
 import { changedSince } from '../containerd/main-file.ts';
 import { type ContainerdProgram, type ContainerdVersion, dumpConfiguration, versionOf } from '../containerd/running.ts';
+import { LAYOUT } from '../install/layout.ts';
 import { hasImports } from '../offline/import-folder.ts';
 import { connectBackend } from '../temporal.ts';
 import { backendFindings } from './backend-findings.ts';
@@ -9,6 +10,7 @@ import { type DaemonSettings, daemonFindings } from './daemon-findings.ts';
 import type { Finding } from './finding.ts';
 import { launcherFindings } from './launcher-findings.ts';
 import { runningFindings } from './running-findings.ts';
+import { secretFindings } from './secret-findings.ts';
 
 /** Everything that is wrong with a node, the worst first. Rejects when the containerd can't be run at all. */
 export async function examine(containerd: ContainerdProgram, daemon: DaemonSettings): Promise<readonly Finding[]> {
@@ -18,6 +20,7 @@ export async function examine(containerd: ContainerdProgram, daemon: DaemonSetti
     ...restartFindings(containerd),
     ...(await settingsFindings(containerd, version)),
     ...(await daemonFindings(daemon)),
+    ...secretFindings(LAYOUT.environment),
     ...(await fromBackend(daemon)),
   ];
   // A node whose verdicts are brought by file has no backend on purpose.

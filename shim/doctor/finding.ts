@@ -46,6 +46,7 @@ export const FINDING_IDS = [
   'bootstrap-empty',
   'bootstrap-problem',
   'verdict-keys',
+  'environment-readable',
 ] as const;
 
 export type FindingId = (typeof FINDING_IDS)[number];

@@ -1,5 +1,6 @@
-import { lstat, readdir, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { distrustOf } from '../ownership.ts';
 import type { Finding } from './finding.ts';
 
 /** The one file that belongs into `bin_dir`. */
@@ -23,18 +24,27 @@ export async function launcherFindings(binDir: string): Promise<readonly Finding
   }
   const findings: Finding[] = [];
   for (const path of [binDir, ...names.map((name) => join(binDir, name))]) {
-    const at = await lstat(path);
-    if (at.uid === 0 && ((at.mode & 0o022) === 0 || at.isSymbolicLink())) continue;
+    const problem = distrustWhereItLeads(path);
+    if (problem === undefined || findings.some(({ fix: told }) => told === problem)) continue;
     findings.push({
       id: 'bin-dir-untrusted',
       severity: 'open',
-      found: `${path} belongs to ${at.uid}, mode ${(at.mode & 0o7777).toString(8)}`,
-      why: 'whoever may write there decides what is pulled, and runs as containerd does',
-      fix: `chown root ${path} && chmod go-w ${path}`,
+      found: `others may change ${path}`,
+      why: 'a user who may write there decides what is pulled, and runs programs as containerd does',
+      fix: problem,
     });
   }
   findings.push(...(await aboutLauncher(binDir, names, fix)), ...(await strays(binDir, names)));
   return findings;
+}
+
+/** A link that leads nowhere is told as an entry that cannot run. */
+function distrustWhereItLeads(path: string): string | undefined {
+  try {
+    return distrustOf(path);
+  } catch {
+    return undefined;
+  }
 }
 
 async function aboutLauncher(binDir: string, names: readonly string[], fix: string): Promise<readonly Finding[]> {

@@ -1,6 +1,8 @@
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, constants, copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { draftOf } from '../atomic-file.ts';
 import { LAUNCHER } from '../doctor/launcher-findings.ts';
+import { requireOwnFolder } from '../ownership.ts';
 
 /** Whether the launcher of a release is the one that containerd runs. */
 export function isLauncherOf(folder: string, binDir: string): boolean {
@@ -14,8 +16,9 @@ export function isLauncherOf(folder: string, binDir: string): boolean {
  */
 export function putLauncher(folder: string, binDir: string): void {
   mkdirSync(binDir, { recursive: true, mode: 0o755 });
-  const draft = join(dirname(binDir), `.${LAUNCHER}.${process.pid}.new`);
-  copyFileSync(join(folder, LAUNCHER), draft);
+  requireOwnFolder(binDir);
+  const draft = draftOf(join(dirname(binDir), `.${LAUNCHER}`));
+  copyFileSync(join(folder, LAUNCHER), draft, constants.COPYFILE_EXCL);
   chmodSync(draft, 0o755);
   renameSync(draft, join(binDir, LAUNCHER));
 }

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { textAt } from '../atomic-file.ts';
 import { readBounded } from '../bounded-file.ts';
@@ -25,18 +25,22 @@ export interface BootstrapListFile {
   readonly isLearnt: boolean;
 }
 
+/** Modes of files of ours. */
+const READABLE = 0o644;
+const SECRET = 0o600;
+
 /** Far more than keys, environments and lists are. */
 const MAX_BYTES = 1024 * 1024;
 
 /** The daemon's own files: settings and environment are written once, and then belong to whoever runs the node. */
 export async function nodeFiles(given: Given, release: string, containerd: string): Promise<readonly FileChange[]> {
   const changes = [
-    ...(existsSync(LAYOUT.settings) ? [] : [changeOf(LAYOUT.settings, settings(containerd))]),
+    changeOf(LAYOUT.settings, textAt(LAYOUT.settings) ?? settings(containerd), READABLE),
     await environment(given),
     ...(await verdictKeys(given.verdictKeys)),
     bootstrapList(given.bootstrapList),
-    changeOf(LAYOUT.unit, readFileSync(join(release, 'systemd/portcullis-shim.service'), 'utf8')),
-    changeOf(LAYOUT.tmpfiles, readFileSync(join(release, 'systemd/portcullis.conf'), 'utf8')),
+    changeOf(LAYOUT.unit, readFileSync(join(release, 'systemd/portcullis-shim.service'), 'utf8'), READABLE),
+    changeOf(LAYOUT.tmpfiles, readFileSync(join(release, 'systemd/portcullis.conf'), 'utf8'), READABLE),
   ];
   return changes.filter((change) => change !== undefined);
 }
@@ -53,14 +57,13 @@ function settings(containerd: string): string {
   ].join('\n');
 }
 
-/** The environment as it will be: where the daemon finds Temporal. It may hold an API key. */
+/** The environment as it will be: where the daemon finds Temporal. It may hold an API key, so only root reads it. */
 async function environment({ temporal, environmentFile }: Given): Promise<FileChange | undefined> {
-  if (temporal === undefined && environmentFile === undefined) return undefined;
+  const before = textAt(LAYOUT.environment);
+  if (temporal === undefined && environmentFile === undefined && before === undefined) return undefined;
   const text =
-    environmentFile === undefined
-      ? (textAt(LAYOUT.environment) ?? '')
-      : (await readBounded(environmentFile, MAX_BYTES)).toString('utf8');
-  const change = changeOf(LAYOUT.environment, withAddress(text, temporal), 0o600);
+    environmentFile === undefined ? (before ?? '') : (await readBounded(environmentFile, MAX_BYTES)).toString('utf8');
+  const change = changeOf(LAYOUT.environment, withAddress(text, temporal), SECRET);
   return change && { ...change, secret: true };
 }
 
@@ -74,8 +77,8 @@ export function withAddress(text: string, temporal: string | undefined): string 
 /** What was learnt is edited by hand afterwards, and every line of it is somebody's trust. */
 function bootstrapList(list: BootstrapListFile | undefined): FileChange | undefined {
   const path = join(LAYOUT.bootstrap, list?.name ?? '');
-  const change = list === undefined ? undefined : changeOf(path, list.text);
-  if (change?.before === undefined || list?.isLearnt === false) return change;
+  const change = list === undefined ? undefined : changeOf(path, list.text, READABLE);
+  if (change?.before === undefined || change.before === change.after || list?.isLearnt === false) return change;
   throw new Error(
     `${path} is there and says something else: edit it, or move it away; without --bootstrap it stays as it is`,
   );
@@ -88,7 +91,7 @@ async function verdictKeys(path: string | undefined): Promise<readonly (FileChan
   return await Promise.all(
     names.map(async (name) => {
       const text = (await readBounded(isFolder ? join(path, name) : path, MAX_BYTES)).toString('utf8');
-      return changeOf(join(LAYOUT.verdictKeys, /\.(pub|json)$/.test(name) ? name : `${name}.pub`), text);
+      return changeOf(join(LAYOUT.verdictKeys, /\.(pub|json)$/.test(name) ? name : `${name}.pub`), text, READABLE);
     }),
   );
 }

@@ -1,5 +1,4 @@
 import {
-  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -11,6 +10,9 @@ import {
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { draftOf } from '../atomic-file.ts';
+import { requireOwnFolder } from '../ownership.ts';
+import { copyRelease, isSameRelease, setRights } from './copy-release.ts';
 import { LAYOUT } from './layout.ts';
 
 /** What was built for nodes, in its folder. */
@@ -29,13 +31,23 @@ export function ownRelease(): Release {
   return { folder, version: readFileSync(file, 'utf8').trim() };
 }
 
-/** Copies a release to its place on the node; one that is there already is not touched. */
-export function putRelease({ folder, version }: Release): string {
-  const place = join(LAYOUT.releases, version);
-  if (existsSync(place)) return place;
-  mkdirSync(LAYOUT.releases, { recursive: true, mode: 0o755 });
-  const draft = `${place}.${process.pid}.new`;
-  cpSync(folder, draft, { recursive: true });
+/**
+ * Puts a release at its place on the node, with owner and modes set. One that is there already and is the same stays, and
+ * gets its rights again; one that is not the same, because another user could once change it, is replaced.
+ */
+export function putRelease({ folder, version }: Release, releases: string = LAYOUT.releases): string {
+  const place = join(releases, version);
+  mkdirSync(releases, { recursive: true, mode: 0o755 });
+  requireOwnFolder(releases);
+  const isThere = existsSync(place);
+  if (isThere) {
+    setRights(place);
+    if (isSameRelease(folder, place)) return place;
+  }
+  const draft = draftOf(place);
+  copyRelease(folder, draft);
+  setRights(draft);
+  if (isThere) renameSync(place, draftOf(place)); // the next installation removes it
   renameSync(draft, place);
   return place;
 }
@@ -47,8 +59,7 @@ export function currentRelease(): string | undefined {
 
 /** Makes it the one that the daemon runs from its next start on, in one step. */
 export function makeCurrent(place: string): void {
-  const draft = `${LAYOUT.current}.${process.pid}.new`;
-  rmSync(draft, { force: true });
+  const draft = draftOf(LAYOUT.current);
   symlinkSync(place, draft);
   renameSync(draft, LAYOUT.current);
 }

@@ -4,6 +4,7 @@ import type { PolicyHead } from '../../workflows/policy-head.ts';
 import { addsRevocations, NO_REVOCATIONS } from '../../workflows/revocations.ts';
 import type { Envelope, Verdict } from '../../workflows/verdict.ts';
 import { replaceFile } from '../atomic-file.ts';
+import { requireOwnFolder } from '../ownership.ts';
 import { isNewer, readStatement } from '../policy-watch.ts';
 import { isComparable, type Revoked, revokedVerdict } from '../revoked.ts';
 import { readUnchecked } from '../verdict-check.ts';
@@ -88,6 +89,7 @@ export function putImport(
     throw new Error(`expected room in ${folder}, which takes ${MOST}, found none; remove old ones`);
   }
   mkdirSync(folder, { recursive: true, mode: 0o700 });
+  requireOwnFolder(folder);
   replaceFile(path, content);
   for (const old of ended) rmSync(old.path, { force: true });
   return { path, removed: ended.map((one) => one.path) };

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { chmodSync, chownSync, lchownSync, mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { distrustOfFolder, othersMayChange, requireOwnFolder } from '../../shim/ownership.ts';
+import { distrustOf, othersMayChange, requireOwnFolder } from '../../shim/ownership.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const NOBODY = 65_534;
@@ -31,8 +31,8 @@ describe('a folder', () => {
     chmodSync(folder.path, 0o1777);
     const own = join(folder.path, 'own');
     mkdirSync(own, 0o700);
-    assert.equal(distrustOfFolder(own), undefined);
-    assert.match(distrustOfFolder(folder.path) ?? '', /found mode 1777/);
+    assert.equal(distrustOf(own), undefined);
+    assert.match(distrustOf(folder.path) ?? '', /found mode 1777/);
   });
 
   it('is not trusted in a folder in which another user may rename it', async () => {
@@ -56,7 +56,7 @@ describe('a folder', () => {
     mkdirSync(other, 0o700);
     chownSync(other, NOBODY, NOBODY);
     symlinkSync(other, link);
-    assert.match(distrustOfFolder(link) ?? '', /found user 65534/);
+    assert.match(distrustOf(link) ?? '', /found user 65534/);
   });
 
   it('is not trusted by a link that another user may turn', async () => {
@@ -64,9 +64,9 @@ describe('a folder', () => {
     const [own, link] = [join(folder.path, 'own'), join(folder.path, 'link')];
     mkdirSync(own, 0o700);
     symlinkSync(own, link);
-    assert.equal(distrustOfFolder(link), undefined);
+    assert.equal(distrustOf(link), undefined);
     lchownSync(link, NOBODY, NOBODY);
-    assert.match(distrustOfFolder(link) ?? '', new RegExp(`expected ${link} to be owned by .*found user 65534`));
+    assert.match(distrustOf(link) ?? '', new RegExp(`expected ${link} to be owned by .*found user 65534`));
   });
 
   it('is judged also by the folders above the one that a link leads to', async () => {
@@ -75,6 +75,6 @@ describe('a folder', () => {
     mkdirSync(join(above, 'own'), { recursive: true, mode: 0o700 });
     symlinkSync(join(above, 'own'), link);
     chmodSync(above, 0o777);
-    assert.match(distrustOfFolder(link) ?? '', new RegExp(`expected ${above} to be writable`));
+    assert.match(distrustOf(link) ?? '', new RegExp(`expected ${above} to be writable`));
   });
 });

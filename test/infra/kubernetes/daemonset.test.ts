@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { parseAllDocuments } from 'yaml';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const read = (name: string) => readFileSync(new URL(`../../../infra/kubernetes/${name}`, import.meta.url), 'utf8');
 
@@ -31,4 +35,38 @@ describe('the DaemonSet', () => {
     assert.match(dockerfile, /^COPY infra\/kubernetes\/install-on-host\.sh \/install-on-host$/m);
     assert.match(JSON.stringify(documents[2]), /\/install-on-host && touch \/installed/);
   });
+
+  for (const [outcome, code] of [
+    ['is refused', 1],
+    ['succeeds', 0],
+  ] as const) {
+    it(`lets nobody read the environment while it installs, and leaves none when the installation ${outcome}`, async () => {
+      await using folder = await temporaryFolder();
+      const [host, release, given, bin] = ['host', 'release', 'given', 'bin'].map((name) => join(folder.path, name));
+      assert.ok(host && release && given && bin);
+      for (const path of [host, release, given, bin]) mkdirSync(path);
+      writeFileSync(join(release, 'portcullis'), '', { mode: 0o777 });
+      chmodSync(join(release, 'portcullis'), 0o777);
+      writeFileSync(join(given, 'shim.env'), 'TEMPORAL_API_KEY=secret\n', { mode: 0o644 });
+      // stands for the installation: tells the rights of what it is given
+      const told = 'find "$1/opt/portcullis/incoming" -exec stat -c "%a %U %n" {} +';
+      writeFileSync(join(bin, 'chroot'), `#!/bin/sh\n${told}\nexit ${code}\n`, { mode: 0o755 });
+      const script = fileURLToPath(new URL('../../../infra/kubernetes/install-on-host.sh', import.meta.url));
+      const env = { PATH: `${bin}:${process.env['PATH']}`, HOST: host, RELEASE: release, GIVEN: given };
+      const run = spawnSync('sh', ['-c', 'umask 022; exec sh "$0"', script], { env, encoding: 'utf8' });
+      assert.equal(run.status, code, run.stderr);
+      const rights = run.stdout
+        .trim()
+        .split('\n')
+        .map((line) => line.replace(`${host}/opt/portcullis/`, ''));
+      assert.deepEqual(rights.toSorted(), [
+        '600 root incoming/given/shim.env',
+        '700 root incoming',
+        '700 root incoming/given',
+        '700 root incoming/portcullis',
+      ]);
+      assert.deepEqual(readdirSync(join(host, 'opt/portcullis')), []);
+      assert.equal(statSync(join(host, 'opt/portcullis')).mode & 0o777, 0o755);
+    });
+  }
 });

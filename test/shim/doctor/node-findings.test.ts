@@ -5,6 +5,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -19,6 +20,7 @@ import { configOf } from '../../../shim/containerd/running.ts';
 import { daemonFindings } from '../../../shim/doctor/daemon-findings.ts';
 import { FINDING_IDS, type Finding } from '../../../shim/doctor/finding.ts';
 import { LAUNCHER, launcherFindings } from '../../../shim/doctor/launcher-findings.ts';
+import { secretFindings } from '../../../shim/doctor/secret-findings.ts';
 import { serveVerifier } from '../../../shim/grpc-server.ts';
 import type { PartState } from '../../../shim/metrics.ts';
 import { listenPrivately } from '../../../shim/socket.ts';
@@ -40,6 +42,16 @@ function binDir(): string {
   return path;
 }
 
+/** Moves the folder of verifiers, or its launcher, into a folder of another user, and puts a link in its place. */
+function linkedFrom(what: 'bin' | typeof LAUNCHER): (path: string) => void {
+  return (path) => {
+    const [from, theirs] = [what === 'bin' ? path : join(path, what), folder()];
+    renameSync(from, join(theirs, 'moved'));
+    symlinkSync(join(theirs, 'moved'), from);
+    chownSync(theirs, 1_000, 1_000);
+  };
+}
+
 const told = (findings: readonly Finding[]) => findings.map(({ id, severity }) => `${id} ${severity}`);
 
 describe('the folder of verifiers', () => {
@@ -59,6 +71,8 @@ describe('the folder of verifiers', () => {
       ['bin-dir-missing stuck'],
     ],
     ['can be written by others', (path) => chmodSync(path, 0o777), ['bin-dir-untrusted open']],
+    ['is a link into a folder of another user', linkedFrom('bin'), ['bin-dir-untrusted open']],
+    ['has a launcher that is a link to a program of another user', linkedFrom(LAUNCHER), ['bin-dir-untrusted open']],
     ['has a launcher of somebody', (path) => chownSync(join(path, LAUNCHER), 1_000, 1_000), ['bin-dir-untrusted open']],
     [
       'has a launcher that can not run',
@@ -168,6 +182,22 @@ describe('the daemon', () => {
     ]);
     writeFileSync(join(bootstrap, 'a.list'), digestOf('aa'));
     assert.equal((await daemonFindings({ ...settings, verdictKeys: join(root, 'none') })).length, 2);
+  });
+});
+
+describe('the environment of the daemon', () => {
+  it('is found wanting when others may read it', () => {
+    const path = join(folder(), 'shim.env');
+    assert.deepEqual(secretFindings(path), []);
+    writeFileSync(path, 'TEMPORAL_API_KEY=secret', { mode: 0o600 });
+    assert.deepEqual(secretFindings(path), []);
+    for (const mode of [0o640, 0o604]) {
+      chmodSync(path, mode);
+      assert.deepEqual(told(secretFindings(path)), ['environment-readable weak']);
+    }
+    chmodSync(path, 0o600);
+    chownSync(path, 1_000, 0);
+    assert.deepEqual(told(secretFindings(path)), ['environment-readable weak']);
   });
 });
 

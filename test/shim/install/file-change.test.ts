@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { applyAll, changeOf, diffOf, type FileChange } from '../../../shim/install/file-change.ts';
@@ -56,5 +56,42 @@ describe('changes of files', () => {
     await writeFile(path, 'theirs');
     assert.throws(() => applyAll([change]), /was changed while portcullis looked at it; run the command again/);
     assert.equal(await readFile(path, 'utf8'), 'theirs');
+  });
+
+  it('set the mode of a file of ours, whatever it had, also where the content is there', async () => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, 'shim.env');
+    await writeFile(path, 'TEMPORAL_API_KEY=old\n');
+    for (const [content, mode] of [
+      ['TEMPORAL_API_KEY=new\n', 0o644],
+      ['TEMPORAL_API_KEY=new\n', 0o640],
+    ] as const) {
+      await chmod(path, mode);
+      const change = needed(path, content, 0o600);
+      assert.doesNotMatch(diffOf({ ...change, secret: true }), /API_KEY/);
+      applyAll([change]);
+      assert.equal((await stat(path)).mode & 0o7777, 0o600);
+    }
+    await chown(path, 65_534, 65_534);
+    applyAll([needed(path, 'TEMPORAL_API_KEY=new\n', 0o600)]);
+    assert.deepEqual([(await stat(path)).uid, changeOf(path, 'TEMPORAL_API_KEY=new\n', 0o600)], [0, undefined]);
+  });
+
+  it('take write permission of others from a file of others, and leave them the rest', async () => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, 'config.toml');
+    await writeFile(path, 'was');
+    await chmod(path, 0o664);
+    applyAll([needed(path, 'is')]);
+    assert.equal((await stat(path)).mode & 0o7777, 0o644);
+  });
+
+  it('are not made in a folder that another user may change', async () => {
+    await using folder = await temporaryFolder();
+    const theirs = join(folder.path, 'theirs');
+    await mkdir(theirs);
+    await chown(theirs, 65_534, 65_534);
+    assert.throws(() => applyAll([needed(join(theirs, 'a'), 'x')]), /expected .*theirs to be owned by root/);
+    assert.deepEqual(await readdir(theirs), []);
   });
 });
