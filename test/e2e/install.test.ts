@@ -198,6 +198,7 @@ describe('install', { concurrency: 3 }, () => {
       assert.match(said.stdout, expected);
     }
     assert.equal((await node.run('ls', '/opt/portcullis')).stdout, 'current\nreleases\n');
+    assert.equal((await node.run('stat', '-c', '%a', '/etc/portcullis/shim.env')).stdout, '600\n');
     await writeFile(join(given, 'cluster.list'), '# another word\n');
     assert.equal((await node.run('env', 'HOST=/', `RELEASE=${releases[0]}`, `GIVEN=${given}`, script)).code, 0);
     assert.equal(await readFile(node.path('/etc/portcullis/bootstrap/cluster.list'), 'utf8'), '# another word\n');
