@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { before, describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { SignatureContent } from '../../../activities/sigstore/content.ts';
 import { judge } from '../../../activities/sigstore/signature.ts';
+import { type Agreement, agreementOn } from '../../support/independent-judge/agreement.ts';
+import { questionOf } from '../../support/independent-judge/question.ts';
 import { BASES } from './negatives/bases.ts';
-import { asked, type Base, contentOf, judgedAt } from './negatives/case.ts';
+import { asked, type Base, contentOf, judgedAt, trustPlan } from './negatives/case.ts';
 import { type Part, partsOf } from './properties/parts.ts';
 import { type Example, UNAUTHENTICATED, unexplained } from './properties/unauthenticated.ts';
 
@@ -36,7 +38,15 @@ for (const base of Object.values<Base>(BASES)) {
   describe(`one byte changed: ${base.name}`, () => {
     const content = contentOf(base);
     const { requirement, expected } = asked(base);
-    const isValid = (changed: SignatureContent) => judge(changed, requirement, expected, { now: judgedAt(base) }).valid;
+    let agree: Agreement = () => {};
+    before(async () => {
+      if (base.signer === 'certificate') agree = await agreementOn(base.name, questionOf(requirement, trustPlan()));
+    });
+    const isValid = (changed: SignatureContent) => {
+      const { valid } = judge(changed, requirement, expected, { now: judgedAt(base) });
+      if (valid) agree(changed);
+      return valid;
+    };
 
     for (const [index, part] of partsOf(content).entries()) {
       it(`${part.name} is never valid, unless the byte is in the list of unauthenticated places`, () => {

@@ -126,8 +126,7 @@ export function asked(
   base: Base,
   bend: Bend = {},
 ): { readonly requirement: Requirement; readonly expected: ExpectedImage } {
-  const plan = sigstore.trustPlan();
-  bend.trust?.(plan);
+  const plan = trustPlan(bend);
   const usual: Requirement = {
     signer:
       base.signer === 'key'
@@ -144,6 +143,13 @@ export function asked(
     requirement: bend.require?.(own) ?? own,
     expected: { digest: DIGEST, repository: REPOSITORY, ...bend.expected },
   };
+}
+
+/** What a base is judged by. */
+export function trustPlan(bend: Bend = {}): TrustPlan {
+  const plan = sigstore.trustPlan();
+  bend.trust?.(plan);
+  return plan;
 }
 
 export const IDENTITY = { issuer: exactly(WORKFLOW_ISSUER), subject: exactly(WORKFLOW_SUBJECT) };

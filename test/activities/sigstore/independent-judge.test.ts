@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import { agreementOn } from '../../support/independent-judge/agreement.ts';
+import { asBundle } from '../../support/independent-judge/as-bundle.ts';
+import { EXCEPTIONS } from '../../support/independent-judge/exceptions.ts';
+import { type IndependentQuestion, independentJudge } from '../../support/independent-judge/judge.ts';
+import { questionOf } from '../../support/independent-judge/question.ts';
+import { trustedRootJson } from '../../support/virtual-sigstore/trusted-root.ts';
+import { BASES } from './negatives/bases.ts';
+import { BESIDE_POSITIVES } from './negatives/beside.ts';
+import { asked, type Base, type Bend, contentOf, flip, judgementOf, stranger, trustPlan } from './negatives/case.ts';
+import { IDENTITY_POSITIVES } from './negatives/identity.ts';
+import { POSITIVES } from './negatives/positives.ts';
+
+/** Everything that holds by a certificate, by the name that `EXCEPTIONS` has for it. */
+const EVIDENCE: readonly (readonly [name: string, base: Base, bend: Bend])[] = [
+  ...Object.values<Base>(BASES).map((base) => [base.name, base, {}] as const),
+  ...[...POSITIVES, ...BESIDE_POSITIVES, ...IDENTITY_POSITIVES].map(
+    ([base, what, bend]) => [`${base.name}: ${what}`, base, bend] as const,
+  ),
+].filter(([, base]) => base.signer === 'certificate');
+
+/** What `test/activities/conformance` judges. */
+const ELSEWHERE = new Set(['othername.sigstore.json, by its digest', 'blob-v1.json, by its digest']);
+
+describe('what holds by a certificate, the package sigstore accepts', () => {
+  for (const [name, base, bend] of EVIDENCE) {
+    it(name, async () => {
+      assert.equal(judgementOf(base, bend), 'valid');
+      const agree = await agreementOn(name, questionOf(asked(base, bend).requirement, trustPlan(bend)));
+      agree(contentOf(base, bend));
+    });
+  }
+
+  it('is at least fifty pieces of evidence', () => assert.ok(EVIDENCE.length >= 50, `${EVIDENCE.length}`));
+});
+
+describe('the package', () => {
+  const right = questionOf(asked(BASES.keyless).requirement, trustPlan());
+  const { bundle } = asBundle(contentOf(BASES.keyless));
+  const foreign = JSON.stringify(trustedRootJson(stranger.trustPlan()));
+  const WRONG: readonly (readonly [what: string, question: Partial<IndependentQuestion>, says: RegExp])[] = [
+    ['another subject', { subject: `${right.subject}x` }, /^certificate identity error/],
+    ['a part of the subject', { subject: right.subject?.slice(0, -1) ?? '' }, /^certificate identity error/],
+    ['another issuer', { issuer: `${right.issuer}/` }, /^invalid certificate extension/],
+    ["a stranger's trust root", { trustedRoot: foreign }, /^Failed to verify certificate chain$/],
+    ['two log entries', { entries: 2 }, /^expected 2 tlog entries, got 1$/],
+    ['two certificate timestamps', { certificateTimestamps: 2 }, /^expected 2 SCTs, got 1$/],
+  ];
+  for (const [what, question, says] of WRONG) {
+    it(`refuses when it is asked for ${what}`, async () => {
+      const judge = await independentJudge({ ...right, ...question });
+      assert.match(judge(bundle), says);
+      assert.equal((await independentJudge(right))(bundle), 'accepted');
+    });
+  }
+
+  it('refuses a changed signature', async () => {
+    const { bundle: changed } = asBundle(
+      contentOf(BASES.keyless, { signed: (it) => ({ ...it, signature: flip(it.signature) }) }),
+    );
+    assert.notEqual((await independentJudge(right))(changed), 'accepted');
+  });
+});
+
+describe('the exceptions', () => {
+  it('are about evidence that there is, each about another', () => {
+    const names = EXCEPTIONS.flatMap(({ evidence }) => evidence);
+    assert.equal(new Set(names).size, names.length);
+    const known = new Set(EVIDENCE.map(([name]) => name));
+    assert.deepEqual(
+      names.filter((name) => !known.has(name) && !ELSEWHERE.has(name)),
+      [],
+    );
+  });
+
+  it('are documented with their reasons', () => {
+    const readme = readFileSync(new URL('../../support/independent-judge/README.md', import.meta.url), 'utf8');
+    for (const { reason } of EXCEPTIONS) assert.ok(readme.includes(`| ${reason} |`), reason);
+  });
+});

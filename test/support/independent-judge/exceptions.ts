@@ -1,0 +1,100 @@
+import type { BundleDocument } from '../virtual-sigstore/evidence.ts';
+
+/**
+ * A kind of evidence that portcullis accepts and the package `sigstore` does not. There is no other: what portcullis accepts by
+ * certificate and the package refuses without a line here is a failure.
+ */
+export interface Exception {
+  /** Names of the evidence, as the tests give them. */
+  readonly evidence: readonly string[];
+  readonly reason: string;
+  /** What the package says. */
+  readonly says: RegExp;
+  /** Takes away what the package can't read, and nothing else: the rest it accepts. Missing where there is no rest. */
+  readonly reduce?: Reduction;
+}
+
+export type Reduction =
+  | { readonly kind: 'bundle'; readonly change: (bundle: BundleDocument) => void }
+  /** The bundle as it is; no subject is asked for. */
+  | { readonly kind: 'without-subject' };
+
+const NAMES = 'the package knows e-mail addresses and URIs as subjects of a certificate, Fulcio issues others as well';
+const BESIDE =
+  'junk beside a good signature changes nothing here; the package refuses a bundle for any piece that does not hold';
+
+export const EXCEPTIONS: readonly Exception[] = [
+  {
+    evidence: ['keyless bundle, no log and no timestamp'],
+    reason: 'the package wants a proven time; a policy with a private authority may judge by the time of the pull',
+    says: /^expected 1 timestamps, got 0$/,
+  },
+  {
+    evidence: ['.att layer, keyless, intoto 0.0.1'],
+    reason: 'the package reads intoto entries from 0.0.2 on; cosign 1 and 2 logged attestations as 0.0.1',
+    says: /^unsupported intoto version: 0\.0\.1$/,
+  },
+  {
+    evidence: ['blob-v1.json, by its digest'],
+    reason: 'the package wants the bytes that were signed; a conformance client is given their digest alone',
+    says: /^signature verification failed$/,
+  },
+  {
+    evidence: ['keyless bundle, Rekor v1: a DNS name', 'keyless bundle, Rekor v1: a user name'],
+    reason: NAMES,
+    says: /^certificate identity error - expected \S+, got undefined$/,
+    reduce: { kind: 'without-subject' },
+  },
+  {
+    evidence: ['othername.sigstore.json, by its digest'],
+    reason:
+      'the package looks for checkpoints signed by the host name of the log; a trusted root may name the signer (origin)',
+    says: /^invalid checkpoint signature$/,
+  },
+  {
+    evidence: ["keyless bundle, Rekor v1: a stranger's entry beside the good one"],
+    reason: BESIDE,
+    says: /^inclusion promise could not be verified$/,
+    reduce: { kind: 'bundle', change: ({ verificationMaterial }) => firstOnly(verificationMaterial.tlogEntries) },
+  },
+  {
+    evidence: ["keyless bundle, a timestamp only: a stranger's timestamp beside the good one"],
+    reason: BESIDE,
+    says: /^timestamp could not be verified$/,
+    reduce: {
+      kind: 'bundle',
+      change: ({ verificationMaterial }) =>
+        firstOnly(verificationMaterial.timestampVerificationData?.rfc3161Timestamps),
+    },
+  },
+  {
+    evidence: ['.att layer, keyless, dsse 0.0.1: a timestamp over the whole envelope'],
+    reason: 'cosign 2 stamps the envelope of an attestation, the package reads timestamps over the signature in it',
+    says: /^timestamp could not be verified$/,
+    reduce: { kind: 'bundle', change: ({ verificationMaterial: it }) => delete it.timestampVerificationData },
+  },
+  {
+    evidence: ['keyless bundle, Rekor v1: a second entry'],
+    reason:
+      'the package refuses two entries of the same second; here each is proven, and the second counts for nothing',
+    says: /^duplicate timestamp$/,
+    reduce: { kind: 'bundle', change: ({ verificationMaterial }) => firstOnly(verificationMaterial.tlogEntries) },
+  },
+  {
+    evidence: ['keyless bundle, Rekor v1: a chain in a bundle 0.3, as cosign writes on request'],
+    reason: 'cosign writes a chain into a bundle 0.3 when it is told to, where the format wants one certificate',
+    says: /^invalid bundle$/,
+    reduce: {
+      kind: 'bundle',
+      change: ({ verificationMaterial: it }) => {
+        const [certificate] = it.x509CertificateChain?.certificates ?? [];
+        if (certificate !== undefined) it.certificate = certificate;
+        delete it.x509CertificateChain;
+      },
+    },
+  },
+];
+
+function firstOnly(list: unknown[] | undefined): void {
+  list?.splice(1);
+}
