@@ -4,6 +4,7 @@ import { JudgementCache } from './judgement-cache.ts';
 import { createManagedKeys } from './kms/checked-keys.ts';
 import { loadKeyManager } from './kms/key-managers.ts';
 import { MAX_CACHED_EVIDENCE_BYTES, MAX_JUDGEMENTS, MAX_KEPT_STATEMENTS } from './limits.ts';
+import { openOwnFolder } from './own-folder.ts';
 import { formatProblem } from './policy/policy-problem.ts';
 import type { PolicyLoad } from './policy/policy-set.ts';
 import { createPolicyStore } from './policy/store.ts';
@@ -44,8 +45,12 @@ export interface Resources {
   stop(): void;
 }
 
-/** Makes what the activities stand on, and reads the policy once. Never rejects for what the policy directory holds. */
+/**
+ * Makes what the activities stand on, and reads the policy once. Never rejects for what the policy directory holds. Rejects
+ * for a state folder that another user may change.
+ */
 export async function createResources(options: ResourceOptions, log: Log): Promise<Resources> {
+  if (options.state !== undefined) await openOwnFolder(options.state);
   const kept = (name: string) => (options.state === undefined ? {} : { directory: join(options.state, name) });
   const trust = createTrustStore({ ...kept('trust'), onChange: (event) => logTrust(log, event) });
   const policy = await createPolicyStore(options.policy, {

@@ -5,6 +5,7 @@ import { preAuthEncoding } from '../workflows/dsse.ts';
 import type { Envelope } from '../workflows/verdict.ts';
 import { EvidenceError } from './evidence-error.ts';
 import { MAX_VERDICT_KEY_BYTES } from './limits.ts';
+import { requireOwner } from './own-folder.ts';
 
 /** The key with which a worker signs what nodes believe. */
 export interface VerdictKey {
@@ -28,6 +29,7 @@ async function readPrivateFile(path: string): Promise<Buffer> {
     await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const found = await file.stat();
     if (!found.isFile()) throw unusable(`expected a file at ${path}, found something else; name the key file`);
+    requireOwner(path, found.uid);
     if ((found.mode & 0o077) !== 0) {
       const mode = (found.mode & 0o777).toString(8);
       throw unusable(`expected ${path} to be readable by its owner only, found mode ${mode}; run chmod 600 ${path}`);

@@ -1,7 +1,7 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openManagedKey } from '../open-verdict-key.ts';
+import { openOwnFolder } from '../own-folder.ts';
 import { createVerdictKey, requireAbsent, writePublicKey } from '../verdict-key.ts';
 
 const HELP = `Makes the key pair of the verdicts: workers sign with it, nodes believe it.
@@ -26,7 +26,7 @@ export const keysInitCommand = {
       console.error('portcullis keys init: expected one DIR; see "portcullis keys init --help"');
       return 2;
     }
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await openOwnFolder(directory);
     const publicFile = join(directory, 'verdict.pub');
     if (values.kms !== undefined) {
       await requireAbsent(publicFile);

@@ -60,7 +60,7 @@ export class CheckpointStore {
     const path = this.pathOf(logId);
     const temporary = `${path}.${randomUUID()}.tmp`;
     try {
-      await mkdir(this.#directory, { recursive: true });
+      await mkdir(this.#directory, { recursive: true, mode: 0o700 });
       const file = await open(temporary, 'wx', 0o600);
       try {
         await file.writeFile(`${JSON.stringify(record, undefined, 2)}\n`);
