@@ -96,6 +96,10 @@ describe('a name', () => {
   const hostile = [
     'demo/app:v1',
     'index.docker.io/library/alpine:3',
+    '127.0.0.1:05000/demo/app:v1',
+    'LOCALHOST:5000/demo/app:v1',
+    'ghcr.io:443/demo/app:v1',
+    '[0:0::1]:5000/demo/app:v1',
     `${NAME}@${digestOf('ab')}`,
     '127.0.0.1:5000/../../v2/_catalog',
     '127.0.0.1:5000/demo/app:v1\r\nHost: evil',
@@ -122,6 +126,7 @@ describe('a signature reference', () => {
     { ...bundle, source: undefined },
     { ...bundle, source: { repository: 'demo' } },
     { ...bundle, source: { repository: 'ghcr.io/demo:v1' } },
+    { ...bundle, source: { repository: 'GHCR.io/demo' } },
     { ...bundle, source: { repository: 'ghcr.io/../demo' } },
     { ...bundle, source: { tagPrefix: '../' } },
     { ...bundle, source: { tagPrefix: 'x'.repeat(60) } },

@@ -50,6 +50,7 @@ describe('checkVerdict', () => {
 
   const bentVerdicts: readonly [string, Partial<Verdict>][] = [
     ['another digest', { digest: digestOf('cd') }],
+    ['its name in another spelling', { name: '127.0.0.1:05000/demo/app:v1' }],
     ['another tag', { name: '127.0.0.1:5000/demo/app:v2' }],
     ['another repository', { name: '127.0.0.1:5000/demo/other:v1' }],
     ['another policy', { policyRevision: 'd'.repeat(64) }],

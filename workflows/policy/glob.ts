@@ -50,8 +50,9 @@ export function writtenOut(glob: string): string {
 export function globMatches(glob: Glob, given: ImageName | string): boolean {
   const name = typeof given === 'string' ? parseName(given) : given;
   if (name === undefined) return false;
-  const steps = stepsOf(glob);
-  return spellings(name).some((spelling) => {
+  const near = spellings(name).filter((spelling) => beginsAlike(glob, spelling));
+  const steps = near.length === 0 ? [] : stepsOf(glob);
+  return near.some((spelling) => {
     if (walk(steps, spelling).has(steps.length)) return true;
     return name.tag === undefined && tagsBehind(steps, spelling).some(isEveryTag);
   });
@@ -59,8 +60,15 @@ export function globMatches(glob: Glob, given: ImageName | string): boolean {
 
 /** Tells whether a glob would match a name that has no tag if it had one. */
 export function globMatchesTagged(glob: Glob, name: ImageName): boolean {
-  const steps = stepsOf(glob);
-  return name.tag === undefined && spellings(name).some((spelling) => tagsBehind(steps, spelling).some(isSomeTag));
+  const near = name.tag === undefined ? spellings(name).filter((spelling) => beginsAlike(glob, spelling)) : [];
+  const steps = near.length === 0 ? [] : stepsOf(glob);
+  return near.some((spelling) => tagsBehind(steps, spelling).some(isSomeTag));
+}
+
+/** What a glob has before its first star decides about nearly all of them, without a walk. A tag may follow the name. */
+function beginsAlike(glob: Glob, spelling: string): boolean {
+  const [literal = ''] = writtenOut(glob).split('*', 1);
+  return spelling.startsWith(literal) || literal.startsWith(spelling);
 }
 
 /** Docker Hub in both spellings, because containerd says `docker.io` and policies `index.docker.io`. */
@@ -91,6 +99,7 @@ function isStar(step: string): boolean {
 function walk(steps: Steps, text: string): ReadonlySet<number> {
   let reached = skipStars(steps, new Set([0]));
   for (const character of text) {
+    if (reached.size === 0) break;
     const next = new Set<number>();
     for (const at of reached) {
       const step = steps[at];

@@ -72,6 +72,7 @@ describe('what is read of an authority', () => {
     const source = [
       { oci: 'a.example:5000/signatures', tagPrefix: 'v1-', signaturePullSecrets: [{ name: 'one' }, { name: 'two' }] },
       { oci: 'alpine' },
+      { oci: 'REGISTRY.example.:0443/acme/signatures' },
       { tagPrefix: 'only' },
     ];
     const files = { 'secrets/one.json': config, 'secrets/two.json': secret };
@@ -79,6 +80,7 @@ describe('what is read of an authority', () => {
     assert.deepEqual(set.policies[0]?.authorities[0]?.sources, [
       { repository: 'a.example:5000/signatures', tagPrefix: 'v1-', pullSecrets: ['one', 'two'] },
       { repository: 'docker.io/library/alpine' },
+      { repository: 'registry.example/acme/signatures' },
       { tagPrefix: 'only' },
     ]);
     for (const name of ['one', 'two']) {

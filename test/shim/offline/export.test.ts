@@ -63,6 +63,15 @@ describe('export', () => {
     );
   });
 
+  it('asks by the name by which a node will pull: latest where there is neither tag nor digest', async () => {
+    const resolve = async () => ({ mediaType: 'x', digest: B, size: 1 });
+    const { exported } = await exportFrom({ resolve }, 'REGISTRY-1.docker.io/alpine', `Ghcr.io:443/a/app@${A}`);
+    assert.deepEqual(exported.map(({ verdict: { name, digest } }) => [name, digest]).toSorted(), [
+      ['docker.io/library/alpine:latest', B],
+      ['ghcr.io/a/app', A],
+    ]);
+  });
+
   it('carries the statement alone when no image is named', async () => {
     const { exported, head } = await exportFrom({
       policyHead: async () => aStatement(key, { ...now, ...revoking(A) }),

@@ -94,6 +94,11 @@ describe('a node without a network', () => {
     ['a verdict by a stranger', [offlineText(aStatement(key), [anOfflineVerdict(stranger)])], 'TEMPORAL_UNREACHABLE'],
     ['a statement by a stranger', [offlineText(aStatement(stranger), [good])], 'TEMPORAL_UNREACHABLE'],
     [
+      'a verdict under another spelling of the name',
+      [offlineText(aStatement(key), [anOfflineVerdict(key, { name: name.replace(':', ':0') })])],
+      'TEMPORAL_UNREACHABLE',
+    ],
+    [
       'a verdict whose offline use is over',
       [offlineText(aStatement(key), [anOfflineVerdict(key, { offlineUntil: fromNow(-1) })])],
       'TEMPORAL_UNREACHABLE',
