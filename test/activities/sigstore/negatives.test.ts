@@ -7,7 +7,7 @@ import { BUNDLE_ROWS } from './negatives/bundle.ts';
 import { type Base, judgementOf, type Row } from './negatives/case.ts';
 import { CERTIFICATE_ROWS } from './negatives/certificate.ts';
 import { CLAIM_ROWS, IDENTITY_POSITIVES, IDENTITY_ROWS } from './negatives/identity.ts';
-import { LEGACY_ROWS } from './negatives/legacy.ts';
+import { LEGACY_POSITIVES, LEGACY_ROWS } from './negatives/legacy.ts';
 import { LOG_BODY_ROWS } from './negatives/log-body.ts';
 import { LOG_V1_ROWS } from './negatives/log-v1.ts';
 import { LOG_V2_ROWS } from './negatives/log-v2.ts';
@@ -44,7 +44,7 @@ describe('evidence as it is published holds unbent', () => {
 });
 
 describe('what differs and still holds', () => {
-  for (const [base, what, bend] of [...POSITIVES, ...BESIDE_POSITIVES, ...IDENTITY_POSITIVES]) {
+  for (const [base, what, bend] of [...POSITIVES, ...BESIDE_POSITIVES, ...IDENTITY_POSITIVES, ...LEGACY_POSITIVES]) {
     it(`${base.name}: ${what}`, () => assert.equal(judgementOf(base, bend), 'valid'));
   }
 });

@@ -1,6 +1,6 @@
 import { toPem } from '../../../support/virtual-sigstore/der.ts';
 import { BASES } from './bases.ts';
-import { type Bend, flip64, otherKey, type Row, releaseKey, rowsOf, sigstore, stranger } from './case.ts';
+import { type Base, type Bend, flip64, otherKey, type Row, releaseKey, rowsOf, sigstore, stranger } from './case.ts';
 import { annotation, missing, otherLeaf, rekorRows } from './legacy-bends.ts';
 
 const critical = (change: (critical: Record<string, unknown>) => object): Bend => ({
@@ -8,6 +8,12 @@ const critical = (change: (critical: Record<string, unknown>) => object): Bend =
 }); // made by us
 const digest = (text: unknown): Bend => critical((it) => ({ ...it, image: { 'docker-manifest-digest': text } }));
 const reference = (text: unknown): Bend => critical((it) => ({ ...it, identity: { 'docker-reference': text } }));
+
+/** Twins of the rows below that name the same repository in another spelling. */
+export const LEGACY_POSITIVES: readonly (readonly [base: Base, what: string, bend: Bend])[] = [
+  [BASES.legacyKeyed, 'the registry with its default port', reference('registry.example:443/team/app')],
+  [BASES.legacyKeyed, 'the registry in capitals and with a dot behind it', reference('Registry.Example./team/app')],
+];
 
 /** cosign's `.sig` layers: payload and annotations. */
 export const LEGACY_ROWS: readonly Row[] = [
@@ -33,7 +39,7 @@ export const LEGACY_ROWS: readonly Row[] = [
     ['a digest that is a list', 'EVIDENCE_MALFORMED', digest([`sha256:${'a1'.repeat(32)}`])],
     ['another digest asked for', 'SUBJECT_MISMATCH', { expected: { digest: `sha256:${'b2'.repeat(32)}` as never } }],
     ['another repository', 'REPOSITORY_MISMATCH', reference('registry.example/team/other')],
-    ['another registry', 'REPOSITORY_MISMATCH', reference('registry.example:443/team/app')],
+    ['another registry', 'REPOSITORY_MISMATCH', reference('registry.example:5000/team/app')],
     ['a repository below', 'REPOSITORY_MISMATCH', reference('registry.example/team/app/x')],
     ['a repository in capitals', 'REPOSITORY_MISMATCH', reference('registry.example/team/App')],
     ['an empty reference', 'REPOSITORY_MISMATCH', reference('')],
