@@ -54,7 +54,7 @@ export function readLeaf(der: Buffer): Step<LeafCertificate> {
  * The frame around what is signed (RFC 5280 section 4.1), which `@sigstore/core` reads past: a certificate has one
  * spelling. Its algorithm is named once more in what is signed (section 4.1.1.2).
  */
-function isFramed({ root, tbsCertificate: { subs } }: X509Certificate): boolean {
+export function isFramed({ root, tbsCertificate: { subs } }: X509Certificate): boolean {
   const [, algorithm, signature] = root.subs;
   const signedAlgorithm = subs[subs[0]?.tag.isContextSpecific(0) === true ? 2 : 1];
   if (algorithm === undefined || signedAlgorithm?.toDER().equals(algorithm.toDER()) !== true) return false;

@@ -47,6 +47,8 @@ function proveByLogs(
   // Before the library looks at it, which tries every signature of a checkpoint of any length.
   const inclusion = inclusionOf(entry);
   if (!inclusion.ok) return inclusion;
+  const unsigned = checkUnsigned(entry, inclusion.value);
+  if (unsigned !== undefined) return failed(unsigned);
   const failure = isOldIntoto(entry)
     ? proveOldIntoto(entry, tlogs)
     : runLibrary(signing, { entity: { tlogEntries: [entry] }, trust: { tlogs } });
@@ -92,6 +94,33 @@ function promisedTime({ inclusionPromise, integratedTime }: TransparencyLogEntry
     return { ok: true, value: new Date(Number(integratedTime) * 1000) };
   }
   return failed(refuse('LOG_PROOF_INVALID', `the log's promise is for no time: ${quote(integratedTime)}`));
+}
+
+/**
+ * Index and time of an entry are signed by its promise alone. Without one they have to be whole, and what follows from
+ * the proof: in a log of tiles, which has entries of these kinds only, the index is the one of the proof and there is no
+ * time. Rekor v1 counts over all of its trees, so there the index is at least the one in its tree, and the time is not
+ * used.
+ */
+function checkUnsigned(
+  { logIndex, integratedTime, inclusionPromise, kindVersion: { kind, version } }: TransparencyLogEntry,
+  inclusion: EntryInclusion | undefined,
+): Refusal | undefined {
+  if (!WHOLE_NUMBER.test(logIndex)) {
+    return refuse('LOG_PROOF_INVALID', `the log entry has an invalid index: ${quote(logIndex)}`);
+  }
+  if (integratedTime !== '0' && !UNIX_TIME.test(integratedTime)) {
+    return refuse('LOG_PROOF_INVALID', `the log entry has an invalid time: ${quote(integratedTime)}`);
+  }
+  if (inclusionPromise !== undefined || inclusion === undefined) return undefined;
+  const isTiled = version === '0.0.2' && kind !== 'intoto';
+  const fits = isTiled ? BigInt(logIndex) === inclusion.index : BigInt(logIndex) >= inclusion.index;
+  if (!fits) {
+    const sentence = `the log entry has the index ${logIndex}, its inclusion proof is for ${inclusion.index}`;
+    return refuse('LOG_PROOF_INVALID', sentence);
+  }
+  if (!isTiled || integratedTime === '0') return undefined;
+  return refuse('LOG_PROOF_INVALID', 'the log entry has a time that its log never gives and no promise signs');
 }
 
 /** Only Rekor v1 has this kind, and cosign never kept more of it than the promise. */

@@ -1,16 +1,16 @@
+import { createPublicKey } from 'node:crypto';
 import { RFC3161Timestamp } from '@sigstore/core';
 import type { TrustMaterial } from '@sigstore/verify';
 import { hasPurpose, unknownCritical } from './certificate.ts';
 import { isReadable } from './der-effort.ts';
 import { failed, refuse, type Step } from './judgement.ts';
 import { runLibrary, type Signing } from './library-step.ts';
+import { belongTo } from './timestamp-certificates.ts';
+import { readTimestampFrame, type TimestampFrame } from './timestamp-frame.ts';
 
 const TIME_STAMPING = '1.3.6.1.5.5.7.3.8';
 
 type Authority = TrustMaterial['timestampAuthorities'][number];
-
-/** `granted` and `grantedWithMods` (RFC 3161 section 2.4.2): with any other status there is no token to look at. */
-const GRANTED: ReadonlySet<bigint> = new Set([0n, 1n]);
 
 /** A signed timestamp that holds. */
 export interface ProvenTimestamp {
@@ -31,7 +31,7 @@ export function proveTimestamp(
 ): Step<ProvenTimestamp> {
   const stamp = readTimestamp(der);
   if (stamp === undefined) return failed(refuse('TIMESTAMP_INVALID', "the signed timestamp can't be read"));
-  const { timestamp, issuer, serial, time } = stamp;
+  const { timestamp, frame, issuer, serial, time } = stamp;
   const named = trust.timestampAuthorities.filter(({ certChain: [leaf] }) => {
     return leaf?.issuer.equals(issuer) === true && leaf.serialNumber.equals(serial);
   });
@@ -47,6 +47,11 @@ export function proveTimestamp(
     const sentence = `the authority of the signed timestamp was not valid at ${time.toISOString()}`;
     return failed(refuse('TIMESTAMP_UNTRUSTED', sentence));
   }
+  if (!timestampAuthorities.some((authority) => isFramedBy(frame, authority))) {
+    const sentence =
+      'the signed timestamp brings certificates of others than its authority, or names another kind of key';
+    return failed(refuse('TIMESTAMP_INVALID', sentence));
+  }
   if (!isOverSignature(timestamp, signing, timestampAuthorities)) {
     const sentence = 'the signed timestamp does not hold, or is over something else than this signature';
     return failed(refuse('TIMESTAMP_INVALID', sentence));
@@ -56,10 +61,12 @@ export function proveTimestamp(
 
 function readTimestamp(der: Buffer) {
   if (!isReadable(der)) return undefined;
+  const frame = readTimestampFrame(der);
+  if (frame === undefined) return undefined;
   try {
     const timestamp = RFC3161Timestamp.parse(Buffer.from(der));
-    const { status, signerIssuer: issuer, signerSerialNumber: serial, signingTime: time } = timestamp;
-    return !GRANTED.has(status) || Number.isNaN(time.getTime()) ? undefined : { timestamp, issuer, serial, time };
+    const { signerIssuer: issuer, signerSerialNumber: serial, signingTime: time } = timestamp;
+    return Number.isNaN(time.getTime()) ? undefined : { timestamp, frame, issuer, serial, time };
   } catch {
     return undefined;
   }
@@ -73,6 +80,13 @@ function isOverSignature(timestamp: RFC3161Timestamp, signing: Signing, timestam
     const entity = { timestamps: [{ $case: 'timestamp-authority' as const, timestamp }] };
     return runLibrary({ ...signing, evidence }, { entity, trust: { timestampAuthorities } }) === undefined;
   });
+}
+
+/** The kind of key that the frame names decides nothing by itself; it has to be the authority's. */
+function isFramedBy({ keyType, certificates }: TimestampFrame, { certChain }: Authority): boolean {
+  const [leaf] = certChain;
+  if (leaf === undefined || !belongTo(certChain, certificates)) return false;
+  return createPublicKey({ key: leaf.publicKey, format: 'der', type: 'spki' }).asymmetricKeyType === keyType;
 }
 
 /** RFC 3161 section 2.3, which the library does not look at, nor at critical extensions. */

@@ -27,7 +27,7 @@ function blobBundle(kind: 'ECDSA P-256' | 'ECDSA P-384' = 'ECDSA P-256'): Bundle
   return bundleOf(signed, { entries: [logInV1(sigstore.rekorV1, 'hashedrekord 0.0.1', signed, SIGNED_AT)] });
 }
 
-function verdict(document: BundleDocument, artifact: Artifact, context: Partial<ArtifactContext> = {}): string {
+function verdict(document: object, artifact: Artifact, context: Partial<ArtifactContext> = {}): string {
   const bytes = Buffer.from(JSON.stringify(document));
   const judgement = judgeArtifact(bytes, asked(BASES.keyless).requirement, artifact, { now: JUDGED_AT, ...context });
   return judgement.valid ? 'valid' : judgement.code;
@@ -51,6 +51,23 @@ describe('a signature over a file', () => {
     };
     assert.equal(verdict(bent, { digest: digestOf(other), bytes: other }), 'SIGNATURE_INVALID');
     assert.equal(verdict(bent, WHOLE), 'SUBJECT_MISMATCH');
+  });
+
+  it('has nothing behind the padding of its digest, and a digest of a known kind', () => {
+    const withDigest = (messageDigest: unknown): string => {
+      const bent = blobBundle();
+      return verdict({ ...bent, messageSignature: { ...bent.messageSignature, messageDigest } }, WHOLE);
+    };
+    const digest = Buffer.from(WHOLE.digest, 'hex').toString('base64');
+    assert.equal(withDigest({ algorithm: 'SHA2_256', digest }), 'valid');
+    assert.equal(withDigest({ algorithm: 1, digest: digest.replace('=', '') }), 'valid');
+    for (const text of [`${digest}AAAA`, `${digest}=`, `${digest}\n`, digest.slice(0, -4), 7]) {
+      assert.match(withDigest({ algorithm: 'SHA2_256', digest: text }), /^(?:EVIDENCE_MALFORMED|SUBJECT_MISMATCH)$/);
+    }
+    assert.equal(withDigest({ algorithm: 'SHA2_256', digest: `${digest}AAAA` }), 'EVIDENCE_MALFORMED');
+    assert.equal(withDigest({ algorithm: 'SHA9', digest }), 'EVIDENCE_UNSUPPORTED');
+    assert.equal(withDigest({ algorithm: 'sha2_256', digest }), 'EVIDENCE_MALFORMED');
+    assert.equal(withDigest(null), 'EVIDENCE_MALFORMED');
   });
 
   it('is judged by the digest alone only by somebody who can', () => {

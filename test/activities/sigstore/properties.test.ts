@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { before, describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { SignatureContent } from '../../../activities/sigstore/content.ts';
@@ -75,6 +76,18 @@ function holds(
 }
 
 describe('the list of unauthenticated places', () => {
+  it('is the one that the README of the room has', () => {
+    const readme = readFileSync(new URL('../../../activities/sigstore/README.md', import.meta.url), 'utf8');
+    const [, table = ''] = readme.split('## What is not authenticated');
+    const rows = [...table.matchAll(/^\| (?!-|place )(.+?) +\| (.+?) +\|$/gm)].map(
+      ([, place, why]) => `${place}: ${why}`,
+    );
+    assert.deepEqual(
+      rows,
+      UNAUTHENTICATED.map(({ name, why }) => `${name}: ${why}`),
+    );
+  });
+
   for (const place of UNAUTHENTICATED) {
     it(`holds nothing that need not be there: ${place.path.source}, for ${place.why}`, () => {
       const { base } = place.example;
@@ -109,9 +122,51 @@ describe('the index of a log entry', () => {
     assert.notDeepEqual(unexplained(original, withoutIndex(0)), []);
   });
 
-  it("is nobody's word where that entry has none, whatever another entry has", () => {
-    assert.equal(isValid(withoutIndex(1)), true);
-    assert.deepEqual(unexplained(original, withoutIndex(1)), []);
+  it('is authenticated by the proof of an entry of a log of tiles, which has no promise', () => {
+    assert.equal(isValid(withoutIndex(1)), false);
+    assert.notDeepEqual(unexplained(original, withoutIndex(1)), []);
+  });
+
+  it('is whole, and for an entry of Rekor v1 with nothing but a proof at least the one in its tree', () => {
+    const proven = BASES.keyedProven;
+    const asks = asked(proven);
+    const judged = (field: string, value: unknown): string => {
+      const content = contentOf(proven);
+      assert.ok(content.format === 'bundle');
+      const json = Buffer.from(content.bundle).toString();
+      const bundle = Buffer.from(json.replace(new RegExp(`"${field}":"\\d+"`), `"${field}":${JSON.stringify(value)}`));
+      const judgement = judge({ ...content, bundle }, asks.requirement, asks.expected, { now: judgedAt(proven) });
+      return judgement.valid ? 'valid' : judgement.code;
+    };
+    assert.equal(judged('logIndex', '900719925474099100'), 'valid');
+    assert.equal(judged('integratedTime', '0'), 'valid');
+    for (const bad of ['-1', '9223372036854775807']) assert.equal(judged('logIndex', bad), 'LOG_PROOF_INVALID');
+    for (const bad of ['-1', '9223372036854775807']) assert.equal(judged('integratedTime', bad), 'LOG_PROOF_INVALID');
+    for (const bad of [{}, '', '01', 'x', true, '9223372036854775808']) {
+      assert.equal(judged('logIndex', bad), 'EVIDENCE_MALFORMED');
+      assert.equal(judged('integratedTime', bad), 'EVIDENCE_MALFORMED');
+    }
+  });
+
+  it('is the one of the proof, and no time beside it, in a log of tiles', () => {
+    const tiled = BASES.tiled;
+    const asks = asked(tiled);
+    const judged = (bend: (json: string) => string): string => {
+      const content = contentOf(tiled);
+      assert.ok(content.format === 'bundle');
+      const bundle = Buffer.from(bend(Buffer.from(content.bundle).toString()));
+      const judgement = judge({ ...content, bundle }, asks.requirement, asks.expected, { now: judgedAt(tiled) });
+      return judgement.valid ? 'valid' : judgement.sentence;
+    };
+    assert.equal(
+      judged((json) => json),
+      'valid',
+    );
+    const neighbour = (json: string) =>
+      json.replace(/"logIndex":"(\d+)"/, (_, index) => `"logIndex":"${Number(index) + 1}"`);
+    assert.match(judged(neighbour), /the log entry has the index \d+, its inclusion proof is for \d+/);
+    const timed = (json: string) => json.replace('"kindVersion"', '"integratedTime":"1780315200","kindVersion"');
+    assert.match(judged(timed), /a time that its log never gives/);
   });
 });
 

@@ -46,6 +46,12 @@ export const BASES = {
   },
   keyed: { ...key, name: 'bundle by key, no log' },
   keyedLogged: { ...key, name: 'bundle by key, Rekor v1', logs: ['dsse 0.0.1'] },
+  keyedProven: {
+    ...key,
+    name: 'bundle by key, Rekor v1, a proof only',
+    logs: ['dsse 0.0.1'],
+    entries: proofOnly,
+  },
   keyedTiled: { ...key, name: 'bundle by key, Rekor v2', logs: ['hashedrekord 0.0.2'] },
   keyedStamped: { ...key, name: 'bundle by key, a timestamp', stamps: 1 },
   attestation: {
@@ -117,6 +123,10 @@ export function wants(
 export function witnessed(cosignatures: number): Change {
   const witnesses = sigstore.witnesses.map(({ name, key: { publicKey } }) => ({ name, publicKey }));
   return (requirement) => ({ ...requirement, log: { entries: 1, cosignatures, witnesses } });
+}
+
+function proofOnly(entries: readonly TlogEntry[]): readonly TlogEntry[] {
+  return entries.map(({ inclusionPromise: _, ...entry }) => entry);
 }
 
 function promiseOnly(entries: readonly TlogEntry[]): readonly TlogEntry[] {

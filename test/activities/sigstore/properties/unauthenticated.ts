@@ -14,6 +14,8 @@ export interface Difference {
 
 /** Bytes that nobody signed and that decide nothing. */
 export interface Place {
+  /** As the README of the room lists it. */
+  readonly name: string;
   readonly path: RegExp;
   /** Narrows the place to some changes of what stands there; by default to any. */
   readonly only?: (difference: Difference, evidence: unknown) => boolean;
@@ -36,59 +38,76 @@ export interface Example {
  */
 export const UNAUTHENTICATED: readonly Place[] = [
   {
+    name: '`publicKey.hint`',
     path: /\.publicKey\.hint$/,
     why: "it names the key for people; the key is the policy's",
     example: { base: BASES.keyed, from: '"hint":"', to: '"hint":"x' },
   },
   {
+    name: '`dsseEnvelope.signatures[0].keyid`',
     path: /signatures\.0\.keyid$/,
     why: "DSSE calls it an unauthenticated hint; the key is the policy's or the certificate's",
     example: { base: BASES.attached, from: '"keyid":""', to: '"keyid":"x"' },
   },
   {
+    name: '`mediaType`, among versions 0.1 to 0.3',
     path: /^mediaType$/,
-    why: "the bundle's version says what has to be there, and all that is there is proven",
+    why: 'the version of the bundle says what has to be there, and all that is there is proven',
     example: { base: BASES.chainBundle, from: 'version=0.2', to: 'version=0.1' },
   },
   {
+    name: '`tlogEntries[].logIndex` of Rekor v1, without a promise',
     path: /tlogEntries\.\d+\.logIndex$/,
-    only: ({ path }, evidence) => !hasPromise(parentOf(path, evidence)),
-    why: 'the index in all shards; only a promise of its entry is about it, and the proof has an index of its own',
-    example: { base: BASES.tiled, from: '"logIndex":"', to: '"logIndex":"1' },
+    only: ({ path }, evidence) => !hasPromise(parentOf(path, evidence)) && !isTiled(parentOf(path, evidence)),
+    why: 'the index over all trees of the log, of which only the promise is a signature; it is at least the index in the proof',
+    example: { base: BASES.keyedProven, from: '"logIndex":"', to: '"logIndex":"1' },
   },
   {
+    name: '`tlogEntries[].integratedTime` of Rekor v1, without a promise',
+    path: /tlogEntries\.\d+\.integratedTime$/,
+    only: ({ path }, evidence) => !hasPromise(parentOf(path, evidence)) && !isTiled(parentOf(path, evidence)),
+    why: 'it is used as a time only where a promise signs it',
+    example: { base: BASES.keyedProven, from: '"integratedTime":"', to: '"integratedTime":"1' },
+  },
+  {
+    name: '`tlogEntries[].inclusionPromise`, left out',
     path: /tlogEntries\.0\.(inclusionPromise|integratedTime)$/,
     only: ({ after }) => after === undefined,
     why: "a promise that is left out, where a proof and the policy's key are enough",
     example: { base: BASES.keyedLogged, from: '"inclusionPromise"', to: '"leftOut"' },
   },
   {
+    name: "`inclusionProof.checkpoint.envelope`, other lines than the log's signature",
     path: /\.checkpoint\.envelope$/,
     only: ({ before, after }) => textAndLogSignature(before) === textAndLogSignature(after),
-    why: "names in signature lines, which Rekor v1 does not sign and no key id has, and the lines behind the log's own where no cosignature is asked for",
+    why: "names in signature lines, which Rekor v1 does not sign and no key id has, and the lines behind the log's own where no cosignature is required",
     example: { base: BASES.tiled, from: 'witness-1.test', to: 'witness-3.test' },
   },
   {
+    name: '`signedTimestamp`: status and version',
     path: /\.(signedTimestamp|SignedRFC3161Timestamp)$/,
-    only: ({ before, after }) => holdsSigned(before, after),
-    why: "CMS signs the time stamp's content by its attributes (RFC 5652 5.4): versions, tags and algorithm names around them are nobody's word",
-    example: { base: BASES.stamped, from: '"signedTimestamp":"M', to: '"signedTimestamp":"L' },
+    only: ({ before, after }) => differsInStatusAlone(before, after),
+    why: 'the status (granted in either way) and its text stand beside the signed token; CMS does not sign its version, 1 or 3',
+    example: { base: BASES.stamped, from: /("signedTimestamp":"M.{7})AgEA/, to: '$1AgEB' },
   },
   {
+    name: 'annotation `certificate`, outside of the first block',
     path: /^annotations\.certificate$/,
     only: ({ before, after }) => firstBlock(before) === firstBlock(after),
     why: 'line breaks of PEM, and what stands behind the first certificate',
     example: { base: BASES.legacy, annotation: 'certificate', from: /$/, to: '\n' },
   },
   {
+    name: 'annotation `chain`',
     path: /^annotations\.chain$/,
     why: 'authorities come from the trust root',
     example: { base: BASES.legacy, annotation: 'chain', from: 'M', to: 'N' },
   },
   {
+    name: 'unknown fields',
     path: /(^|\.)[^.]+$/,
     only: ({ before, path }) => before === undefined && !KNOWN.has(path.split('.').at(-1) ?? ''),
-    why: 'a member that no format has, which is not read',
+    why: 'a field that no format has is not read, unless its name is a near miss of a known one: then the bundle is refused',
     example: { base: BASES.keyed, from: '"publicKey":{', to: '"publicKey":{"x":1,' },
   },
 ];
@@ -170,6 +189,12 @@ function hasPromise(entry: unknown): boolean {
   return isRecord(entry) && entry['inclusionPromise'] !== undefined;
 }
 
+/** Kinds of entries that logs of tiles have, and no other. */
+function isTiled(entry: unknown): boolean {
+  const kind = isRecord(entry) ? entry['kindVersion'] : undefined;
+  return isRecord(kind) && kind['version'] === '0.0.2' && kind['kind'] !== 'intoto';
+}
+
 /** What the last name of a path stands in. */
 function parentOf(path: string, evidence: unknown): unknown {
   const inside = (value: unknown, name: string) => new Map(Object.entries(value ?? {})).get(name);
@@ -188,17 +213,22 @@ function firstBlock(pem: unknown): string | undefined {
   return block?.[1]?.replaceAll(/[\r\n]/g, '');
 }
 
-/** Whether what a timestamp's signature is over, and the signature, are still in it. */
-function holdsSigned(before: unknown, after: unknown): boolean {
+/** Whether two responses are the same but for their status and the version of their signed data. */
+function differsInStatusAlone(before: unknown, after: unknown): boolean {
   if (typeof before !== 'string' || typeof after !== 'string') return false;
-  const [token, changed] = [Buffer.from(before, 'base64'), Buffer.from(after, 'base64')];
-  return signedParts(token).every((part) => changed.includes(part));
+  const [one, other] = [withoutStatus(before), withoutStatus(after)];
+  return one !== undefined && one === other;
 }
 
-function signedParts(token: Buffer<ArrayBuffer>): readonly Buffer[] {
-  const { tstInfo, signatureValue, signerIssuer, signerSerialNumber } = RFC3161Timestamp.parse(token);
-  // The attributes begin with the content type (1.2.840.113549.1.9.3) and end before the signature's algorithm.
-  const start = token.indexOf(Buffer.from('06092a864886f70d010903', 'hex')) - 2;
-  const attributes = token.subarray(start, start + (token[start - 1] ?? 0));
-  return [tstInfo.raw, attributes, signatureValue, signerIssuer, signerSerialNumber];
+function withoutStatus(response: string): string | undefined {
+  try {
+    const { root } = RFC3161Timestamp.parse(Buffer.from(response, 'base64'));
+    const [, token, ...rest] = root.subs;
+    const signedData = token?.subs[1]?.subs[0];
+    if (token === undefined || signedData === undefined || rest.length > 0) return undefined;
+    const parts = [...signedData.subs.slice(1), ...(token.subs[0] === undefined ? [] : [token.subs[0]])];
+    return parts.map((part) => part.toDER().toString('hex')).join();
+  } catch {
+    return undefined;
+  }
 }
