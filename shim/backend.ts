@@ -13,6 +13,18 @@ export class BackendProblem extends Error {
   }
 }
 
+/**
+ * How the backend is not there: `unreachable` when nothing answers, as on a node whose network is gone; `silent` when
+ * Temporal answers and no worker does, or Temporal refuses the question.
+ */
+export type Absence = 'unreachable' | 'silent';
+
+/** The absence that a question of this node ended in; `undefined` when the backend did something else. */
+export function absenceOf({ code }: BackendProblem): Absence | undefined {
+  if (code === 'TEMPORAL_UNREACHABLE') return 'unreachable';
+  return code === 'WORKER_UNAVAILABLE' || code === 'TEMPORAL_REFUSED' ? 'silent' : undefined;
+}
+
 /** What the run of a verification shows from outside. */
 export interface RunState {
   readonly workflowId: string;

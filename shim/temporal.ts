@@ -50,9 +50,14 @@ function connectClient(): BoundedClient {
   const config = loadClientConnectConfig();
   let closing = false;
   let retriedUntil = 0;
+  /** The newest answer of Temporal to any call, Unix ms, and what it was when it was a refusal that is retried. */
+  let heard: { readonly at: number; readonly refusal?: string } = { at: 0 };
   const { retryableDecider } = defaultGrpcRetryOptions({ maxAttempts: Number.MAX_SAFE_INTEGER });
   const retry = makeGrpcRetryInterceptor({
-    retryableDecider: (attempt, status) => !closing && retryableDecider(attempt, status),
+    retryableDecider(attempt, status) {
+      if (isAnswer(status.code)) heard = { at: Date.now(), refusal: status.details };
+      return !closing && retryableDecider(attempt, status);
+    },
     delayFunction(attempt) {
       const delay = Math.min(RETRY_FIRST_MS * 2 ** attempt, RETRY_MAX_MS);
       retriedUntil = Math.max(retriedUntil, Date.now() + delay);
@@ -67,6 +72,7 @@ function connectClient(): BoundedClient {
     open: new WorkflowClient({ ...options, queryRejectCondition: 'NOT_OPEN' }),
     /** gRPC's own deadline overshoots when the server is unreachable, so a timer has the last word. */
     async within(deadline, call) {
+      const begun = Date.now();
       const aborted = new AbortController();
       const late = Promise.withResolvers<never>();
       const giveUp = () => {
@@ -77,9 +83,13 @@ function connectClient(): BoundedClient {
       const answer = connection.withAbortSignal(aborted.signal, () => connection.withDeadline(deadline, call));
       answer.catch(() => {}); // whoever loses the race below has nobody left to tell
       try {
-        return await Promise.race([answer, late.promise]);
+        const value = await Promise.race([answer, late.promise]);
+        heard = { at: Date.now() };
+        return value;
       } catch (error) {
-        throw toProblem(error, address);
+        const problem = toProblem(error, address);
+        const isThere = problem.code === 'TEMPORAL_UNREACHABLE' && heard.at > begun;
+        throw isThere ? refused(address, heard.refusal ?? 'it answers other calls, and this one not in time', error) : problem;
       } finally {
         clearTimeout(timer);
       }
@@ -236,5 +246,19 @@ function toProblem(error: unknown, address: string): BackendProblem {
   if (/no poller seen|worker may be down/.test(text)) {
     return new BackendProblem('WORKER_UNAVAILABLE', NO_WORKER, error);
   }
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  if (typeof code === 'number' && isAnswer(code)) return refused(address, text, error);
   return new BackendProblem('TEMPORAL_UNREACHABLE', `Temporal at ${address}: ${text}`, error);
+}
+
+function refused(address: string, text: string, cause: unknown): BackendProblem {
+  return new BackendProblem('TEMPORAL_REFUSED', `Temporal at ${address}: ${text}`, cause);
+}
+
+/** gRPC status codes (grpc/grpc, doc/statuscodes.md) that a client makes itself when there is no answer; OK is no problem. */
+const NO_ANSWER: ReadonlySet<number> = new Set([0, 1, 4, 14]);
+
+/** Whether a status says that a server is there: throttled, not permitted, no such namespace. */
+function isAnswer(code: number): boolean {
+  return !NO_ANSWER.has(code);
 }

@@ -87,6 +87,7 @@ export const REASON_OUTCOME = {
   REGISTRY_MISBEHAVED: 'inconclusive',
   EVIDENCE_UNJUDGED: 'inconclusive',
   TEMPORAL_UNREACHABLE: 'inconclusive',
+  TEMPORAL_REFUSED: 'inconclusive',
   WORKER_UNAVAILABLE: 'inconclusive',
   STILL_VERIFYING: 'inconclusive',
   WORKFLOW_FAILED: 'inconclusive',
