@@ -1,6 +1,8 @@
 import { verify } from 'node:crypto';
+import { CLOCK_SKEW_MS, POLICY_HEAD_TTL_MS } from '../workflows/deadlines.ts';
 import { preAuthEncoding } from '../workflows/dsse.ts';
 import {
+  type KeyStatement,
   MAX_KEY_STATEMENTS,
   POLICY_HEAD_PAYLOAD_TYPE,
   type PolicyHead,
@@ -48,8 +50,19 @@ export function learn(
   const content = openStatement(verdictKey, statement);
   const head = content === undefined ? undefined : parsePolicyHead(content);
   if (head === undefined || head.fleet !== fleet) return;
-  if (head.keys !== undefined) keys.learn(head.keys);
+  if (head.keys !== undefined) keys.learn(head.keys.filter((state) => counts(state, head)));
   if (head.logs !== undefined) logs.learn(head.logs);
+}
+
+/**
+ * Whether the state of a key may be taken over. That a key is good counts only from a statement of now, as a node would use
+ * it; that it is not good can only refuse. Checkpoints of logs are held against the log itself, whatever their age.
+ */
+function counts({ unusable }: KeyStatement, { statedAt, expiresAt }: PolicyHead): boolean {
+  if (unusable !== undefined) return true;
+  const [now, stated] = [Date.now(), Date.parse(statedAt)];
+  const until = Math.min(Date.parse(expiresAt), stated + POLICY_HEAD_TTL_MS);
+  return stated <= now + CLOCK_SKEW_MS && until >= now - CLOCK_SKEW_MS;
 }
 
 function openStatement({ publicKey }: VerdictKey, { payloadType, payload, signatures }: Envelope): unknown {

@@ -10,7 +10,7 @@ import type { ManagedSigner, PolicyLoad } from '../../activities/policy/policy-s
 import { createLiveLogs } from '../../activities/rekor/live-logs.ts';
 import { describeKey } from '../../activities/sigstore/key.ts';
 import { createVerdictKey, loadVerdictKey } from '../../activities/verdict-key.ts';
-import { type PolicyHead, parsePolicyHead } from '../../workflows/policy-head.ts';
+import { POLICY_HEAD_PAYLOAD_TYPE, type PolicyHead, parsePolicyHead } from '../../workflows/policy-head.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { TEST_FLEET } from '../support/verdicts.ts';
 
@@ -136,6 +136,34 @@ describe('what workers tell each other about keys in a KMS', () => {
     const { description } = await second.keys.check(reference, freshness, signal);
     assert.deepEqual(description.state, unusable);
   });
+
+  for (const [what, ages] of [
+    ['is old, whatever end is written in it', { stated: -10 * MINUTE, expires: 70 * 365 * 24 * 60 * MINUTE }],
+    ['has ended', { stated: -10_000, expires: -9_000 }],
+    ['is from the future', { stated: MINUTE, expires: 2 * MINUTE }],
+  ] as const) {
+    it(`does not make a key good when the statement ${what}, and can make it unusable`, async (t) => {
+      const { clock, service, first, second } = await fleet(t);
+      await second.keys.check(reference, freshness, signal);
+      clock.now += 4 * MINUTE;
+      const [known] = second.keys.statements();
+      assert.ok(known !== undefined);
+      const at = (ms: number) => new Date(Date.now() + ms).toISOString();
+      const state = async (key: object) => {
+        const times = { statedAt: at(ages.stated), expiresAt: at(ages.expires) };
+        const head = { fleet: TEST_FLEET, policyRevision: 'c'.repeat(64), ...times };
+        const keys = [{ ...known, checkedAt: new Date(clock.now - 10_000).toISOString(), ...key }];
+        const bytes = new TextEncoder().encode(JSON.stringify({ ...head, keys }));
+        learn(second, await first.verdictKey.sign(POLICY_HEAD_PAYLOAD_TYPE, bytes));
+      };
+      await state({});
+      assert.deepEqual(second.keys.statements(), [known]);
+      const unusable = { code: 'KEY_DISABLED', sentence: 'its owner disabled it' };
+      await state({ keyIds: [], unusable });
+      const { description } = await second.keys.check(reference, freshness, signal);
+      assert.deepEqual([description.state, service.asked], [{ kind: 'unusable', ...unusable }, 1]);
+    });
+  }
 
   it('is kept fresh by whoever states the policy, whether or not anybody pulls', async (t) => {
     const { clock, service, first, describe } = await fleet(t);
