@@ -25,10 +25,10 @@ export async function signVerdict(
   signal: AbortSignal,
 ): Promise<SignedVerdict> {
   const { outcome } = request.claim;
-  const { claim, goodUntil, offlineUntil } =
+  const { claim, goodUntil, offlineUntil, silenceMs } =
     outcome === 'allow'
       ? await proveAllow(dependencies, request, signal)
-      : { claim: request.claim, goodUntil: Number.POSITIVE_INFINITY, offlineUntil: 0 };
+      : { claim: request.claim, goodUntil: Number.POSITIVE_INFINITY, offlineUntil: 0, silenceMs: 0 };
   const now = Date.now();
   const expires = Math.min(now + VERDICT_TTL_MS[outcome], Math.max(goodUntil, now + SHORTEST_ALLOW_MS));
   const verdict: Verdict = {
@@ -37,7 +37,9 @@ export async function signVerdict(
     trustRevision: trustRevision(dependencies, claim.policyRevision),
     decidedAt: new Date(now).toISOString(),
     expiresAt: new Date(expires).toISOString(),
-    ...(offlineUntil > expires ? { offlineUntil: new Date(offlineUntil).toISOString() } : {}),
+    ...(offlineUntil > expires
+      ? { offlineUntil: new Date(offlineUntil).toISOString(), workerSilenceMs: silenceMs }
+      : {}),
   };
   const payload = new TextEncoder().encode(JSON.stringify(toStatement(verdict)));
   return { verdict, envelope: await dependencies.verdictKey.sign(STATEMENT_PAYLOAD_TYPE, payload) };
@@ -53,6 +55,8 @@ interface ProvenAllow {
   readonly goodUntil: number;
   /** Until when a node without a backend may use it, in Unix ms: what an OfflineUse permits, and those keys; 0 is not at all. */
   readonly offlineUntil: number;
+  /** For how long workers must have been silent then, while Temporal answers, in ms. */
+  readonly silenceMs: number;
 }
 
 /** Decides again, by the rule of the workflow. What is signed are the reasons and signers found here. */
@@ -74,22 +78,30 @@ async function proveAllow(
   if (outcome !== 'allow') throw unproven(claim, `${reasons[0].code}: ${reasons[0].sentence}`);
   const stranger = claim.signers.find((claimed) => !signers.some((signer) => isSame(signer, claimed)));
   if (stranger !== undefined) throw unproven(claim, `${stranger.identity} did not sign as ${stranger.authority}`);
+  const offline = offlineUseOf(set, claim.name);
   const satisfied = outcomes.filter(({ outcome: own }) => own.satisfied);
   return {
     claim: { ...claim, reasons: withWarnings(reasons, claim), signers },
     goodUntil: Math.min(...satisfied.map((one) => one.goodUntil)),
-    offlineUntil: Math.min(offlineUseOf(set, claim.name), ...satisfied.map((one) => one.knownUntil)),
+    offlineUntil: Math.min(offline.until, ...satisfied.map((one) => one.knownUntil)),
+    silenceMs: offline.silenceMs,
   };
 }
 
 /**
- * Until when the policy permits an allow of this name without a backend, in Unix ms; of several documents the shortest time
- * counts, also of those that may be about the name.
+ * Until when the policy permits an allow of this name without a backend, in Unix ms, and how long workers must have been silent
+ * for that, in ms. Of several documents the strictest time counts, also of those that may be about the name.
  */
-function offlineUseOf({ offlineUses }: PolicySet, name: string): number {
+function offlineUseOf(
+  { offlineUses }: PolicySet,
+  name: string,
+): { readonly until: number; readonly silenceMs: number } {
   const applied = applying(offlineUses, name);
-  if (!applied.some(({ near }) => near === undefined)) return 0;
-  return Date.now() + Math.min(...applied.map(({ of }) => of.forMs));
+  if (!applied.some(({ near }) => near === undefined)) return { until: 0, silenceMs: 0 };
+  return {
+    until: Date.now() + Math.min(...applied.map(({ of }) => of.forMs)),
+    silenceMs: Math.max(...applied.map(({ of }) => of.silenceMs)),
+  };
 }
 
 /** What one authority makes of the evidence, and until when its key is good. */

@@ -9,7 +9,7 @@ import {
   type VerificationKey,
   verificationId,
 } from '../workflows/verification-id.ts';
-import { type Backend, BackendProblem } from './backend.ts';
+import { type Absence, absenceOf, type Backend, BackendProblem } from './backend.ts';
 import { watchChecks } from './check-watch.ts';
 import type { Decision, PullRequest, Watcher } from './decision.ts';
 import type { PolicyWatch } from './policy-watch.ts';
@@ -70,7 +70,10 @@ export async function askBackend(
     const key = { ...request, policyRevision, fleet: gate.fleet };
     return { key, statement, workflowId: verificationId(key, epoch, at), wait, deadline, watch: options.watch };
   };
-  if (!known.ok) return { ...refuse(question('unknown', 'quarter-hour'), known.reason), workflowId: undefined };
+  if (!known.ok) {
+    const refused = refuse(question('unknown', 'quarter-hour'), known.reason);
+    return { ...refused, workflowId: undefined, ...absent(known.absence) };
+  }
   const current = question(known.policyRevision, 'quarter-hour');
   const before = question(known.policyRevision, 'quarter-hour', Date.now() - EPOCH_OVERLAP_MS);
   const shared = await ask(gate, (await isUnderWay(gate, before, current)) ? before : current);
@@ -143,11 +146,20 @@ async function explainSilence(gate: BackendAccess, question: Question, problem: 
   ]);
   if (checks !== undefined) return refuse(question, ...stillVerifying(checks, workflowId));
   // A call that ends by its deadline says that there was no answer, and not whether anybody is there to give one.
-  const silence = own.code === 'STILL_VERIFYING' && exists instanceof BackendProblem ? exists : undefined;
-  const reason = silence === undefined ? own : { code: silence.code, sentence: silence.message };
-  if (exists !== true) return { ...refuse(question, reason), workflowId: undefined };
-  const sentence = `no portcullis worker answers; the verification waits for one as ${workflowId}`;
-  return refuse(question, { code: 'WORKER_UNAVAILABLE', sentence });
+  const silence = own.code === 'STILL_VERIFYING' && exists instanceof BackendProblem ? exists : problem;
+  if (exists === true) {
+    const sentence = `no portcullis worker answers; the verification waits for one as ${workflowId}`;
+    return { ...refuse(question, { code: 'WORKER_UNAVAILABLE', sentence }), ...absent('silent') };
+  }
+  // It has just answered that it does not know the verification.
+  const isThere = exists === false && silence.code === 'TEMPORAL_UNREACHABLE';
+  const code = isThere ? 'TEMPORAL_REFUSED' : silence.code;
+  const refused = refuse(question, { code, sentence: silence.message });
+  return { ...refused, workflowId: undefined, ...absent(isThere ? 'silent' : absenceOf(silence)) };
+}
+
+function absent(absence: Absence | undefined): { readonly absence?: Absence } {
+  return absence === undefined ? {} : { absence };
 }
 
 function stillVerifying(checks: readonly Check[], workflowId: string): [Reason, ...Reason[]] {

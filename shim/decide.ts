@@ -1,8 +1,9 @@
 import { SHIM_DEADLINE_MS } from '../workflows/deadlines.ts';
 import type { Reason } from '../workflows/reason.ts';
+import { workerSilenceMs } from '../workflows/verdict-times.ts';
 import type { Admission } from './admission.ts';
 import { askBackend, type BackendAccess, type BackendQuestion } from './ask-backend.ts';
-import { type Decision, type PullRequest, reasonsOf, refuseAtOnce, type Watcher } from './decision.ts';
+import { type Decision, type PullRequest, refuseAtOnce, type Watcher } from './decision.ts';
 import type { KeptVerdicts } from './kept-verdicts.ts';
 import type { LocalRule } from './local-rule.ts';
 import { afterRevocations, revokedDigest } from './revoked.ts';
@@ -34,7 +35,9 @@ export async function decide(gate: Gate, request: PullRequest, options: Decision
   const early = decideLocally(gate, request);
   if (early !== undefined) return early;
   const answer = await askOnce(gate, request, { ...options, deadline });
-  const decision = isCutOff(answer) ? (gate.kept.offline(request) ?? advise(answer)) : answer;
+  const goneMs = goneFor(gate, answer);
+  const decision =
+    goneMs === undefined ? answer : (gate.kept.offline(request, goneMs) ?? advise(gate, answer, request));
   // A revocation may have arrived while it was verified, or while nothing answered.
   return afterRevocations(gate.policy.revoked(), decision, request);
 }
@@ -47,7 +50,8 @@ function decideLocally(gate: Gate, request: PullRequest): Decision | undefined {
   }
   const wrongClock = gate.clock(Date.now());
   if (wrongClock !== undefined) return refuseAtOnce(wrongClock, request);
-  const kept = gate.kept.fresh(request) ?? (gate.policy.isCutOff() ? gate.kept.offline(request) : undefined);
+  const goneMs = gate.policy.cutOffMs();
+  const kept = gate.kept.fresh(request) ?? (goneMs === undefined ? undefined : gate.kept.offline(request, goneMs));
   return kept && afterRevocations(gate.policy.revoked(), kept, request);
 }
 
@@ -74,18 +78,27 @@ async function askInTurn(gate: Gate, request: PullRequest, options: BackendQuest
   }
 }
 
-/** The codes that mean that there was no backend to ask. */
-const CUT_OFF: ReadonlySet<string> = new Set<Reason['code']>(['TEMPORAL_UNREACHABLE', 'WORKER_UNAVAILABLE']);
-
-function isCutOff(decision: Decision): boolean {
-  return decision.by === 'node' && CUT_OFF.has(reasonsOf(decision)[0].code);
+/** For how long the backend has been gone, in ms, when a question ended in that; `undefined` for every other answer. */
+function goneFor({ policy }: Gate, answer: Decision): number | undefined {
+  if (answer.by !== 'node' || answer.absence === undefined) return undefined;
+  return answer.absence === 'unreachable' ? Number.POSITIVE_INFINITY : policy.silentMs();
 }
 
-/** What to do about a Temporal that isn't there, which on a node without a network is the usual answer. */
-function advise(decision: Decision): Decision {
+/** What to do about a backend that is gone, which on a node without a network is the usual answer. */
+function advise(gate: Gate, decision: Decision, request: PullRequest): Decision {
   if (decision.by !== 'node') return decision;
   const [first, ...others] = decision.reasons;
-  if (first.code !== 'TEMPORAL_UNREACHABLE') return decision;
-  const sentence = `${first.sentence}; pull again when it is there, or bring a verdict ("portcullis import")`;
-  return { ...decision, reasons: [{ ...first, sentence }, ...others] };
+  const advice = decision.absence === 'unreachable' ? CARRY : waitFor(gate, request);
+  if (advice === undefined) return decision;
+  return { ...decision, reasons: [{ ...first, sentence: `${first.sentence}; ${advice}` }, ...others] };
+}
+
+const CARRY = 'pull again when it is there, or bring a verdict ("portcullis import")';
+
+/** When a kept verdict will count, if workers stay as silent as they are. */
+function waitFor({ kept, policy }: Gate, request: PullRequest): string | undefined {
+  const decision = kept.offline(request, Number.POSITIVE_INFINITY);
+  if (decision?.by !== 'verdict') return undefined;
+  const seconds = Math.ceil((workerSilenceMs(decision.verdict) - policy.silentMs()) / 1_000);
+  return `retry the pull: an earlier verdict counts when workers have been silent for ${seconds} s more (OfflineUse)`;
 }

@@ -2,6 +2,7 @@ import type { Check } from '../workflows/checklist.ts';
 import type { Digest } from '../workflows/digest.ts';
 import { type Outcome, REASON_OUTCOME, type Reason } from '../workflows/reason.ts';
 import type { Verdict } from '../workflows/verdict.ts';
+import type { Absence } from './backend.ts';
 
 /** A pull, asked about: well formed, and its descriptor agrees with itself. */
 export interface PullRequest {
@@ -35,6 +36,11 @@ export type Decision =
       readonly request: PullRequest | undefined;
       readonly decisionId: string | undefined;
       readonly workflowId: string | undefined;
+      /**
+       * Set when this node itself found the backend to be gone. A reason alone does not say so: some are told by
+       * workflows, in which anyone with the rights of the namespace can write.
+       */
+      readonly absence?: Absence;
     };
 
 /** Called with the steps so far while a decision is being made. */

@@ -1,4 +1,5 @@
 import type { Envelope } from '../workflows/verdict.ts';
+import { goodUntil, usableUntil, workerSilenceMs } from '../workflows/verdict-times.ts';
 import type { Decision, PullRequest } from './decision.ts';
 import type { PolicyWatch } from './policy-watch.ts';
 import { isComparable } from './revoked.ts';
@@ -12,9 +13,10 @@ export interface KeptVerdicts {
   fresh(request: PullRequest): Decision | undefined;
   /**
    * By a verdict that the policy permits to be used while the backend can't be reached, under the policy that was current
-   * when it was last reached.
+   * when it was last reached. `goneMs` is for how long it has been gone: without end when Temporal can't be reached, and while
+   * only workers are silent at least as long as the policy wants.
    */
-  offline(request: PullRequest): Decision | undefined;
+  offline(request: PullRequest, goneMs: number): Decision | undefined;
 }
 
 /** Uses the first good one of what `find` has kept. Nothing that comes from there is believed unchecked. */
@@ -25,7 +27,7 @@ export function keptVerdicts(
   keys: () => VerdictKeys,
   onVerdict: (keyId: string) => void,
 ): KeptVerdicts {
-  function use(request: PullRequest, policyRevision: string | undefined, from: 'kept' | 'offline') {
+  function use(request: PullRequest, policyRevision: string | undefined, goneMs?: number) {
     if (policyRevision === undefined) return undefined;
     const key = { ...request, policyRevision, fleet };
     const now = Date.now();
@@ -33,15 +35,16 @@ export function keptVerdicts(
       const check = checkVerdict({ envelope }, key, keys(), now);
       if (check.kind === 'refused' || check.verdict.outcome !== 'allow') continue;
       if (!isComparable(policy.revoked(), check.verdict)) continue;
-      const { expiresAt, offlineUntil = expiresAt } = check.verdict;
-      if (Date.parse(from === 'offline' ? offlineUntil : expiresAt) <= now) continue;
+      if (goneMs !== undefined && goneMs < workerSilenceMs(check.verdict)) continue;
+      if ((goneMs === undefined ? goodUntil(check.verdict) : usableUntil(check.verdict)) <= now) continue;
+      const from = goneMs === undefined ? 'kept' : 'offline';
       onVerdict(check.keyId);
       return { by: 'verdict', verdict: check.verdict, from, workflowId: undefined } satisfies Decision;
     }
     return undefined;
   }
   return {
-    fresh: (request) => use(request, policy.known()?.policyRevision, 'kept'),
-    offline: (request) => use(request, policy.newest()?.policyRevision, 'offline'),
+    fresh: (request) => use(request, policy.known()?.policyRevision),
+    offline: (request, goneMs) => use(request, policy.newest()?.policyRevision, goneMs),
   };
 }

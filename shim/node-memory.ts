@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PolicyHead } from '../workflows/policy-head.ts';
 import type { Envelope, Verdict } from '../workflows/verdict.ts';
+import { usableUntil } from '../workflows/verdict-times.ts';
 import { type ClockGuard, openClockGuard } from './clock-guard.ts';
 import type { Log } from './log.ts';
 import { requireOwnFolder } from './ownership.ts';
@@ -39,11 +40,11 @@ export function openNodeMemory(state: string | undefined, log: Log): NodeMemory 
     clock,
     cache,
     remembered: statement?.read(),
-    keepVerdict({ name, digest, policyRevision, outcome, decidedAt, expiresAt, offlineUntil }, envelope) {
+    keepVerdict(verdict, envelope) {
+      const { name, digest, policyRevision, outcome, decidedAt } = verdict;
       clock.witness(Date.parse(decidedAt));
       if (outcome !== 'allow') return;
-      const goodUntil = Math.max(Date.parse(expiresAt), Date.parse(offlineUntil ?? expiresAt));
-      cache?.keep({ name, digest, policyRevision }, envelope, goodUntil);
+      cache?.keep({ name, digest, policyRevision }, envelope, usableUntil(verdict));
     },
     keepStatement(head, carried) {
       clock.witness(Date.parse(head.statedAt));

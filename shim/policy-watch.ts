@@ -1,23 +1,29 @@
-import { CLOCK_SKEW_MS, POLICY_HEAD_POLL_MS } from '../workflows/deadlines.ts';
+import { POLICY_HEAD_POLL_MS } from '../workflows/deadlines.ts';
 import type { Digest } from '../workflows/digest.ts';
-import { foreignFleet } from '../workflows/fleet.ts';
-import { POLICY_HEAD_PAYLOAD_TYPE, type PolicyHead, parsePolicyHead } from '../workflows/policy-head.ts';
+import type { PolicyHead } from '../workflows/policy-head.ts';
 import type { Reason } from '../workflows/reason.ts';
-import {
-  addsRevocations,
-  mergeRevocations,
-  NO_REVOCATIONS,
-  type Revocations,
-  revokedDigests,
-} from '../workflows/revocations.ts';
+import type { Revocations } from '../workflows/revocations.ts';
 import type { Envelope } from '../workflows/verdict.ts';
-import { type Backend, BackendProblem } from './backend.ts';
-import { believe, openEnvelope, parseEnvelope, type VerdictKeys } from './verdict-keys.ts';
+import { type Absence, absenceOf, type Backend, BackendProblem } from './backend.ts';
+import { positionIn } from './key-window.ts';
+import { addStatement, revokedBy, type SignerRevocations } from './memory/signed-revocations.ts';
+import {
+  type AcceptedStatement,
+  currentUntil,
+  endOf,
+  isNewer,
+  NOT_STATED,
+  readAnswer,
+  readStatement,
+  rememberedRevocations,
+  unknown,
+} from './policy-statement.ts';
+import type { VerdictKeys } from './verdict-keys.ts';
 
 /** The revision to ask for, or why it isn't known. */
 export type KnownPolicy =
   | { readonly ok: true; readonly policyRevision: string; readonly statement?: Envelope }
-  | { readonly ok: false; readonly reason: Reason };
+  | { readonly ok: false; readonly reason: Reason; readonly absence?: Absence };
 
 /** Keeps a node's knowledge of the current policy revision fresh. */
 export interface PolicyWatch {
@@ -25,14 +31,22 @@ export interface PolicyWatch {
   current(deadline: number): Promise<KnownPolicy>;
   /** The current statement, if there is one now. */
   known(): PolicyHead | undefined;
-  /** The newest statement, also past its time: without a backend it is all there is. */
+  /** The newest statement, also past its time, while its key counts: without a backend it is all there is. */
   newest(): PolicyHead | undefined;
   /** Every revoked digest and the name of a list that revokes it: of all statements, whichever is the newest. */
   revoked(): ReadonlyMap<Digest, string>;
-  /** Learns from a statement that was brought here by other ways than Temporal; answers why it is not believed. */
-  learn(carried: Envelope): Reason | undefined;
-  /** Whether the last question found no backend, and what was known before is past its time. */
-  isCutOff(): boolean;
+  /**
+   * Takes over a statement that was brought here by other ways than Temporal; answers why it is not accepted. `isNew`
+   * when a person has brought it since the start.
+   */
+  learn(carried: Envelope, isNew?: boolean): Reason | undefined;
+  /**
+   * For how long the backend has been gone, in ms: without end when Temporal can't be reached, else since the first
+   * question that no worker answered. `undefined` while the last statement is in its time, or the backend does answer.
+   */
+  cutOffMs(): number | undefined;
+  /** For how long no worker has answered a Temporal that is there, in ms; 0 when that is not so. */
+  silentMs(): number;
   /** Age in ms of the newest statement, for metrics; `undefined` before the first. */
   age(): number | undefined;
   stop(): void;
@@ -47,12 +61,14 @@ export interface WatchOptions {
   readonly fleet: string;
   /** The newest statement that this node has, as it was carried: checked like any other, but for its end. */
   readonly remembered?: Envelope | undefined;
-  /** The revocations that this node knows from all statements before. */
-  readonly revocations?: Revocations;
+  /** The revocations that this node knows from all statements before, by the keys that signed them. */
+  readonly revocations?: readonly SignerRevocations[];
   /** Called with each statement that is newer than all before. */
   readonly onStatement?: (head: PolicyHead, carried: Envelope) => void;
   /** Called with all known revocations when a statement changed them. */
-  readonly onRevocations?: (revocations: Revocations) => void;
+  readonly onRevocations?: (revocations: readonly SignerRevocations[]) => void;
+  /** Called after each statement that a worker makes now, or that a person has brought since the start. */
+  readonly onArrival?: () => void;
 }
 
 /**
@@ -64,20 +80,44 @@ export function watchPolicy(
   backend: Backend,
   keys: () => VerdictKeys,
   onChange: (head: PolicyHead) => void,
-  { fleet, remembered, onStatement, onRevocations, ...before }: WatchOptions,
+  { fleet, remembered, onStatement, onRevocations, onArrival, ...before }: WatchOptions,
 ): PolicyWatch {
-  let revocations = before.revocations ?? NO_REVOCATIONS;
-  let revoked = revokedDigests(revocations);
-  let newest = remembered && believedHead(remembered, keys(), fleet);
+  let revocations = before.revocations ?? [];
+  let revoked: { readonly by: string; readonly digests: ReadonlyMap<Digest, string> } | undefined;
+  let newest = remembered && acceptedOf(remembered);
+  let signer = newest?.keyId;
   let statement: Envelope | undefined;
   let obstacle = NOT_STATED;
-  let lastCode: Reason['code'] | undefined;
+  let absence: Absence | undefined;
+  let silentSince: number | undefined;
   let told: string | undefined;
   let asked = 0;
   let asking: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
-  if (remembered !== undefined) merge(rememberedRevocations(remembered, keys(), fleet));
+  let judgedBy = keys();
+  const earlier = remembered && rememberedRevocations(remembered, keys(), fleet);
+  if (earlier !== undefined) merge(earlier.keyId, earlier.revocations);
+
+  function acceptedOf(carried: Envelope): AcceptedStatement | undefined {
+    const read = readStatement(carried, keys(), fleet, Date.now());
+    return 'code' in read ? undefined : read;
+  }
+
+  /** Whether a key counts now. */
+  function isTrusted(keyId: string): boolean {
+    const key = keys().get(keyId);
+    return key !== undefined && positionIn(key.window, Date.now()) === 'inside';
+  }
+
+  /** The newest statement while the key counts that signed it: keys may be taken away, and their windows end. */
+  function counted(): AcceptedStatement | undefined {
+    if (newest !== undefined && judgedBy !== keys()) {
+      judgedBy = keys();
+      signer = acceptedOf(newest.carried)?.keyId;
+    }
+    return newest !== undefined && signer !== undefined && isTrusted(signer) ? newest : undefined;
+  }
 
   /** One question at a time, whoever asks. */
   function ask(deadline: number): Promise<void> {
@@ -92,38 +132,46 @@ export function watchPolicy(
     try {
       const answer = await backend.policyHead(deadline);
       const read = readAnswer(answer, keys(), fleet, Date.now());
-      lastCode = undefined;
+      absence = undefined;
+      silentSince = undefined;
       const problem = 'code' in read ? read : use(read);
       if (problem !== undefined) obstacle = problem;
     } catch (error) {
       if (!(error instanceof BackendProblem)) throw error;
-      lastCode = error.code;
+      absence = absenceOf(error);
+      if (absence === 'silent') silentSince ??= performance.now();
+      else if (absence === undefined) silentSince = undefined;
       obstacle = { code: error.code, sentence: error.message };
     }
   }
 
   /** Adds what a statement revokes; answers why it can't. */
-  function merge(stated: Revocations | undefined): Reason | undefined {
-    if (stated === undefined || !addsRevocations(revocations, stated)) return undefined;
-    const merged = mergeRevocations(revocations, stated);
-    if (merged === undefined) return unknown('revokes more than a node keeps; compare it with the policy directory');
-    revocations = merged;
-    revoked = revokedDigests(merged);
-    onRevocations?.(merged);
+  function merge(keyId: string, stated: Revocations | undefined): Reason | undefined {
+    const next = addStatement(revocations, keyId, stated);
+    if (next === undefined) return unknown('revokes more than a node keeps; compare it with the policy directory');
+    if (next === revocations) return undefined;
+    revocations = next;
+    revoked = undefined;
+    onRevocations?.(next);
     return undefined;
   }
 
   /** Uses a statement that a worker makes now; answers why it can't be used to ask by. */
-  function use({ head, carried }: BelievedHead): Reason | undefined {
-    const problem = merge(head.revocations) ?? endOf(head, Date.now());
-    if (problem === undefined) accept(head, carried);
-    return problem;
+  function use(statement: AcceptedStatement): Reason | undefined {
+    const problem = merge(statement.keyId, statement.head.revocations) ?? endOf(statement.head, Date.now());
+    if (problem !== undefined) return problem;
+    accept(statement);
+    onArrival?.();
+    return undefined;
   }
 
-  function accept(head: PolicyHead, carried: Envelope): void {
-    if (newest !== undefined && isNewer(newest, head)) return;
+  function accept(next: AcceptedStatement): void {
+    const { head, carried, keyId } = next;
+    if (newest !== undefined && isNewer(newest.head, head)) return;
     const changed = told !== head.policyRevision;
-    newest = head;
+    newest = next;
+    signer = keyId;
+    judgedBy = keys();
     told = head.policyRevision;
     // Workers learn from it what others found out about keys and logs.
     statement = head.keys === undefined && head.logs === undefined ? undefined : carried;
@@ -131,7 +179,12 @@ export function watchPolicy(
     if (changed) onChange(head);
   }
 
-  const known = () => (newest !== undefined && Date.parse(newest.expiresAt) > Date.now() ? newest : undefined);
+  function known(): PolicyHead | undefined {
+    const head = counted()?.head;
+    return head !== undefined && currentUntil(head) > Date.now() ? head : undefined;
+  }
+
+  const silentMs = () => (silentSince === undefined ? 0 : performance.now() - silentSince);
 
   async function poll(): Promise<void> {
     await ask(Date.now() + POLL_TIMEOUT_MS).catch(() => undefined); // the next poll, or a pull, will tell
@@ -147,24 +200,38 @@ export function watchPolicy(
           const { policyRevision } = current;
           return { ok: true, policyRevision, ...(statement === undefined ? {} : { statement }) };
         }
-        if (Date.now() + RETRY_MS >= deadline) return { ok: false, reason: obstacle };
+        if (Date.now() + RETRY_MS >= deadline) {
+          return { ok: false, reason: obstacle, ...(absence === undefined ? {} : { absence }) };
+        }
         if (asking === undefined) await at(asked + RETRY_MS);
         await Promise.race([ask(deadline), at(deadline - RETRY_MS)]);
       }
     },
     known,
-    newest: () => newest,
-    revoked: () => revoked,
-    learn(carried) {
+    newest: () => counted()?.head,
+    revoked() {
+      const by = revocations.map(({ keyId }) => isTrusted(keyId)).join();
+      if (revoked?.by !== by) revoked = { by, digests: revokedBy(revocations, isTrusted) };
+      return revoked.digests;
+    },
+    learn(carried, isNew = false) {
       const read = readStatement(carried, keys(), fleet, Date.now());
       if ('code' in read) return read;
-      const problem = merge(read.head.revocations);
+      const problem = merge(read.keyId, read.head.revocations);
       if (problem !== undefined) return problem;
-      if (newest === undefined || isNewer(read.head, newest)) accept(read.head, read.carried);
+      if (newest === undefined || isNewer(read.head, newest.head)) accept(read);
+      if (isNew) onArrival?.();
       return undefined;
     },
-    isCutOff: () => known() === undefined && (lastCode === 'TEMPORAL_UNREACHABLE' || lastCode === 'WORKER_UNAVAILABLE'),
-    age: () => (newest === undefined ? undefined : Date.now() - Date.parse(newest.statedAt)),
+    cutOffMs() {
+      if (absence === undefined || known() !== undefined) return undefined;
+      return absence === 'unreachable' ? Number.POSITIVE_INFINITY : silentMs();
+    },
+    silentMs,
+    age() {
+      const head = counted()?.head;
+      return head === undefined ? undefined : Date.now() - Date.parse(head.statedAt);
+    },
     stop() {
       stopped = true;
       clearTimeout(timer);
@@ -175,78 +242,7 @@ export function watchPolicy(
 /** Between two questions of a pull that can't go on without an answer, in ms. */
 const RETRY_MS = 250;
 
-const NOT_STATED: Reason = {
-  code: 'POLICY_UNKNOWN',
-  sentence: 'no worker has stated its policy revision yet; is a portcullis worker running?',
-};
-
 /** Settles at a Unix time in ms; does not keep the process alive. */
 function at(time: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, Math.max(0, time - Date.now())).unref());
-}
-
-/** Whether a statement was made after another one. */
-export function isNewer(head: PolicyHead, than: PolicyHead): boolean {
-  return Date.parse(head.statedAt) > Date.parse(than.statedAt);
-}
-
-/** A statement that was believed, and its envelope with the accepted signatures alone. */
-interface BelievedHead {
-  readonly head: PolicyHead;
-  readonly carried: Envelope;
-}
-
-function readAnswer(answer: unknown, keys: VerdictKeys, fleet: string, nowMs: number): BelievedHead | Reason {
-  if (answer === null) return NOT_STATED;
-  const envelope = parseEnvelope(answer);
-  return envelope === undefined ? unknown('is no signed statement') : readStatement(envelope, keys, fleet, nowMs);
-}
-
-/** Why a statement can't be used to ask by; `undefined` while its time is not over. */
-function endOf({ expiresAt }: PolicyHead, nowMs: number): Reason | undefined {
-  if (Date.parse(expiresAt) > nowMs) return undefined;
-  return unknown(`ended at ${expiresAt}; is a portcullis worker running, are the clocks right?`);
-}
-
-/** Reads a statement for this fleet that a key of this node signed in its window; its time may be over. */
-export function readStatement(
-  carried: Envelope,
-  keys: VerdictKeys,
-  fleet: string,
-  nowMs: number,
-): BelievedHead | Reason {
-  const read = readSigned(carried, keys, nowMs);
-  const foreign = 'code' in read ? undefined : foreignFleet(read.head.fleet, fleet);
-  return foreign === undefined ? read : unknown(foreign);
-}
-
-/** The same for a statement of any fleet. */
-function readSigned(carried: Envelope, keys: VerdictKeys, nowMs: number): BelievedHead | Reason {
-  const opened = openEnvelope(carried, POLICY_HEAD_PAYLOAD_TYPE, keys);
-  if (opened === undefined)
-    return unknown("is not signed by a verdict key of this node; give it the worker's current public key");
-  const head = parsePolicyHead(opened.content);
-  if (head === undefined) return unknown("can't be read by this version; upgrade the older of shim and worker");
-  const belief = believe(opened.signatories, head.statedAt, nowMs);
-  if (!belief.ok) return unknown(`is not believed: ${belief.problem}`);
-  if (Date.parse(head.statedAt) > nowMs + CLOCK_SKEW_MS)
-    return unknown(`is from the future (${head.statedAt}); compare the clocks of node and worker`);
-  return { head, carried: opened.envelope };
-}
-
-/** The head of a statement that is accepted; `undefined` for any other. */
-export function believedHead(remembered: Envelope, keys: VerdictKeys, fleet: string): PolicyHead | undefined {
-  const read = readStatement(remembered, keys, fleet, Date.now());
-  return 'code' in read ? undefined : read.head;
-}
-
-/** What a statement of before a restart revokes, also one of a version that named no fleet: this node had accepted it. */
-function rememberedRevocations(remembered: Envelope, keys: VerdictKeys, fleet: string): Revocations | undefined {
-  const read = readSigned(remembered, keys, Date.now());
-  if ('code' in read || (read.head.fleet !== undefined && read.head.fleet !== fleet)) return undefined;
-  return read.head.revocations;
-}
-
-function unknown(what: string): Reason {
-  return { code: 'POLICY_UNKNOWN', sentence: `the policy statement that was carried here ${what}` };
 }

@@ -89,7 +89,9 @@ function connectClient(): BoundedClient {
       } catch (error) {
         const problem = toProblem(error, address);
         const isThere = problem.code === 'TEMPORAL_UNREACHABLE' && heard.at > begun;
-        throw isThere ? refused(address, heard.refusal ?? 'it answers other calls, and this one not in time', error) : problem;
+        throw isThere
+          ? refused(address, heard.refusal ?? 'it answers other calls, and this one not in time', error)
+          : problem;
       } finally {
         clearTimeout(timer);
       }

@@ -2,6 +2,7 @@ import { CLOCK_SKEW_MS } from '../workflows/deadlines.ts';
 import { foreignFleet } from '../workflows/fleet.ts';
 import type { Reason } from '../workflows/reason.ts';
 import type { Envelope, Verdict } from '../workflows/verdict.ts';
+import { goodUntil } from '../workflows/verdict-times.ts';
 import { fromStatement, STATEMENT_PAYLOAD_TYPE } from '../workflows/verification-summary.ts';
 import type { PullRequest } from './decision.ts';
 import { believe, openEnvelope, parseEnvelope, type VerdictKeys } from './verdict-keys.ts';
@@ -82,7 +83,7 @@ function checkContent(genuine: Genuine, expected: Expectation, nowMs: number): V
       `the verdict is from the future (${verdict.decidedAt}); compare the clocks of node and worker`,
     );
   }
-  return { kind: Date.parse(verdict.expiresAt) > nowMs ? 'good' : 'stale', ...genuine };
+  return { kind: goodUntil(verdict) > nowMs ? 'good' : 'stale', ...genuine };
 }
 
 function refuse(code: Reason['code'], sentence: string): { readonly kind: 'refused'; readonly reason: Reason } {

@@ -217,7 +217,7 @@ export interface LogOutcome {
 /** What the workflow concluded; the worker adds for whom, when, until when, by which trust roots and what it covers. */
 export type VerdictClaim = Omit<
   Verdict,
-  'fleet' | 'trustRevision' | 'decidedAt' | 'expiresAt' | 'offlineUntil' | 'covers'
+  'fleet' | 'trustRevision' | 'decidedAt' | 'expiresAt' | 'offlineUntil' | 'workerSilenceMs' | 'covers'
 >;
 
 export interface VerdictRequest {

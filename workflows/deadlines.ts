@@ -53,8 +53,22 @@ export const POLICY_HEAD_INTERVAL_MS = 8_000;
 /** How often a node asks for that statement; with the interval above, a policy change arrives within 15 s. */
 export const POLICY_HEAD_POLL_MS = 5_000;
 
-/** How old that statement may be: a server that holds it back can delay a policy change no longer than this. */
+/**
+ * How old that statement may be while the backend is there: a server that holds it back delays a policy change no longer than
+ * this. Where an OfflineUse permits it, images of the last known policy count again when nothing answers, or when workers
+ * have been silent for {@link WORKER_SILENCE_MS}.
+ */
 export const POLICY_HEAD_TTL_MS = 60_000;
+
+/**
+ * How long workers must be silent, while Temporal answers, before an OfflineUse that names no time counts. Longer than a
+ * restart, an upgrade or a node drain of workers takes, and than a flood of hard evidence keeps them busy: whoever freezes
+ * the workers must not choose the moment at which old policy counts.
+ */
+export const WORKER_SILENCE_MS = 900_000;
+
+/** The longest time that an OfflineUse can permit, and the longest that a node uses any verdict: a quarter of a year. */
+export const MAX_OFFLINE_MS = 90 * 24 * 3_600_000;
 
 /** How far the clocks of worker and node may be apart. */
 export const CLOCK_SKEW_MS = 5_000;

@@ -38,6 +38,8 @@ export interface Verdict {
    * permits none of that. Only an allow has it.
    */
   readonly offlineUntil?: string;
+  /** With `offlineUntil`: for how long workers must have been silent, in ms, while Temporal answers. */
+  readonly workerSilenceMs?: number;
   /**
    * Of an allow, the digests besides its own by whose revocation it ends: the manifests that the image lists, and what
    * its evidence is stored in or is about. Absent where the worker could not find them out: such an allow is not used

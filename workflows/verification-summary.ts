@@ -41,6 +41,7 @@ export function toStatement(verdict: Verdict): object {
         trustRevision: verdict.trustRevision,
         expiresAt: verdict.expiresAt,
         ...(verdict.offlineUntil === undefined ? {} : { offlineUntil: verdict.offlineUntil }),
+        ...(verdict.workerSilenceMs === undefined ? {} : { workerSilenceMs: verdict.workerSilenceMs }),
         ...(verdict.covers === undefined ? {} : { covers: verdict.covers }),
       },
     },
@@ -78,7 +79,12 @@ export function fromStatement(statement: unknown): Verdict | undefined {
   const covers = parseCovers(own['covers']);
   if (covers === 'malformed') return undefined;
   const decided = { decisionId, ...subject, fleet, outcome, reasons, policyRevision, trustRevision, signers };
-  const offline = offlineUntil === undefined ? {} : { offlineUntil };
+  const { workerSilenceMs } = own as { [K in keyof Verdict]?: unknown };
+  if (workerSilenceMs !== undefined && (offlineUntil === undefined || !isDuration(workerSilenceMs))) return undefined;
+  const offline = {
+    ...(offlineUntil === undefined ? {} : { offlineUntil }),
+    ...(workerSilenceMs === undefined ? {} : { workerSilenceMs }),
+  };
   return { ...decided, decidedAt: timeVerified, expiresAt, ...offline, ...(covers === undefined ? {} : { covers }) };
 }
 
@@ -133,6 +139,11 @@ function parseSigner(value: unknown): Signer | undefined {
   if (typeof authority !== 'string' || typeof identity !== 'string' || evidence === undefined) return undefined;
   if (predicateType === undefined) return { authority, identity, evidence };
   return typeof predicateType === 'string' ? { authority, identity, evidence, predicateType } : undefined;
+}
+
+/** A time in ms that can be waited for. */
+function isDuration(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }
 
 function isTime(value: unknown): value is string {

@@ -125,7 +125,7 @@ export const REQUIREMENT_TABLES = {
 export const OFFLINE_USE_TABLES = {
   '': DOCUMENT,
   metadata: METADATA,
-  spec: { images: READ, for: READ },
+  spec: { images: READ, for: READ, afterWorkerSilence: READ },
   'spec.images[]': { glob: READ },
 } as const satisfies Record<string, FieldTable>;
 

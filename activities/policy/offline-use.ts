@@ -1,3 +1,4 @@
+import { MAX_OFFLINE_MS, WORKER_SILENCE_MS } from '../../workflows/deadlines.ts';
 import { MAX_GLOBS } from '../limits.ts';
 import { readImage } from './cluster-image-policy.ts';
 import { readDuration } from './duration.ts';
@@ -9,7 +10,7 @@ import type { OfflineUse } from './policy-set.ts';
 export interface OfflineUseDocument extends DocumentName, OfflineUse {}
 
 /** From what a restart of the backend takes to a quarter of a year for nodes that never see it. */
-const FOR = { least: 60_000, most: 90 * 24 * 3_600_000 };
+const FOR = { least: 60_000, most: MAX_OFFLINE_MS };
 
 /** Reads one document as an OfflineUse, as `readClusterImagePolicy` reads a policy. */
 export function readOfflineUse(document: Field): OfflineUseDocument | undefined {
@@ -18,8 +19,10 @@ export function readOfflineUse(document: Field): OfflineUseDocument | undefined 
   const { name, spec, fields } = read;
   const images = required(spec, fields, 'images', 'add a list of globs');
   const duration = required(spec, fields, 'for', 'say how long, as in 72h');
+  const silence = fields.get('afterWorkerSilence');
+  const silenceMs = silence === undefined ? WORKER_SILENCE_MS : readDuration(silence, FOR);
   const globs = images && readList(images, MAX_GLOBS)?.map(readImage);
   const forMs = duration && readDuration(duration, FOR);
-  if (name === undefined || globs === undefined || forMs === undefined) return undefined;
-  return { ...name, images: globs.filter((glob) => glob !== undefined), forMs };
+  if (name === undefined || globs === undefined || forMs === undefined || silenceMs === undefined) return undefined;
+  return { ...name, images: globs.filter((glob) => glob !== undefined), forMs, silenceMs };
 }

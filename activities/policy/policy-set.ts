@@ -104,6 +104,8 @@ export interface OfflineUse {
   readonly images: readonly Glob[];
   /** Counted from when the verdict was reached, in ms. */
   readonly forMs: number;
+  /** For how long workers must have been silent, in ms, while Temporal answers. */
+  readonly silenceMs: number;
 }
 
 /** All policies of one directory at one moment. */

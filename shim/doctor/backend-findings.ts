@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { PolicyHead } from '../../workflows/policy-head.ts';
 import { type Backend, BackendProblem } from '../backend.ts';
 import { openClockGuard } from '../clock-guard.ts';
-import { believedHead, readStatement } from '../policy-watch.ts';
+import { believedHead, readStatement } from '../policy-statement.ts';
 import { openStatementFile, STATEMENT_FILE } from '../statement-file.ts';
 import { readVerdictKeyFiles } from '../verdict-key-files.ts';
 import { parseEnvelope } from '../verdict-keys.ts';

@@ -1,6 +1,6 @@
 import type { PolicyHead } from '../../workflows/policy-head.ts';
 import type { Envelope, Verdict } from '../../workflows/verdict.ts';
-import { readStatement } from '../policy-watch.ts';
+import { readStatement } from '../policy-statement.ts';
 import { checkVerdict, readUnchecked } from '../verdict-check.ts';
 import type { VerdictKeys } from '../verdict-keys.ts';
 import type { OfflineFile } from './offline-file.ts';
@@ -63,9 +63,4 @@ function checkCarried(
   if (check.kind === 'refused') return `${about}: ${check.reason.code}: ${check.reason.sentence}`;
   if (check.verdict.outcome === 'allow') return check;
   return `${about}: VERDICT_MISMATCH: expected a verdict that allows, found one that does not`;
-}
-
-/** Until when a node that is cut off may use a verdict, Unix ms. */
-export function usableUntil({ expiresAt, offlineUntil }: Verdict): number {
-  return Math.max(Date.parse(expiresAt), Date.parse(offlineUntil ?? expiresAt));
 }

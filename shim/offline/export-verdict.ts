@@ -3,6 +3,7 @@ import type { Digest } from '../../workflows/digest.ts';
 import { nameWithoutDigest, parseName, pulledName } from '../../workflows/name.ts';
 import type { ReasonCode } from '../../workflows/reason.ts';
 import type { Envelope, Verdict } from '../../workflows/verdict.ts';
+import { goodUntil, usableUntil } from '../../workflows/verdict-times.ts';
 import { askBackend, type BackendAccess } from '../ask-backend.ts';
 import { BackendProblem } from '../backend.ts';
 import { type Decision, type PullRequest, reasonsOf } from '../decision.ts';
@@ -57,8 +58,7 @@ async function resolve({ backend }: BackendAccess, name: string, deadline: numbe
 function permitted(decision: Decision, envelope: Envelope | undefined): Exportable | undefined {
   if (decision.by !== 'verdict' || !toJudgement(decision).ok || envelope === undefined) return undefined;
   const { verdict } = decision;
-  const { expiresAt, offlineUntil = expiresAt } = verdict;
-  return Date.parse(offlineUntil) > Date.parse(expiresAt) ? { verdict, envelope } : undefined;
+  return usableUntil(verdict) > goodUntil(verdict) ? { verdict, envelope } : undefined;
 }
 
 function refusedBy(image: string, decision: Decision): Refused {

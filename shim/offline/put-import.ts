@@ -3,13 +3,13 @@ import { join } from 'node:path';
 import type { PolicyHead } from '../../workflows/policy-head.ts';
 import { addsRevocations, NO_REVOCATIONS } from '../../workflows/revocations.ts';
 import type { Envelope, Verdict } from '../../workflows/verdict.ts';
+import { usableUntil } from '../../workflows/verdict-times.ts';
 import { replaceFile } from '../atomic-file.ts';
 import { requireOwnFolder } from '../ownership.ts';
-import { isNewer, readStatement } from '../policy-watch.ts';
+import { isNewer, readStatement } from '../policy-statement.ts';
 import { isComparable, type Revoked, revokedVerdict } from '../revoked.ts';
 import { readUnchecked } from '../verdict-check.ts';
 import type { VerdictKeys } from '../verdict-keys.ts';
-import { usableUntil } from './check-file.ts';
 import { fits, importName, listImports, MOST, readImport } from './import-folder.ts';
 import { type OfflineFile, renderOfflineFile } from './offline-file.ts';
 

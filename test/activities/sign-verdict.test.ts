@@ -225,14 +225,22 @@ describe('an allow without a backend', () => {
     assert.ok(Date.parse(verdict.expiresAt) - Date.parse(verdict.decidedAt) <= 900_000, 'its own time stays as it is');
   });
 
+  it('says for how long workers must be silent, by the strictest document that matches', async (t) => {
+    const strict = offlineUse('strict', '**', '72h, afterWorkerSilence: 3h');
+    assert.equal((await signWith(t, offlineUse('any', '**', '72h'))).workerSilenceMs, 15 * 60_000);
+    assert.equal((await signWith(t, offlineUse('any', '**', '72h'), strict)).workerSilenceMs, 3 * 3_600_000);
+    assert.equal((await signWith(t)).workerSilenceMs, undefined);
+  });
+
   it('is not told where it ends before the verdict does', async (t) => {
     assert.equal((await signWith(t, offlineUse('minute', '**', '60s'))).offlineUntil, undefined);
   });
 
   it('is nothing that a caller can claim', async (t) => {
     const { sign, request } = await asked(t);
-    const claim = { ...request.claim, offlineUntil: '2099-01-01T00:00:00.000Z' };
-    assert.equal((await sign({ ...request, claim })).offlineUntil, undefined);
+    const claim = { ...request.claim, offlineUntil: '2099-01-01T00:00:00.000Z', workerSilenceMs: 0 };
+    const signed = await sign({ ...request, claim });
+    assert.deepEqual([signed.offlineUntil, signed.workerSilenceMs], [undefined, undefined]);
   });
 });
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
+import type { SignerRevocations } from '../../shim/memory/signed-revocations.ts';
 import { type PolicyWatch, type WatchOptions, watchPolicy } from '../../shim/policy-watch.ts';
 import { POLICY_HEAD_PAYLOAD_TYPE, type PolicyHead } from '../../workflows/policy-head.ts';
 import type { Revocations } from '../../workflows/revocations.ts';
@@ -91,8 +92,8 @@ describe('a revocation', () => {
   it('is known from before a restart, and each change is reported once', async (t) => {
     const reported: Revocations[] = [];
     const options = {
-      revocations: list(1, A).revocations,
-      onRevocations: (all: Revocations) => void reported.push(all),
+      revocations: [{ keyId: key.keyId, ...list(1, A) }],
+      onRevocations: (all: readonly SignerRevocations[]) => void reported.push(...all.map((one) => one.revocations)),
     };
     const policy = await heard(t, [live(list(1, B)), live(list(1, B)), live()], options);
     assert.deepEqual(revokedBy(policy), [A, B]);
@@ -109,6 +110,47 @@ describe('a revocation', () => {
     assert.deepEqual(revokedBy(await heard(t, [], { remembered: stranger })), []);
     const foreign = aStatement(key, { fleet: 'staging', ...list(1, A) });
     assert.deepEqual(revokedBy(await heard(t, [], { remembered: foreign })), []);
+  });
+
+  it('comes back when the key is taken away that ended it, and stays when its own is', async (t) => {
+    const thief = createTestVerdictKey();
+    let keys = new Map([...key.accepted(), ...thief.accepted()]);
+    const options = { fleet: TEST_FLEET };
+    const policy = watchPolicy(
+      createTestBackend({ policyHead: async () => live(list(1, A)) }),
+      () => keys,
+      () => {},
+      options,
+    );
+    t.after(() => policy.stop());
+    await policy.current(Date.now() + 400);
+    assert.equal(policy.learn(aStatement(thief, list(Number.MAX_SAFE_INTEGER))), undefined);
+    assert.deepEqual(revokedBy(policy), []);
+    keys = new Map(key.accepted());
+    assert.deepEqual(revokedBy(policy), [A], 'a stolen key ends nothing any more');
+    keys = new Map(key.accepted({ notAfter: Date.now() - 3_600_000 }));
+    assert.deepEqual(revokedBy(policy), [A], 'the window of its key has ended');
+    keys = new Map();
+    assert.deepEqual(revokedBy(policy), [A], 'no key is left');
+  });
+
+  it('ends by a higher revision of the next key when its own key has ended', async (t) => {
+    const next = createTestVerdictKey();
+    let keys = new Map(key.accepted());
+    const options = { fleet: TEST_FLEET };
+    const policy = watchPolicy(
+      createTestBackend({ policyHead: async () => live(list(1, A, B)) }),
+      () => keys,
+      () => {},
+      options,
+    );
+    t.after(() => policy.stop());
+    await policy.current(Date.now() + 400);
+    keys = new Map([...key.accepted({ notAfter: Date.now() - 3_600_000 }), ...next.accepted()]);
+    assert.equal(policy.learn(aStatement(next, list(1, A, B))), undefined);
+    assert.deepEqual(revokedBy(policy), [A, B]);
+    assert.equal(policy.learn(aStatement(next, list(2, B))), undefined);
+    assert.deepEqual(revokedBy(policy), [B]);
   });
 
   it('by a key that is not of this node counts nowhere', async (t) => {

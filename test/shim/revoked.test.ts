@@ -53,7 +53,7 @@ describe('a revoked digest', () => {
         return answer();
       };
       const known = { ok: true, policyRevision: genuine.policyRevision };
-      const watch = { current: async () => known, known: () => undefined, isCutOff: () => false, ...policy };
+      const watch = { current: async () => known, known: () => undefined, cutOffMs: () => undefined, ...policy };
       // as much of a watch as a decision asks for
       const gate = { policy: watch as unknown as Gate['policy'] };
       const kept = envelopeOf({ expiresAt: aMinuteAgo, offlineUntil: inAnHour });
@@ -97,7 +97,12 @@ describe('a revoked digest', () => {
       return key.verdict(anAllow({ covers: [child] }));
     };
     const known = { ok: true, policyRevision: genuine.policyRevision };
-    const watch = { current: async () => known, known: () => undefined, isCutOff: () => false, revoked: () => revoked };
+    const watch = {
+      current: async () => known,
+      known: () => undefined,
+      cutOffMs: () => undefined,
+      revoked: () => revoked,
+    };
     const gate = { policy: watch as unknown as Gate['policy'] }; // as much of a watch as a decision asks for
     assert.equal((await decideIn({ backend: { verify }, gate })).code, 'REVOKED');
   });

@@ -33,6 +33,16 @@ describe('an OfflineUse', () => {
     assert.deepEqual([found?.images.length, found?.forMs], [2, 72 * 3_600_000]);
   });
 
+  for (const [spec, minutes] of [
+    [{}, 15],
+    [{ afterWorkerSilence: '2h' }, 120],
+  ] as const) {
+    it(`counts after ${minutes} minutes of silent workers with ${JSON.stringify(spec)}`, async (t) => {
+      const loaded = await load(t, offlineUse(spec));
+      assert.deepEqual(loaded.ok ? loaded.set.offlineUses.map(({ silenceMs }) => silenceMs) : [], [minutes * 60_000]);
+    });
+  }
+
   const wrong: readonly (readonly [string, Parts, RegExp])[] = [
     ['a day, which Go does not know', { for: '3d' }, /spec\.for: expected 60s to 129600m.*found "3d"/],
     ['a number', { for: 72 }, /spec\.for: expected a string/],
@@ -43,7 +53,13 @@ describe('an OfflineUse', () => {
     ['no images', { images: undefined }, /spec\.images: expected a value/],
     ['an empty list of images', { images: [] }, /spec\.images: expected at least one item/],
     ['a glob that is none', { images: [{ glob: 'a b' }] }, /spec\.images\[0\]\.glob: expected/],
-    ['an unknown field', { until: 'tomorrow' }, /expected images, for, found the unknown field "until"/],
+    ['no time of silence', { afterWorkerSilence: '0s' }, /spec\.afterWorkerSilence: expected 60s to 129600m/],
+    ['a silence without a unit', { afterWorkerSilence: 900 }, /spec\.afterWorkerSilence: expected a string/],
+    [
+      'an unknown field',
+      { until: 'tomorrow' },
+      /expected images, for, afterWorkerSilence, found the unknown field "until"/,
+    ],
   ];
   for (const [what, spec, expected] of wrong) {
     it(`is refused with ${what}`, async (t) => {
