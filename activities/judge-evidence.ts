@@ -205,7 +205,14 @@ function isSamePlace(a: SignatureSource, b: SignatureSource): boolean {
   return a.repository === b.repository && (a.tagPrefix ?? '') === (b.tagPrefix ?? '');
 }
 
-/** Everything that the answer depends on but the time, in a few characters. */
+/** What of a reference decides which bytes are judged: a bundle is the same in whatever manifest, what annotations hold is not. */
+function contentIn(reference: SignatureReference): object {
+  if (reference.format !== 'bundle') return reference;
+  const { format, source, blob, index } = reference;
+  return { format, source, blob, index };
+}
+
+/** Everything that the answer depends on but the time, in a few characters. A tag says nothing about evidence. */
 function questionOf(
   dependencies: Dependencies,
   { set, policy, authority, name, digest, keys, trustRevision }: EvidenceSubject,
@@ -217,6 +224,6 @@ function questionOf(
   const trust = [trustRevision, trustRevisionOf(dependencies, set)];
   const applied = [set.revision, ...trust, policy, authority, wanted, condition !== undefined, known];
   return createHash('sha256')
-    .update(JSON.stringify([...applied, name, digest, reference]))
+    .update(JSON.stringify([...applied, repositoryOf(imageName(name)), digest, contentIn(reference)]))
     .digest('base64');
 }

@@ -34,7 +34,8 @@ export interface ManifestHead {
 export interface Registry {
   getManifest(name: Repository, reference: string, signal: AbortSignal): Promise<Manifest | undefined>;
   headManifest(name: Repository, tag: string, signal: AbortSignal): Promise<ManifestHead | undefined>;
-  getBlob(name: Repository, digest: Digest, signal: AbortSignal): Promise<Uint8Array | undefined>;
+  /** Of at most `maxBytes`; without it, of as many as any evidence may have. */
+  getBlob(name: Repository, digest: Digest, signal: AbortSignal, maxBytes?: number): Promise<Uint8Array | undefined>;
   /** `undefined` when the registry has no referrers API. A list that could be read in part carries its failure. */
   listReferrers(
     name: Repository,
@@ -110,14 +111,14 @@ export function createRegistry(options: RegistryOptions): Registry {
       });
     },
 
-    async getBlob(name, digest, signal) {
+    async getBlob(name, digest, signal, maxBytes = MAX_BUNDLE_BYTES) {
       const held = cache.get(digest);
       if (held !== undefined) return held;
       const what = `GET blob ${shortReference(digest)} of ${name.registry}/${name.repository}`;
       const found = await firstFound(what, await places(name), async (endpoint) => {
         const url = urlAt(endpoint, `${name.repository}/blobs/${digest}`);
         const request = { what, method: 'GET', url, redirects: 'all' } as const;
-        return getContent(askOf(endpoint, name), request, { digest, maxBytes: MAX_BUNDLE_BYTES }, limited(signal));
+        return getContent(askOf(endpoint, name), request, { digest, maxBytes }, limited(signal));
       });
       if (found !== undefined) cache.put(digest, found);
       return found;

@@ -16,6 +16,8 @@ const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
 export interface FoundSignature {
   readonly reference: SignatureReference;
   readonly predicateType: string;
+  /** Of the layer, in bytes, as its manifest says. */
+  readonly size: number;
 }
 
 /** What one manifest holds. */
@@ -71,7 +73,7 @@ export function readArtefact(candidate: Candidate, manifest: Manifest, sought: S
       ...about(candidate, sought),
     };
     const reference = format === 'bundle' ? { format, ...location } : { format, ...location, layer: index };
-    found.push({ reference, predicateType: predicateTypeOf(artefact, layer) });
+    found.push({ reference, predicateType: predicateTypeOf(artefact, layer), size: layer.size });
   }
   return { found, unreadable };
 }

@@ -4,6 +4,7 @@ import {
   MAX_FAILED_PLACES,
   MAX_LATER_LISTING_BYTES,
   MAX_LATER_REFERRER_PAGES,
+  MAX_LIGHT_EVIDENCE_BYTES,
   MAX_PARALLEL_READS,
   MAX_SIGNATURES,
   MAX_UNREADABLE,
@@ -84,7 +85,7 @@ export async function searchSignatures(
   const unreadable = [...listed.unreadable, ...read.unreadable, ...junk];
   const left = reader.left;
   return {
-    signatures: read.signatures.filter((_, index) => fetched[index] === undefined),
+    signatures: read.signatures.filter((_, index) => fetched[index] === undefined).map(({ reference }) => reference),
     unreadable: [...bounded(request.name, unreadable), ...(left === 0 ? [] : [flood(request.name, left)])],
     failures: [...listed.failures, ...reader.failures, ...fetched.filter((one) => one instanceof EvidenceError)],
     more: left > 0 || (part === 0 && !listed.complete),
@@ -115,7 +116,7 @@ async function listAboutIndex(
 }
 
 interface Part {
-  readonly signatures: readonly SignatureReference[];
+  readonly signatures: readonly FoundSignature[];
   readonly unreadable: readonly Unreadable[];
 }
 
@@ -159,7 +160,7 @@ class PartReader {
     } while (found.length < MAX_SIGNATURES && this.#at < this.#candidates.length && !this.#isStuck);
     const ordered = inJudgingOrder(found);
     this.#found = ordered.slice(MAX_SIGNATURES);
-    return { signatures: ordered.slice(0, MAX_SIGNATURES).map(({ reference }) => reference), unreadable };
+    return { signatures: ordered.slice(0, MAX_SIGNATURES), unreadable };
   }
 
   get #isStuck(): boolean {
@@ -182,13 +183,22 @@ async function readCandidate(search: Search, candidate: Candidate) {
   }
 }
 
+/**
+ * Fetches a signature ahead of its judgement. What is large is only asked for: it is read when it is judged, which is once
+ * for each authority, and not each time that the image is pulled.
+ */
 async function prefetch(
   search: Search,
-  { manifest, blob }: SignatureReference,
+  { reference: { manifest, blob }, size }: FoundSignature,
 ): Promise<Unreadable | EvidenceError | undefined> {
+  const { registry, where } = search;
+  const signal = placeSignal(search);
   try {
-    const content = await search.registry.getBlob(search.where, blob, placeSignal(search));
-    return content === undefined ? malformed(manifest, `the registry answers 404 for its layer ${blob}`) : undefined;
+    const isThere =
+      size > MAX_LIGHT_EVIDENCE_BYTES
+        ? await registry.has(where, 'blobs', blob, signal)
+        : (await registry.getBlob(where, blob, signal, MAX_LIGHT_EVIDENCE_BYTES)) !== undefined;
+    return isThere ? undefined : malformed(manifest, `the registry answers 404 for its layer ${blob}`);
   } catch (error) {
     return junkOrFailure(manifest, error);
   }

@@ -141,7 +141,8 @@ describe('what a proof is kept under', () => {
       await question({}, attestation('https://slsa.dev/provenance/v1')),
       await question({}, attestation('https://cyclonedx.org/bom')),
       await question({}, rule, reference({ blob: digestOf('e5') })),
-      await question({}, rule, reference({ manifest: digestOf('e5') })),
+      await question({}, rule, { ...legacy, manifest: digestOf('e5') }),
+      await question({}, rule, { ...legacy, layer: 1 }),
       await question({}, rule, reference({ index: digestOf('e5') })),
       await question({}, rule, reference({ source: { repository: 'registry.example/other' } })),
       await question({}, rule, legacy),
@@ -150,6 +151,9 @@ describe('what a proof is kept under', () => {
     ];
     const repeated = questions.filter((one, at) => questions.indexOf(one) !== at);
     assert.deepEqual(repeated, []);
+    const [first] = questions;
+    assert.equal(await question({}, rule, reference({ manifest: digestOf('e5') })), first, 'a blob is judged once');
+    assert.equal(await question({ name: `${name}-2` }), first, 'under whatever tag');
   });
 
   it('does not serve another image whose signature tag holds the same manifest', async (t) => {

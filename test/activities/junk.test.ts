@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import type { SignatureReference } from '../../workflows/activities.ts';
-import { pushBundle } from '../support/registry-push.ts';
+import type { Digest } from '../../workflows/digest.ts';
+import { BUNDLE, pushBlob, pushBundle, pushReferrer } from '../support/registry-push.ts';
 import { cosignBundle, createSigningKey } from '../support/signer.ts';
+import { digestOf } from '../support/verdicts.ts';
 import { createSetting } from './setting.ts';
 
 const release = createSigningKey('ECDSA P-256');
@@ -67,5 +69,36 @@ describe('junk beside an image', () => {
       Array.from({ length: 4 }, () => 'EVIDENCE_TOO_LARGE'),
     );
     assert.match(junk.rejected[0]?.sentence ?? '', /more than 10000 values and names/);
+  });
+
+  it('is not read by each pull when it is large: only that it is there is asked', async (t) => {
+    const { activities, asked, add, readsOf, registry } = await prepare(t);
+    const pieces = [await add(expensive(1)), await add(expensive(2)), await add(cosignBundle(release, asked.digest))];
+    const { name, digest, policyRevision } = asked;
+    const before = readsOf();
+    const found = await activities.fetchSignatures({ name, digest, policyRevision, source: {} });
+    assert.deepEqual(found.signatures.map(({ blob }) => blob).toSorted(), pieces.map(({ blob }) => blob).toSorted());
+    assert.deepEqual(found.unreadable, []);
+    assert.equal(readsOf() - before, 1, 'the signature');
+    const heads = registry.requests.filter(({ method, path }) => method === 'HEAD' && path.includes('/blobs/'));
+    assert.equal(heads.length, 2);
+  });
+
+  it('is named when it is larger than its manifest says, or not there, and hides nothing', async (t) => {
+    const { activities, asked, add, registry } = await prepare(t);
+    const target = { address: registry.address, repository: 'demo/app' };
+    const liar = await pushBlob(target, expensive(1));
+    const good = await add(cosignBundle(release, asked.digest));
+    const layerOf = (blob: Digest, size: number) => [{ mediaType: BUNDLE, digest: blob, size }];
+    await pushReferrer(target, asked.digest, { artifactType: BUNDLE, layers: layerOf(liar, 1_000) });
+    await pushReferrer(target, asked.digest, { artifactType: BUNDLE, layers: layerOf(digestOf('ee'), 9_000_000) });
+    const { name, digest, policyRevision } = asked;
+    const found = await activities.fetchSignatures({ name, digest, policyRevision, source: {} });
+    assert.deepEqual(
+      found.signatures.map(({ blob }) => blob),
+      [good.blob],
+    );
+    assert.deepEqual(found.unreadable.map(({ code }) => code).toSorted(), ['EVIDENCE_MALFORMED', 'EVIDENCE_TOO_LARGE']);
+    assert.equal((await activities.verifySignature({ ...asked, signatures: found.signatures })).satisfied, true);
   });
 });

@@ -15,6 +15,7 @@ import { startTemporal } from '../../infra/stack/temporal.ts';
 import { obtain } from '../../infra/tools/obtain.ts';
 import { type PushedImage, pushImage } from '../support/image.ts';
 import { pullThrough } from '../support/pull.ts';
+import { randomFrom } from './random.ts';
 
 /** What is killed. */
 const PARTS = ['shim', 'worker', 'temporal', 'containerd'] as const;
@@ -80,17 +81,6 @@ async function isLetIn(pull: () => ReturnType<typeof pullThrough>): Promise<bool
     if ((await pull()).exitCode === 0) return true;
   }
   return false;
-}
-
-/** mulberry32: the same numbers for the same seed. */
-function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 function shuffled<T>(items: readonly T[], random: () => number): readonly T[] {

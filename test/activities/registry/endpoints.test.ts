@@ -74,6 +74,23 @@ test('the cache drops what was not read for longest, and stays within its bytes'
   assert.equal(cache.bytes, 8);
 });
 
+test('what is large never pushes out more than half of what the cache holds', () => {
+  const cache = new EvidenceCache(4_000_000);
+  const put = (content: Buffer) => {
+    const digest = digestOf(content);
+    cache.put(digest, content);
+    return digest;
+  };
+  const small = Array.from({ length: 15 }, (_, i) => put(Buffer.alloc(100_000, i)));
+  const large = Array.from({ length: 5 }, (_, i) => put(Buffer.alloc(900_000, i)));
+  assert.ok(small.every((digest) => cache.get(digest) !== undefined));
+  assert.deepEqual(
+    large.map((digest) => cache.get(digest) !== undefined),
+    [false, false, false, true, true],
+  );
+  assert.ok(cache.bytes <= 4_000_000);
+});
+
 test('a tag resolves to what its bytes hash to, whatever HEAD says or can', async (context) => {
   const fake = await startFakeRegistry();
   context.after(() => fake.stop());
