@@ -53,7 +53,9 @@ function canonicalIpv6(text: string): string | undefined {
 }
 
 /** By these a node reaches itself; the unspecified addresses are dialled as loopback ones. */
-const LOOPBACK = /^(?:localhost|.+\.localhost|127(?:\.[0-9]+){3}|0\.0\.0\.0|\[::1?\])$/;
+const LOOPBACK_ADDRESS = /^(?:127(?:\.[0-9]+){3}|0\.0\.0\.0|\[::1?\])$/;
+/** RFC 6761, and what the `/etc/hosts` of Debian and Red Hat hold beside it. */
+const LOOPBACK_HOST = /^(?:(?:.+\.)?localhost|localhost[46]?(?:\.localdomain[46]?)?|ip6-(?:localhost|loopback))$/;
 const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '[::1]'] as const;
 
 /**
@@ -62,7 +64,7 @@ const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '[::1]'] as const;
  */
 export function neighboursOf(registry: string): readonly string[] {
   const [, host = '', digits] = AUTHORITY.exec(registry) ?? [];
-  const hosts = LOOPBACK.test(host) ? [host, ...LOOPBACK_NAMES] : [host];
+  const hosts = LOOPBACK_ADDRESS.test(host) || LOOPBACK_HOST.test(host) ? [host, ...LOOPBACK_NAMES] : [host];
   const ports = [DEFAULT_PORT, PLAIN_PORT].map(String);
   const wanted = digits === undefined || ports.includes(digits) ? ports : [digits];
   const all = hosts.flatMap((one) => wanted.flatMap((port) => canonicalRegistry(`${one}:${port}`) ?? []));

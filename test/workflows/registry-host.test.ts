@@ -81,13 +81,21 @@ test('a loopback host has all names of loopback as neighbours, and ports 80 and 
   const neighbours = (registry: string) => neighboursOf(registry).toSorted();
   assert.deepEqual(neighbours('localhost:5000'), ['127.0.0.1:5000', '[::1]:5000']);
   assert.deepEqual(neighbours('127.0.0.2:5000'), ['127.0.0.1:5000', '[::1]:5000', 'localhost:5000']);
-  for (const host of ['0.0.0.0', '[::]', 'registry.localhost']) {
+  const others = ['localhost.localdomain', 'localhost6.localdomain6', 'localhost4', 'ip6-localhost', 'ip6-loopback'];
+  for (const host of ['0.0.0.0', '[::]', 'registry.localhost', ...others]) {
     assert.deepEqual(neighbours(`${host}:5000`), ['127.0.0.1:5000', '[::1]:5000', 'localhost:5000'], host);
   }
   assert.deepEqual(neighbours('registry.example'), ['registry.example:80']);
   assert.deepEqual(neighbours('registry.example:80'), ['registry.example']);
   assert.deepEqual(neighbours('registry:443'), ['registry:80']);
-  for (const registry of ['registry.example:5000', '10.0.0.1:5000', '127.example:5000', 'localhost.example:5000']) {
+  for (const registry of [
+    'registry.example:5000',
+    '10.0.0.1:5000',
+    '127.example:5000',
+    'localhost.example:5000',
+    'ip6-localhost.example:5000',
+    'mylocalhost:5000',
+  ]) {
     assert.deepEqual(neighbours(registry), [], registry);
   }
 });
