@@ -70,6 +70,9 @@ export const MAX_DURABLE_CHECKS = 200;
 /** How long a check waits for others of its registry to end before it gives way, in ms: a registry that answers does so sooner. */
 export const MAX_SLOT_WAIT_MS = 250;
 
+/** Contents above {@link MAX_LIGHT_EVIDENCE_BYTES} that one worker reads at once: together below 100 MiB, and fast enough for attestations. */
+export const MAX_LARGE_READS = 8;
+
 /** Artefacts of one digest that are read at the same time: enough to hide latency, too few to look like an attack. */
 export const MAX_PARALLEL_READS = 6;
 

@@ -25,19 +25,23 @@ export class Slots {
   }
 
   /**
-   * Takes a place, or waits for at most `waitMs` for one. Answers how to give it back; `undefined` when there was none.
+   * Takes a place, or waits for at most `waitMs`, and no longer than until `signal` fires, for one. Answers how to give it
+   * back; `undefined` when there was none.
    */
-  async enter(party: Party, waitMs: number): Promise<(() => void) | undefined> {
+  async enter(party: Party, waitMs: number, signal?: AbortSignal): Promise<(() => void) | undefined> {
     if (this.#hasRoom(party)) return this.#take(party);
-    if (waitMs <= 0) return undefined;
+    if (waitMs <= 0 || signal?.aborted === true) return undefined;
     const turn = Promise.withResolvers<(() => void) | undefined>();
     const waiting: Waiting = { party, admit: () => turn.resolve(this.#take(party)) };
     this.#waiting.add(waiting);
-    const patience = setTimeout(() => turn.resolve(undefined), waitMs);
+    const leave = () => turn.resolve(undefined);
+    const patience = setTimeout(leave, waitMs);
+    signal?.addEventListener('abort', leave, { once: true });
     try {
       return await turn.promise;
     } finally {
       clearTimeout(patience);
+      signal?.removeEventListener('abort', leave);
       this.#waiting.delete(waiting);
     }
   }

@@ -1,17 +1,17 @@
 import type { Digest } from '../../workflows/digest.ts';
 import { parseDigest } from '../../workflows/digest.ts';
 import { EvidenceError } from '../evidence-error.ts';
+import type { Party } from '../judging/slots.ts';
 import { MAX_BUNDLE_BYTES, MAX_CACHED_EVIDENCE_BYTES, MAX_MANIFEST_BYTES, MAX_REGISTRY_REQUEST_MS } from '../limits.ts';
 import { type Ask, askAt } from './ask.ts';
 import { Authorizer } from './authorizer.ts';
-import { readBounded } from './bounded-body.ts';
 import { EvidenceCache } from './cache.ts';
-import { digestOf } from './content-digest.ts';
 import type { CredentialSource } from './credential.ts';
 import { dockerCredentials } from './docker-credentials.ts';
 import { originOnly, type RegistryEndpoint, type RegistryEndpoints, urlAt } from './endpoints.ts';
 import { misbehaved, unexpectedStatus } from './failure.ts';
 import { MANIFEST_ACCEPT } from './media-types.ts';
+import { type Content, readContent } from './read-content.ts';
 import { FIRST_LISTING, type Listing, type ListingLimits, listReferrersAt, listTaggedAt } from './referrers.ts';
 import type { Repository } from './repository.ts';
 import { discard, type HttpRequest } from './transport.ts';
@@ -90,10 +90,8 @@ export function createRegistry(options: RegistryOptions): Registry {
         const request = { what, method: 'GET', url, accept: MANIFEST_ACCEPT, redirects: 'same-host' } as const;
         return getContent(askOf(endpoint, name), request, { digest, maxBytes: MAX_MANIFEST_BYTES }, limited(signal));
       });
-      if (found === undefined) return undefined;
-      const manifest = { digest: digestOf(found), bytes: found };
-      cache.put(manifest.digest, found);
-      return manifest;
+      if (found !== undefined) cache.put(found.digest, found.bytes);
+      return found;
     },
 
     async headManifest(name, tag, signal) {
@@ -120,8 +118,8 @@ export function createRegistry(options: RegistryOptions): Registry {
         const request = { what, method: 'GET', url, redirects: 'all' } as const;
         return getContent(askOf(endpoint, name), request, { digest, maxBytes }, limited(signal));
       });
-      if (found !== undefined) cache.put(digest, found);
-      return found;
+      if (found !== undefined) cache.put(digest, found.bytes);
+      return found?.bytes;
     },
 
     async listReferrers(name, digest, signal, limits = FIRST_LISTING) {
@@ -200,23 +198,29 @@ async function getContent(
   request: Omit<HttpRequest, 'authorization'>,
   expected: { readonly digest: Digest | undefined; readonly maxBytes: number },
   signal: AbortSignal,
-): Promise<Uint8Array | undefined> {
+): Promise<Content | undefined> {
   const { what } = request;
   const { response } = await ask(request, signal);
   if (response.status !== 200) await discard(response);
   if (response.status === 404) return undefined;
   if (response.status !== 200) throw unexpectedStatus(what, '200 or 404', response);
-  const content = await readBounded(what, response, expected.maxBytes, signal);
+  const { maxBytes } = expected;
+  const content = await readContent(what, response, { maxBytes, party: partyOf(request.url) }, signal);
   if (content === 'too-large') {
     throw new EvidenceError('EVIDENCE_TOO_LARGE', `${what}: expected at most ${expected.maxBytes} bytes, got more`, {
       retryable: false,
     });
   }
-  const digest = digestOf(content);
+  const { bytes, digest } = content;
   if (expected.digest !== undefined && digest !== expected.digest) {
-    throw misbehaved(what, `expected ${expected.digest}, got ${content.byteLength} bytes that hash to ${digest}`, true);
+    throw misbehaved(what, `expected ${expected.digest}, got ${bytes.byteLength} bytes that hash to ${digest}`, true);
   }
   return content;
+}
+
+/** The repository that a request is about. */
+function partyOf({ host, pathname }: URL): Party {
+  return { host, part: pathname.replace(/\/(?:blobs|manifests)\/[^/]*$/, '') };
 }
 
 /** Enough of a digest to be recognised; a tag is short by itself. */
