@@ -53,7 +53,7 @@ export function createActivities(dependencies: Dependencies): Activities {
     signVerdict: (request) =>
       answer((signal) => {
         const asked = readVerdictRequest(request);
-        return inSlot(registryOf(asked.claim.name), () => signVerdict(dependencies, asked, signal));
+        return inSlot(registryOf(asked.claim.name), () => signVerdict(dependencies, asked, signal, placeMs()));
       }),
     describePolicy: () => answer(() => describePolicy(dependencies)),
     resolveDescriptor: (request) =>

@@ -4,7 +4,7 @@ import { evidenceRules } from './authority-rule.ts';
 import type { Dependencies } from './dependencies.ts';
 import { EvidenceError } from './evidence-error.ts';
 import { learn } from './fleet-knowledge.ts';
-import { countedEvidence, type EvidenceSubject, judgeEvidence } from './judge-evidence.ts';
+import { countedEvidence, type EvidenceSubject, judgeEvidence, notRevoked } from './judge-evidence.ts';
 import type { ProvenEntry } from './sigstore/judgement.ts';
 import { checkedSubject } from './verify-signature.ts';
 
@@ -37,10 +37,10 @@ export async function checkLogs(
   signal: AbortSignal,
 ): Promise<LogOutcome> {
   const { rule: authority } = subject;
-  const rejected: Rejection[] = [];
+  const { counted, rejected } = notRevoked(dependencies, countedEvidence(authority, signatures));
   const proven: ProvenEvidence[] = [];
   for (const rule of evidenceRules(authority, dependencies.trust, subject.keys.keys)) {
-    for (const reference of countedEvidence(authority, signatures)) {
+    for (const reference of counted) {
       const judgement = await judgeEvidence(dependencies, subject, rule, reference, signal);
       if (judgement.valid) proven.push({ reference, entries: judgement.entries });
       else rejected.push({ blob: reference.blob, code: judgement.code, sentence: judgement.sentence });

@@ -1,5 +1,5 @@
 import type { VerdictClaim } from '../workflows/activities.ts';
-import { isReasonCode, type Outcome, REASON_OUTCOME, type Reason } from '../workflows/reason.ts';
+import { isReasonCode, type Outcome, REASON_OUTCOME, type Reason, type ReasonCode } from '../workflows/reason.ts';
 import type { Signer } from '../workflows/verdict.ts';
 import { MAX_REASONS, MAX_SENTENCE_LENGTH, MAX_SIGNERS } from './limits.ts';
 import { invalid, readDigest, readFields, readHash, readList, readName, readText } from './request-field.ts';
@@ -29,6 +29,13 @@ export function readClaim(value: unknown): VerdictClaim {
   };
 }
 
+/** What only a node finds out about itself, its clock or what Temporal carried to it: no worker says that. */
+const ONLY_NODES: ReadonlySet<ReasonCode> = new Set([
+  ...(['DIGEST_LISTED', 'CANARY_PASSED', 'CANARY_REFUSED', 'TEMPORAL_UNREACHABLE', 'WORKER_UNAVAILABLE'] as const),
+  ...(['STILL_VERIFYING', 'WORKFLOW_FAILED', 'VERDICT_UNSIGNED', 'VERDICT_FORGED', 'VERDICT_MISMATCH'] as const),
+  ...(['VERDICT_EXPIRED', 'SHIM_BUSY', 'SHIM_STOPPING', 'CLOCK_MOVED'] as const),
+]);
+
 function readReason(value: unknown, outcome: Outcome): Reason {
   const { code, sentence } = readFields(value, 'a reason') as { code?: unknown; sentence?: unknown };
   if (typeof code !== 'string' || !isReasonCode(code)) throw invalid('code', 'a reason code', code);
@@ -36,6 +43,7 @@ function readReason(value: unknown, outcome: Outcome): Reason {
   if ((REASON_OUTCOME[code] === 'allow') !== (outcome === 'allow')) {
     throw invalid('code', `a reason code of a ${outcome}`, code);
   }
+  if (ONLY_NODES.has(code)) throw invalid('code', 'a reason code of a worker', code);
   if (typeof sentence !== 'string') throw invalid('sentence', 'a sentence', sentence);
   return { code, sentence: inert(sentence) };
 }

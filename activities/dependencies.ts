@@ -4,6 +4,8 @@ import type { PolicyLoad } from './policy/policy-set.ts';
 import type { DockerConfig } from './registry/docker-config.ts';
 import type { Registry } from './registry/registry.ts';
 import type { LiveLogs } from './rekor/live-log.ts';
+import type { Absences } from './revocation/index-contents.ts';
+import type { RevocationBook } from './revocation/revocation-book.ts';
 import type { TrustStore } from './trust/trust-root.ts';
 import type { VerdictKey } from './verdict-key.ts';
 
@@ -11,6 +13,10 @@ import type { VerdictKey } from './verdict-key.ts';
 export interface Dependencies {
   /** The policy that is applied now. */
   readonly policy: { current(): PolicyLoad };
+  /** What is known to be revoked. */
+  readonly revocations: RevocationBook;
+  /** Which repositories lately did not have which revoked digests. */
+  readonly absences: Absences;
   /** The fleet whose nodes may use what is signed here. */
   readonly fleet: string;
   /** The trust roots that the policy names. */

@@ -11,7 +11,7 @@ import { fleetKnowledge, refreshKeys } from './fleet-knowledge.ts';
  * and of the logs that the policy names. Throws KEY_UNREADABLE.
  */
 export async function describePolicy(
-  dependencies: Pick<Dependencies, 'policy' | 'trust' | 'fleet' | 'keys' | 'logs' | 'verdictKey'>,
+  dependencies: Pick<Dependencies, 'policy' | 'trust' | 'fleet' | 'revocations' | 'keys' | 'logs' | 'verdictKey'>,
 ): Promise<Envelope> {
   refreshKeys(dependencies);
   const now = Date.now();
@@ -26,10 +26,12 @@ export async function describePolicy(
   return await dependencies.verdictKey.sign(POLICY_HEAD_PAYLOAD_TYPE, new TextEncoder().encode(JSON.stringify(head)));
 }
 
-/** What is known to be revoked. A worker whose directory can't be used knows nothing about it, and states nothing. */
-function revokedBy({ policy }: Pick<Dependencies, 'policy'>): Pick<SignedPolicyHead, 'revocations' | 'revoked'> {
-  const load = policy.current();
-  if (!load.ok) return {};
-  const { revocations } = load.set;
-  return { revocations, revoked: [...revokedDigests(revocations).keys()].slice(0, MAX_REVOKED) };
+/**
+ * What is known to be revoked. A worker that knows of nothing states nothing: it may have a directory that can't be used,
+ * that is empty or that is not mounted.
+ */
+function revokedBy({ revocations }: Pick<Dependencies, 'revocations'>) {
+  const stated = revocations.stated();
+  if (stated.length === 0) return {};
+  return { revocations: stated, revoked: [...revokedDigests(stated).keys()].slice(0, MAX_REVOKED) };
 }

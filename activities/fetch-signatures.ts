@@ -1,6 +1,7 @@
 import type { SignatureSet, SignaturesRequest } from '../workflows/activities.ts';
 import { policySet } from './applied-policy.ts';
 import type { Dependencies } from './dependencies.ts';
+import { imageName } from './image-name.ts';
 import { registryOf } from './judge-evidence.ts';
 import { joinFailures, placesOf } from './registry/failed-places.ts';
 import { searchSignatures } from './registry/signature-search.ts';
@@ -18,6 +19,7 @@ export async function fetchSignatures(
   placeMs: number,
 ): Promise<SignatureSet> {
   const set = policySet(dependencies, request.policyRevision);
+  prefetchManifest(dependencies, request, signal);
   const registry = registryOf(dependencies, set, request.source);
   const found = await searchSignatures(registry, { ...request, placeMs }, signal, dependencies.registry);
   const { signatures, unreadable, failures, more } = found;
@@ -31,4 +33,15 @@ export async function fetchSignatures(
     ...(failure === undefined ? {} : { unavailable: placesOf(failures) }),
     ...(more ? { more: true } : {}),
   };
+}
+
+/** What an image contains is asked for when it is allowed: by then it is in the cache. */
+function prefetchManifest(
+  { registry }: Dependencies,
+  { name, digest, source, part }: SignaturesRequest,
+  signal: AbortSignal,
+) {
+  if (source.repository !== undefined || (part ?? 0) > 0) return;
+  // Whatever is wrong is found out where the manifest is needed.
+  registry.getManifest(imageName(name), digest, signal).catch(() => undefined);
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { AuthorityReference, SignatureReference, SignatureSource } from '../workflows/activities.ts';
+import type { AuthorityReference, Rejection, SignatureReference, SignatureSource } from '../workflows/activities.ts';
 import { WORKFLOW_EXECUTION_MS } from '../workflows/deadlines.ts';
 import type { Digest } from '../workflows/digest.ts';
 import { repositoryOf } from '../workflows/name.ts';
@@ -19,6 +19,7 @@ import type { Registry } from './registry/registry.ts';
 import { readSignature } from './registry/signatures.ts';
 import type { FoundEntry } from './rekor/live-log.ts';
 import { describeLookUp } from './rekor/look-up.ts';
+import { revokedEvidence } from './revocation/revoked.ts';
 import type { SignatureContent } from './sigstore/content.ts';
 import { type ExpectedImage, type Refusal, refuse } from './sigstore/judgement.ts';
 import type { Requirement } from './sigstore/requirement.ts';
@@ -76,6 +77,18 @@ export function countedEvidence(
     if (index !== undefined && !coversIndexChildren) return false;
     return places.some((place) => isSamePlace(place, source));
   });
+}
+
+/** Evidence that is not revoked, and why the rest counts nowhere. */
+export function notRevoked(
+  { revocations }: Pick<Dependencies, 'revocations'>,
+  references: readonly SignatureReference[],
+): { readonly counted: readonly SignatureReference[]; readonly rejected: Rejection[] } {
+  const judged = references.map((reference) => ({ reference, rejection: revokedEvidence(revocations, reference) }));
+  return {
+    counted: judged.flatMap(({ reference, rejection }) => (rejection === undefined ? [reference] : [])),
+    rejected: judged.flatMap(({ rejection }) => rejection ?? []),
+  };
 }
 
 /**

@@ -278,3 +278,16 @@ export const MAX_CREDENTIAL_PROVIDERS = 32;
  * trusted root. Each is compared with the known names.
  */
 export const MAX_UNKNOWN_FIELDS = 512;
+
+/** Digests below one index: published images have fewer than 50. A verdict names all of them, 73 bytes each. */
+export const MAX_LISTED = 300;
+
+/** Digests of which a worker remembers what lists them: of some thousand images, 3 MB. */
+export const MAX_REMEMBERED_DIGESTS = 30_000;
+
+/** Repositories and digests of which a worker remembers that the one does not have the other, and for how long, in ms. */
+export const MAX_ABSENT = 20_000;
+export const ABSENT_MS = 600_000;
+
+/** What a worker keeps of revocations: 20,000 digests of 75 bytes, and names. */
+export const MAX_REVOCATION_FILE_BYTES = 4 * 1024 * 1024;

@@ -16,6 +16,8 @@ import { containersAuthPath, credentialsFrom, dockerCredentials } from './regist
 import { type ProviderSettings, providerCredentials } from './registry/provider-credentials.ts';
 import { createRegistry } from './registry/registry.ts';
 import { createLiveLogs } from './rekor/live-logs.ts';
+import { openRevocationBook } from './revocation/revocation-book.ts';
+import { openRevocationFile, readRevocationFile } from './revocation/revocation-file.ts';
 import type { TrustEvent } from './trust/known-root.ts';
 import { createTrustStore } from './trust/store.ts';
 import type { VerdictKey } from './verdict-key.ts';
@@ -47,7 +49,7 @@ export interface Resources {
 
 /**
  * Makes what the activities stand on, and reads the policy once. Never rejects for what the policy directory holds. Rejects
- * for a state folder that another user may change.
+ * for a state folder that another user may change, and when the revocations in it can't be read.
  */
 export async function createResources(options: ResourceOptions, log: Log): Promise<Resources> {
   if (options.state !== undefined) await openOwnFolder(options.state);
@@ -57,6 +59,9 @@ export async function createResources(options: ResourceOptions, log: Log): Promi
     prepare: (set) => trust.use(set.trustRoots, trustRootNames(set)),
     onReload: (load) => logPolicy(log, load),
   });
+  const revocations = openRevocationBook(policy, await keptRevocations(options.state), (message, fields) =>
+    log('warn', message, fields),
+  );
   const cache = new EvidenceCache(MAX_CACHED_EVIDENCE_BYTES);
   const providers = options.credentialProviders;
   const own = firstOf([
@@ -65,7 +70,7 @@ export async function createResources(options: ResourceOptions, log: Log): Promi
   ]);
   const endpoints = configuredEndpoints(options.registryHosts, options.plainHttp);
   const dependencies: Dependencies = {
-    ...{ policy, trust, fleet: options.fleet, verdictKey: options.verdictKey },
+    ...{ policy, trust, fleet: options.fleet, revocations, absences: new Map(), verdictKey: options.verdictKey },
     registry: createRegistry({ endpoints, credentials: own, cache }),
     registryWith: (secrets) => createRegistry({ endpoints, credentials: credentialsFrom(secrets, own), cache }),
     logs: createLiveLogs({
@@ -83,6 +88,13 @@ export async function createResources(options: ResourceOptions, log: Log): Promi
       trust.stop();
     },
   };
+}
+
+/** Throws when the file is there and can't be read. */
+async function keptRevocations(state: string | undefined) {
+  if (state === undefined) return undefined;
+  const path = join(state, 'revocations.json');
+  return { revocations: await readRevocationFile(path), file: openRevocationFile(path) };
 }
 
 function logPolicy(log: Log, load: PolicyLoad): void {

@@ -5,7 +5,7 @@ import { evaluateCondition } from './attestation/condition.ts';
 import { type EvidenceRule, evidenceRules } from './authority-rule.ts';
 import type { Dependencies } from './dependencies.ts';
 import { EvidenceError } from './evidence-error.ts';
-import { countedEvidence, type EvidenceSubject, judgeEvidence, subjectOf } from './judge-evidence.ts';
+import { countedEvidence, type EvidenceSubject, judgeEvidence, notRevoked, subjectOf } from './judge-evidence.ts';
 import type { ThreadJudgement } from './judging/judging-message.ts';
 import { refuse } from './sigstore/judgement.ts';
 
@@ -48,14 +48,13 @@ export async function judgeAuthority(
   signal: AbortSignal,
 ): Promise<AuthorityOutcome> {
   const { check, keys } = subject.keys;
-  const references = countedEvidence(subject.rule, signatures);
+  const { counted: references, rejected } = notRevoked(dependencies, countedEvidence(subject.rule, signatures));
   if (!check.usable) {
     const { code, sentence } = check;
-    return { satisfied: false, rejected: references.map(({ blob }) => ({ blob, code, sentence })) };
+    return { satisfied: false, rejected: [...rejected, ...references.map(({ blob }) => ({ blob, code, sentence }))] };
   }
   const rules = evidenceRules(subject.rule, dependencies.trust, keys);
   const signers: Signer[] = [];
-  const rejected: Rejection[] = [];
   for (const rule of rules) {
     const signer = await firstThatHolds(dependencies, subject, rule, references, rejected, signal);
     if (signer !== undefined) signers.push(signer);

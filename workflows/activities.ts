@@ -26,7 +26,8 @@ export interface Activities {
   checkTransparencyLog(request: VerificationRequest): Promise<LogOutcome>;
   /**
    * Signs a verdict: DSSE over a SLSA Verification Summary, with the times of the worker's own clock. An allow is proven
-   * once more from the evidence before it is signed, so that nobody who can schedule activities can make one up.
+   * once more from the evidence before it is signed, so that nobody who can schedule activities can make one up. It comes back
+   * as a refusal when something that the image contains is revoked, or when that can't be found out.
    * Throws KEY_UNREADABLE, CLAIM_UNPROVEN and what {@link verifySignature} throws.
    */
   signVerdict(request: VerdictRequest): Promise<SignedVerdict>;

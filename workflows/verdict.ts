@@ -48,8 +48,8 @@ export interface Verdict {
   readonly covers?: readonly Digest[];
 }
 
-/** Digests that one verdict covers: some KiB. An index of a published image lists fewer than 50 manifests. */
-export const MAX_COVERED = 300;
+/** Digests that one verdict covers: those that an index lists (`MAX_LISTED`), and evidence of as many signers as there may be. */
+export const MAX_COVERED = 1_000;
 
 /** A DSSE envelope (secure-systems-lab/dsse, envelope.md): payload and signatures in base64. */
 export interface Envelope {

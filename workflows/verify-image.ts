@@ -80,7 +80,8 @@ async function sign(
   );
   if (!signed.ok)
     throw new Error(`verdict could not be signed: ${signed.inability.code}: ${signed.inability.sentence}`);
-  checklist.set('verdict', 'passed', `${evaluation.outcome}, signed until ${signed.value.verdict.expiresAt}`);
+  const { outcome, expiresAt } = signed.value.verdict;
+  checklist.set('verdict', 'passed', `${outcome}, signed until ${expiresAt}`);
   return signed.value;
 }
 

@@ -8,6 +8,7 @@ import { createManagedKeys } from '../../activities/kms/checked-keys.ts';
 import type { KeyDescription, KeyManager } from '../../activities/kms/managed-key.ts';
 import type { ManagedSigner, PolicyLoad } from '../../activities/policy/policy-set.ts';
 import { createLiveLogs } from '../../activities/rekor/live-logs.ts';
+import { openRevocationBook } from '../../activities/revocation/revocation-book.ts';
 import { describeKey } from '../../activities/sigstore/key.ts';
 import { createVerdictKey, loadVerdictKey } from '../../activities/verdict-key.ts';
 import { POLICY_HEAD_PAYLOAD_TYPE, type PolicyHead, parsePolicyHead } from '../../workflows/policy-head.ts';
@@ -73,6 +74,7 @@ async function fleet(t: TestContext) {
     keys: createManagedKeys({ managers: async () => manager, now: () => clock.now }),
     logs: createLiveLogs(),
     fleet: TEST_FLEET,
+    revocations: openRevocationBook({ current: () => load }, undefined),
     verdictKey,
   });
   return { clock, service, first: worker(), second: worker(), describe: describePolicy };

@@ -2,12 +2,13 @@ import type { Rejection } from '../activities.ts';
 import type { Reason, ReasonCode } from '../reason.ts';
 
 /**
- * From the most telling to the least. A log that lies comes first. Then a signature that does verify and is for
+ * From the most telling to the least. A log that lies comes first, then evidence that was revoked. Then a signature that does verify and is for
  * something else: somebody moved it, or signed the wrong thing. Then what the right signer did not bring, and what is
  * broken. Another signer's signature is everyday (images are signed by several parties), and what can't be read says least.
  */
 const TELLING: readonly ReasonCode[] = [
   'LOG_INCONSISTENT',
+  'REVOKED',
   'SUBJECT_MISMATCH',
   'REPOSITORY_MISMATCH',
   'KEY_PENDING_DELETION',
