@@ -115,6 +115,9 @@ export const LONG_LISTING_BYTES = 1024 * 1024;
 export const MAX_LISTED_REFERRERS = 20_000;
 export const MAX_LISTED_OTHERS = 2_000;
 
+/** Large manifests of which a worker remembers what they hold, a few KiB each. */
+export const MAX_KNOWN_ARTEFACTS = 2_000;
+
 /** A manifest that is larger than this is read after the smaller ones: those of signatures have some KiB. */
 export const LARGE_MANIFEST_BYTES = 256 * 1024;
 

@@ -12,6 +12,7 @@ import {
 import { findCoveringIndex } from './covering-index.ts';
 import { type EvidencePlace, type EvidenceRequest, evidencePlace, parseImage } from './evidence-place.ts';
 import { mapParallel } from './parallel.ts';
+import { ReadArtefacts } from './read-artefacts.ts';
 import { FIRST_LISTING, type ListingLimits } from './referrers.ts';
 import type { Registry } from './registry.ts';
 import { type FoundSignature, readArtefact } from './signature-artefact.ts';
@@ -49,6 +50,9 @@ export interface FoundEvidence {
 
 /** How much of a list is read once the evidence of the first part proved nothing. */
 const LATER_LISTING: ListingLimits = { pages: MAX_LATER_REFERRER_PAGES, bytes: MAX_LATER_LISTING_BYTES };
+
+/** Of all searches of this worker. */
+const readArtefacts = new ReadArtefacts();
 
 /** Where and how one search reads. */
 interface Search {
@@ -170,10 +174,15 @@ class PartReader {
 
 async function readCandidate(search: Search, candidate: Candidate) {
   const { registry, where, request } = search;
+  const sought = { image: request.digest, source: request.source };
+  const known = readArtefacts.get(where, candidate, sought);
+  if (known !== undefined) return known;
   try {
     const manifest = await registry.getManifest(where, candidate.digest, placeSignal(search));
     if (manifest !== undefined) {
-      return readArtefact(candidate, manifest, { image: request.digest, source: request.source });
+      const read = readArtefact(candidate, manifest, sought);
+      readArtefacts.keep(where, candidate, sought, manifest.bytes.byteLength, read);
+      return read;
     }
     const trouble = malformed(candidate.digest, 'the registry lists it and answers 404 when it is asked for');
     return { found: [], unreadable: [trouble] };

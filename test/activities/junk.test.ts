@@ -101,4 +101,24 @@ describe('junk beside an image', () => {
     assert.deepEqual(found.unreadable.map(({ code }) => code).toSorted(), ['EVIDENCE_MALFORMED', 'EVIDENCE_TOO_LARGE']);
     assert.equal((await activities.verifySignature({ ...asked, signatures: found.signatures })).satisfied, true);
   });
+
+  it('is read once when its manifest is large, and hides nothing', async (t) => {
+    const { activities, asked, add, registry } = await prepare(t);
+    const target = { address: registry.address, repository: 'demo/app' };
+    const annotations = { filler: 'x'.repeat(600_000) };
+    const layers = [
+      { mediaType: BUNDLE, digest: await pushBlob(target, cosignBundle(stranger, asked.digest)), size: 900 },
+    ];
+    const manifest = await pushReferrer(target, asked.digest, { artifactType: BUNDLE, layers, annotations });
+    const good = await add(cosignBundle(release, asked.digest));
+    const { name, digest, policyRevision } = asked;
+    const reads = () =>
+      registry.requests.filter(({ method, path }) => method === 'GET' && path.endsWith(manifest)).length;
+    for (let pull = 0; pull < 3; pull++) {
+      const found = await activities.fetchSignatures({ name, digest, policyRevision, source: {} });
+      assert.equal(found.signatures.length, 2);
+      assert.ok(found.signatures.some(({ blob }) => blob === good.blob));
+    }
+    assert.equal(reads(), 1);
+  });
 });
