@@ -116,6 +116,8 @@ export async function judgeInThread(share: Share, asked: JudgingCase, signal: Ab
   if (end.kind === 'out-of-time') {
     return refuse('EVIDENCE_TOO_LARGE', 'judging it takes more processor time than any real evidence does');
   }
+  if (end.kind === 'crashed')
+    return refuse('EVIDENCE_MALFORMED', "the signature can't be read: it made its reader fail");
   const answer = answerOf(end);
   if (answer.kind !== 'judge') throw new Error(`asked a thread to judge, got ${answer.kind}`);
   return answer.judgement;
@@ -130,7 +132,7 @@ export async function entryQuestionInThread(
 ): Promise<EntryQuestion | undefined> {
   const question = { kind: 'entry-question', content: ownBytes(content), signer: toSignerMessage(signer) } as const;
   const end = await laneOf(content).ask(share, question, signal);
-  if (end.kind === 'out-of-time') return undefined;
+  if (end.kind === 'out-of-time' || end.kind === 'crashed') return undefined;
   const answer = answerOf(end);
   if (answer.kind !== 'entry-question') throw new Error(`asked a thread for a question, got ${answer.kind}`);
   return answer.question;
@@ -144,13 +146,13 @@ export async function signedMaterialInThread(
 ): Promise<SignedMaterial | undefined> {
   const question = { kind: 'signed-material', content: ownBytes(content) } as const;
   const end = await laneOf(content).ask(share, question, signal);
-  if (end.kind === 'out-of-time') return undefined;
+  if (end.kind === 'out-of-time' || end.kind === 'crashed') return undefined;
   const answer = answerOf(end);
   if (answer.kind !== 'signed-material') throw new Error(`asked a thread for what was signed, got ${answer.kind}`);
   return answer.material;
 }
 
-function answerOf(end: Exclude<JudgingEnd, { kind: 'out-of-time' }>): JudgingAnswer {
+function answerOf(end: Extract<JudgingEnd, { kind: 'answered' | 'failed' }>): JudgingAnswer {
   if (end.kind === 'answered') return end.answer;
   throw new EvidenceError('INTERNAL', `evidence could not be judged: ${end.problem}; check the memory of the worker`, {
     retryable: true,

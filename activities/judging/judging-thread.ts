@@ -8,7 +8,9 @@ const LOOK_MS = 50;
 export type JudgingEnd =
   | { readonly kind: 'answered'; readonly answer: JudgingAnswer; readonly processorMs: number }
   | { readonly kind: 'out-of-time'; readonly processorMs: number }
-  /** Not the evidence's doing: this machine started no thread, or ended it. */
+  /** The thread failed in the middle of it, as it would again. */
+  | { readonly kind: 'crashed'; readonly processorMs: number }
+  /** Not the evidence's doing: this machine started no thread. */
   | { readonly kind: 'failed'; readonly problem: string; readonly processorMs: number };
 
 /**
@@ -21,6 +23,7 @@ export class JudgingThread {
   readonly #ready = Promise.withResolvers<void>();
   #finish: ((end: JudgingEnd) => void) | undefined;
   #failure: string | undefined;
+  #isAsked = false;
   /** Processor time used before the question that is being answered, in ms. */
   #before = 0;
 
@@ -50,11 +53,13 @@ export class JudgingThread {
     this.#worker.ref();
     await Promise.race([this.#ready.promise, end.promise]);
     const watch = setInterval(() => void this.#look(), LOOK_MS);
+    this.#isAsked = this.#failure === undefined;
     this.#worker.postMessage(question);
     try {
       return await end.promise;
     } finally {
       clearInterval(watch);
+      this.#isAsked = false;
       this.#finish = undefined;
       this.#worker.unref();
     }
@@ -81,7 +86,7 @@ export class JudgingThread {
 
   #end(problem: string): void {
     this.#failure ??= problem;
-    this.#finish?.(this.#failed(problem));
+    this.#finish?.(this.#isAsked ? { kind: 'crashed', processorMs: 0 } : this.#failed(problem));
   }
 
   #failed(problem: string): JudgingEnd {

@@ -191,4 +191,17 @@ describe('a thread that judges', () => {
     const again = await thread.ask({ kind: 'signed-material', content });
     assert.equal(again.kind, 'failed');
   });
+
+  it('that fails in the middle of evidence says so, and so does one that is gone', async () => {
+    const thread = new JudgingThread(10_000);
+    const { content, requirement, expected, context } = caseOf(BASES.keyless);
+    const message = toRequirementMessage(requirement);
+    assert.ok(message.signer.kind === 'keyless');
+    const claims = [{ claim: 'githubWorkflowTrigger', value: { kind: 'pattern', text: '(' } }] as const;
+    const broken = { ...message, signer: { ...message.signer, claims } };
+    const question = { kind: 'judge', content, requirement: broken, expected, context, statement: false } as const;
+    assert.equal((await thread.ask(question)).kind, 'crashed');
+    assert.equal(thread.alive, false);
+    assert.equal((await thread.ask(question)).kind, 'failed');
+  });
 });
