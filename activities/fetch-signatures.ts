@@ -4,7 +4,7 @@ import type { Dependencies } from './dependencies.ts';
 import { imageName } from './image-name.ts';
 import { registryOf } from './judge-evidence.ts';
 import { joinFailures, placesOf } from './registry/failed-places.ts';
-import { searchSignatures } from './registry/signature-search.ts';
+import { searchEverySignature, searchSignatures } from './registry/signature-search.ts';
 
 /**
  * Every place in one source where signatures and attestations of this digest can live. The bytes stay in the worker's
@@ -21,6 +21,10 @@ export async function fetchSignatures(
   const set = policySet(dependencies, request.policyRevision);
   prefetchManifest(dependencies, request, signal);
   const registry = registryOf(dependencies, set, request.source);
+  if (request.source.everyPart === true) {
+    const every = await searchEverySignature(registry, { ...request, placeMs }, signal, dependencies.registry);
+    return { signatures: every.signatures, unreadable: every.unreadable };
+  }
   const found = await searchSignatures(registry, { ...request, placeMs }, signal, dependencies.registry);
   const { signatures, unreadable, failures, more } = found;
   const isFirst = (request.part ?? 0) === 0;

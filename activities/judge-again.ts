@@ -5,8 +5,9 @@ import { findAuthority } from './applied-policy.ts';
 import { checkLogs } from './check-transparency-log.ts';
 import type { Dependencies } from './dependencies.ts';
 import { EvidenceError } from './evidence-error.ts';
-import { type EvidenceSubject, subjectOf } from './judge-evidence.ts';
+import { type EvidenceSubject, registryOf, subjectOf } from './judge-evidence.ts';
 import type { PolicySet } from './policy/policy-set.ts';
+import { searchEverySignature } from './registry/signature-search.ts';
 import { judgeAuthority } from './verify-signature.ts';
 
 /** What one authority makes of the evidence, and until when its key is good. */
@@ -40,10 +41,11 @@ export async function judgeAgain(
   const about = { ...reference, name: claim.name, digest: claim.digest };
   try {
     const subject = await subjectOf(dependencies, set, authority, about, signal);
+    const counted = authority.newestAttestation ? await everySignature(dependencies, subject, signal) : evidence;
     return {
       kind: 'judged',
       reference,
-      ...(await judgeWithLogs(dependencies, subject, evidence, signal)),
+      ...(await judgeWithLogs(dependencies, subject, counted, signal)),
       ...timesOf(subject),
     };
   } catch (error) {
@@ -53,6 +55,21 @@ export async function judgeAgain(
     if (!(error instanceof EvidenceError) || (isClaimed && mode === 'enforce')) throw error;
     return { kind: 'unable', inability: { code: error.code, sentence: error.message } };
   }
+}
+
+/** What a claim leaves out may be newer than what it rests on, so the registry is asked for all of it. */
+async function everySignature(
+  dependencies: Dependencies,
+  { set, rule: { sources, coversIndexChildren }, name, digest }: EvidenceSubject,
+  signal: AbortSignal,
+): Promise<readonly SignatureReference[]> {
+  const covers = coversIndexChildren ? ({ coversIndexChildren } as const) : {};
+  const places = (sources.length > 0 ? sources : [{}]).map((source) => ({ ...source, ...covers }));
+  const searches = places.map((source) => {
+    const registry = registryOf(dependencies, set, source);
+    return searchEverySignature(registry, { name, digest, source }, signal, dependencies.registry);
+  });
+  return (await Promise.all(searches)).flatMap(({ signatures }) => signatures);
 }
 
 /** Evidence that the logs do not bear out makes room for the rest, as in the workflow. */

@@ -108,7 +108,7 @@ const TAG_PREFIX = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,49}$/;
 
 function readSource(value: unknown): SignatureSource {
   const fields = readFields(value, 'source');
-  const { repository, tagPrefix, pullSecrets, coversIndexChildren } = fields;
+  const { repository, tagPrefix, pullSecrets, coversIndexChildren, everyPart } = fields;
   return {
     ...(repository === undefined ? {} : { repository: readRepository(repository) }),
     ...(tagPrefix === undefined ? {} : { tagPrefix: readText(fields, 'tagPrefix', TAG_PREFIX) }),
@@ -116,6 +116,7 @@ function readSource(value: unknown): SignatureSource {
       ? {}
       : { pullSecrets: readList(fields, 'pullSecrets', MAX_PULL_SECRETS, readSecret) }),
     ...(coversIndexChildren === undefined ? {} : { coversIndexChildren: true }),
+    ...(everyPart === undefined ? {} : { everyPart: true }),
   };
 }
 

@@ -7,7 +7,7 @@ import type { Dependencies } from './dependencies.ts';
 import { EvidenceError } from './evidence-error.ts';
 import { countedEvidence, type EvidenceSubject, judgeEvidence, notRevoked, subjectOf } from './judge-evidence.ts';
 import type { ThreadJudgement } from './judging/judging-message.ts';
-import { refuse } from './sigstore/judgement.ts';
+import { type Refusal, refuse } from './sigstore/judgement.ts';
 
 /**
  * Judges the fetched signatures by one authority. Throws POLICY_CHANGED when it is no longer the key or trust root that
@@ -56,7 +56,8 @@ export async function judgeAuthority(
   const rules = evidenceRules(subject.rule, dependencies.trust, keys);
   const signers: Signer[] = [];
   for (const rule of rules) {
-    const signer = await firstThatHolds(dependencies, subject, rule, references, rejected, signal);
+    const find = subject.rule.newestAttestation ? newestThatHolds : firstThatHolds;
+    const signer = await find(dependencies, subject, rule, references, rejected, signal);
     if (signer !== undefined) signers.push(signer);
   }
   const satisfied = rules.length > 0 && signers.length === rules.length;
@@ -76,14 +77,66 @@ async function firstThatHolds(
   for (const reference of references) {
     const proof = await judgeEvidence(dependencies, subject, rule, reference, signal);
     const judgement = await underCondition(rule, proof, signal);
-    if (judgement.valid) {
-      const { identity, statement } = judgement;
-      const signer = { authority: `${subject.policy}/${subject.authority}`, identity, evidence: reference.blob };
-      return statement === undefined ? signer : { ...signer, predicateType: statement.predicateType };
-    }
+    if (judgement.valid) return signerOf(subject, reference, judgement);
     rejected.push({ blob: reference.blob, code: judgement.code, sentence: judgement.sentence });
   }
   return undefined;
+}
+
+/**
+ * Of all evidence that is proven, that by the newest certificate decides: it has to meet the condition, and where several
+ * are of the same time all of them have to. What is older counts neither way.
+ */
+async function newestThatHolds(
+  dependencies: Dependencies,
+  subject: EvidenceSubject,
+  rule: EvidenceRule,
+  references: readonly SignatureReference[],
+  rejected: Rejection[],
+  signal: AbortSignal,
+): Promise<Signer | undefined> {
+  const proven: Proven[] = [];
+  const reject = ({ blob }: SignatureReference, { code, sentence }: Refusal) => rejected.push({ blob, code, sentence });
+  for (const reference of references) {
+    const judgement = await judgeEvidence(dependencies, subject, rule, reference, signal);
+    if (judgement.valid) proven.push({ reference, judgement, at: judgement.certifiedAt ?? Number.POSITIVE_INFINITY });
+    else reject(reference, judgement);
+  }
+  const newest = Math.max(...proven.map(({ at }) => at));
+  const holding: Signer[] = [];
+  let fails = false;
+  for (const { reference, judgement, at } of proven) {
+    const answer = at === newest ? await underCondition(rule, judgement, signal) : outdated(at, newest);
+    if (answer.valid) holding.push(signerOf(subject, reference, answer));
+    else reject(reference, answer);
+    fails ||= at === newest && !answer.valid;
+  }
+  return fails ? undefined : holding[0];
+}
+
+interface Proven {
+  readonly reference: SignatureReference;
+  readonly judgement: ThreadProof;
+  /** When its certificate was issued, in Unix ms. What has no such time is never older than anything. */
+  readonly at: number;
+}
+
+type ThreadProof = Extract<ThreadJudgement, { readonly valid: true }>;
+
+function outdated(at: number, newest: number): Refusal {
+  const [own, other] = [at, newest].map((time) =>
+    Number.isFinite(time) ? new Date(time).toISOString() : 'no certain time',
+  );
+  return refuse('ATTESTATION_OUTDATED', `the attestation is of ${own}, and the newest one, of ${other}, decides`);
+}
+
+function signerOf(
+  { policy, authority }: EvidenceSubject,
+  { blob }: SignatureReference,
+  { identity, statement }: ThreadProof,
+): Signer {
+  const signer = { authority: `${policy}/${authority}`, identity, evidence: blob };
+  return statement === undefined ? signer : { ...signer, predicateType: statement.predicateType };
 }
 
 /** An attestation that is there may still not say what the policy wants. */

@@ -112,6 +112,8 @@ export interface SignatureSource {
   readonly pullSecrets?: readonly string[];
   /** Also what is about the index that the name's tag points to, where that index lists the digest. */
   readonly coversIndexChildren?: true;
+  /** All evidence is wanted at once and from every place: a piece that is missing could decide. */
+  readonly everyPart?: true;
 }
 
 export interface SignaturesRequest {

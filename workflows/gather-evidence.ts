@@ -160,6 +160,8 @@ async function judge(
   if (!key.ok || step.inability !== undefined) return step;
   const reference = { policy: authority.policy, authority: authority.authority };
   const states = authority.sources.map((source) => [sourceKey(source), sources.get(sourceKey(source))] as const);
+  const unread = states.flatMap(([, state]) => (state?.asked.source.everyPart === true ? (state.inability ?? []) : []));
+  if (unread[0] !== undefined) return { ...step, inability: unread[0] };
   const fresh = states.flatMap(([name, state]) => (only?.has(name) === false ? [] : (state?.fresh ?? [])));
   if (only !== undefined && fresh.length === 0) return step;
   if (!key.value.usable) {

@@ -130,6 +130,7 @@ export function sourceKey({
   tagPrefix = '',
   pullSecrets = [],
   coversIndexChildren,
+  everyPart,
 }: SignatureSource): string {
-  return JSON.stringify([repository, tagPrefix, pullSecrets, coversIndexChildren === true]);
+  return JSON.stringify([repository, tagPrefix, pullSecrets, coversIndexChildren === true, everyPart === true]);
 }

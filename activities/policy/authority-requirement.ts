@@ -20,6 +20,8 @@ export interface RequirementDocument extends DocumentName {
   readonly observers: CountDemand | undefined;
   readonly claims: readonly ClaimDemand[];
   readonly coversIndexChildren: boolean;
+  /** Where it is asked for that the newest attestation counts. */
+  readonly newestAttestation: Field | undefined;
   readonly key: KeyDemand | undefined;
 }
 
@@ -64,17 +66,20 @@ function readSpec(spec: Field): Omit<RequirementDocument, keyof DocumentName> | 
   const observers = fields.get('observers');
   const certificate = fields.get('certificate');
   const index = fields.get('indexAttestations');
+  const newest = fields.get('newestAttestation');
   const key = fields.get('key');
-  if ([log, timestamps, observers, certificate, index, key].every((one) => one === undefined)) {
+  if ([log, timestamps, observers, certificate, index, newest, key].every((one) => one === undefined)) {
     reject(spec, 'expected something that is wanted, found nothing; add transparencyLog, timestamps, or remove it');
   }
   const coversIndexChildren = index && readWord(index, ['counts'], 'remove it where it shall not count') === 'counts';
+  const isNewest = newest && readWord(newest, ['counts'], 'remove it where any attestation may count') === 'counts';
   const demands = {
     log: log && readLogDemand(log),
     timestamps: timestamps && readCountDemand(timestamps, REQUIREMENT_TABLES['spec.timestamps']),
     observers: observers && readCountDemand(observers, REQUIREMENT_TABLES['spec.observers']),
     claims: (certificate && readClaims(certificate)) ?? [],
     coversIndexChildren: coversIndexChildren ?? false,
+    newestAttestation: isNewest === true ? newest : undefined,
     key: key && readKeyDemand(key),
   };
   if (policy === undefined || policyField === undefined) return undefined;

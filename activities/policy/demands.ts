@@ -41,7 +41,23 @@ export function addDemands(
     timestamps,
     observers: Math.max(authority.observers, ...observers.map(({ count }) => count)),
     coversIndexChildren: requirements.some((one) => one.coversIndexChildren),
+    newestAttestation: addNewest(
+      authority,
+      requirements.flatMap((one) => one.newestAttestation ?? []),
+    ),
   };
+}
+
+/** The age of an attestation is that of its certificate: anyone can log or stamp an old signature by a key once more. */
+function addNewest({ signer, attestations }: Authority, [field]: readonly Field[]): boolean {
+  if (field === undefined) return false;
+  if (attestations.length === 0) {
+    reject(field, 'expected an authority with attestations, found one that wants a signature; remove it');
+  }
+  if (signer.kind !== 'keyless') {
+    reject(field, 'expected a keyless authority, found a key, by which an attestation has no certain age; remove it');
+  }
+  return true;
 }
 
 function addLogDemands(log: LogRule, demands: readonly LogDemand[]): LogRule {

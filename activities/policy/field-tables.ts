@@ -109,6 +109,7 @@ export const REQUIREMENT_TABLES = {
     observers: READ,
     certificate: READ,
     indexAttestations: READ,
+    newestAttestation: READ,
     key: READ,
   },
   'spec.key': { maxAge: READ, whenUnreachable: READ, verification: READ },

@@ -40,6 +40,8 @@ export interface Authority {
   readonly formats: readonly ('bundle' | 'legacy')[];
   /** Evidence about the image index of the tag that is pulled counts for the manifests that the index lists. */
   readonly coversIndexChildren: boolean;
+  /** Of the attestations of one kind that are proven, the newest has to meet the condition; the others count for nothing. */
+  readonly newestAttestation: boolean;
 }
 
 export type SignerRule =

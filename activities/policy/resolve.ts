@@ -20,12 +20,15 @@ export interface ResolvedAuthority {
   readonly log: LogRule | undefined;
 }
 
+/** What only an AuthorityRequirement asks for. */
+const WITHOUT_DEMANDS = { coversIndexChildren: false, newestAttestation: false } as const;
+
 /** Puts what an authority names in other files in its place; reports what can't be used. */
 export function resolveAuthority(document: AuthorityDocument, files: Files): ResolvedAuthority | undefined {
   const { name } = document;
   if (!('time' in document)) {
     const nothing = { log: undefined, timestamps: undefined, observers: 0, attestations: [], sources: [], formats: [] };
-    return { authority: { name, signer: document.signer, ...nothing, coversIndexChildren: false }, log: undefined };
+    return { authority: { name, signer: document.signer, ...nothing, ...WITHOUT_DEMANDS }, log: undefined };
   }
   const { time, attestations, formats } = document;
   const signer = resolveSigner(document.signer, files);
@@ -33,7 +36,7 @@ export function resolveAuthority(document: AuthorityDocument, files: Files): Res
   if (signer === undefined || log === undefined) return undefined;
   const timestamps = time.timestamps && { count: 1, trustRoot: time.timestamps.name };
   const sources = document.sources.map(toSource);
-  const rule = { log: time.isLogDemanded ? log : undefined, timestamps, observers: 0, coversIndexChildren: false };
+  const rule = { log: time.isLogDemanded ? log : undefined, timestamps, observers: 0, ...WITHOUT_DEMANDS };
   return { authority: { name, signer, attestations, sources, formats, ...rule }, log };
 }
 

@@ -1,6 +1,7 @@
 import type { SignatureReference } from '../../workflows/activities.ts';
 import { EvidenceError } from '../evidence-error.ts';
 import {
+  MAX_EVIDENCE,
   MAX_FAILED_PLACES,
   MAX_LATER_LISTING_BYTES,
   MAX_LATER_REFERRER_PAGES,
@@ -11,6 +12,7 @@ import {
 } from '../limits.ts';
 import { findCoveringIndex } from './covering-index.ts';
 import { type EvidencePlace, type EvidenceRequest, evidencePlace, parseImage } from './evidence-place.ts';
+import { joinFailures } from './failed-places.ts';
 import { mapParallel } from './parallel.ts';
 import { ReadArtefacts } from './read-artefacts.ts';
 import { FIRST_LISTING, type ListingLimits } from './referrers.ts';
@@ -79,26 +81,57 @@ export async function searchSignatures(
 ): Promise<FoundEvidence> {
   const where = evidencePlace(parseImage(request.name), request.source);
   const search: Search = { registry, images, where, request, signal };
-  const listed = await listEverywhere(search);
+  const listed = await listEverywhere(search, (request.part ?? 0) === 0 ? FIRST_LISTING : LATER_LISTING);
   const reader = new PartReader(search, inReadingOrder(listed.candidates));
   const { part = 0 } = request;
   for (let passed = 0; passed < part; passed++) await reader.next();
   const read = await reader.next();
-  const fetched = await mapParallel(read.signatures, MAX_PARALLEL_READS, (one) => prefetch(search, one));
-  const junk = fetched.flatMap((one) => (one === undefined || one instanceof EvidenceError ? [] : [one]));
-  const unreadable = [...listed.unreadable, ...read.unreadable, ...junk];
+  const fetched = await prefetchAll(search, read.signatures);
+  const unreadable = [...listed.unreadable, ...read.unreadable, ...fetched.unreadable];
   const left = reader.left;
   return {
-    signatures: read.signatures.filter((_, index) => fetched[index] === undefined).map(({ reference }) => reference),
+    signatures: fetched.signatures,
     unreadable: [...bounded(request.name, unreadable), ...(left === 0 ? [] : [flood(request.name, left)])],
-    failures: [...listed.failures, ...reader.failures, ...fetched.filter((one) => one instanceof EvidenceError)],
+    failures: [...listed.failures, ...reader.failures, ...fetched.failures],
     more: left > 0 || (part === 0 && !listed.complete),
   };
 }
 
-async function listEverywhere(search: Search): Promise<Candidates> {
+/**
+ * Looks for all evidence at once, where a piece that is missing could decide. Throws REQUEST_INVALID, the REGISTRY_ codes for
+ * any place that gives no answer, and EVIDENCE_UNJUDGED where there is more than {@link MAX_EVIDENCE}.
+ */
+export async function searchEverySignature(
+  registry: Registry,
+  request: Omit<SearchRequest, 'part'>,
+  signal: AbortSignal,
+  images: Registry = registry,
+): Promise<FoundEvidence> {
+  const where = evidencePlace(parseImage(request.name), request.source);
+  const search: Search = { registry, images, where, request, signal };
+  const listed = await listEverywhere(search, LATER_LISTING);
+  if (!listed.complete || listed.candidates.length > MAX_EVIDENCE) throw tooMany(request.name);
+  const reader = new PartReader(search, inReadingOrder(listed.candidates));
+  const read: Part[] = [];
+  while (reader.left > 0 && reader.failures.length === 0) read.push(await reader.next());
+  const fetched = await prefetchAll(
+    search,
+    read.flatMap(({ signatures }) => signatures),
+  );
+  const failure = joinFailures([...listed.failures, ...reader.failures, ...fetched.failures]);
+  if (failure !== undefined) throw failure;
+  if (fetched.signatures.length > MAX_EVIDENCE) throw tooMany(request.name);
+  const junk = [...listed.unreadable, ...read.flatMap(({ unreadable }) => unreadable), ...fetched.unreadable];
+  return { signatures: fetched.signatures, unreadable: bounded(request.name, junk), failures: [], more: false };
+}
+
+function tooMany(name: string): EvidenceError {
+  const sentence = `${name} has more evidence than the ${MAX_EVIDENCE} pieces among which the newest attestation is looked for; remove what is not needed`;
+  return new EvidenceError('EVIDENCE_UNJUDGED', sentence, { retryable: false });
+}
+
+async function listEverywhere(search: Search, limits: ListingLimits): Promise<Candidates> {
   const { registry, where, request } = search;
-  const limits = (request.part ?? 0) === 0 ? FIRST_LISTING : LATER_LISTING;
   const signal = placeSignal(search);
   return joinCandidates(
     await Promise.all([
@@ -190,6 +223,16 @@ async function readCandidate(search: Search, candidate: Candidate) {
     const trouble = junkOrFailure(candidate.digest, error);
     return trouble instanceof EvidenceError ? trouble : { found: [], unreadable: [trouble] };
   }
+}
+
+/** Reads the bytes into the cache, and leaves out what has none. */
+async function prefetchAll(search: Search, found: readonly FoundSignature[]) {
+  const fetched = await mapParallel(found, MAX_PARALLEL_READS, (one) => prefetch(search, one));
+  return {
+    signatures: found.filter((_, index) => fetched[index] === undefined).map(({ reference }) => reference),
+    unreadable: fetched.flatMap((one) => (one === undefined || one instanceof EvidenceError ? [] : [one])),
+    failures: fetched.filter((one) => one instanceof EvidenceError),
+  };
 }
 
 /**

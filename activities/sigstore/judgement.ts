@@ -17,6 +17,11 @@ export interface Proof {
   readonly identity: string;
   /** The log entries that were proven, in the order of the evidence. */
   readonly entries: readonly ProvenEntry[];
+  /**
+   * Unix time in ms from which the certificate of the signer is valid, as its authority signed it; `undefined` for a key.
+   * Entries and timestamps can be added to old evidence by anyone, which makes it no newer.
+   */
+  readonly certifiedAt: number | undefined;
   /** For an attestation: what it states. */
   readonly statement: Statement | undefined;
 }

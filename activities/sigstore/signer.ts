@@ -15,6 +15,8 @@ import type { Requirement, SignerRequirement } from './requirement.ts';
 export interface ProvenSigner {
   readonly identity: string;
   readonly entries: readonly ProvenEntry[];
+  /** As in `Proof`. */
+  readonly certifiedAt: number | undefined;
 }
 
 type Keyless = Extract<SignerRequirement, { readonly kind: 'keyless' }>;
@@ -44,7 +46,8 @@ function proveKey(
   if (!signed.holds(signature, key)) return failed(blame(evidence, key));
   const observation = observe({ evidence, key, certificate: undefined }, requirement, context);
   if (!observation.ok) return observation;
-  return { ok: true, value: { identity: `key sha256:${key.keyId}`, entries: observation.value.entries } };
+  const { entries } = observation.value;
+  return { ok: true, value: { identity: `key sha256:${key.keyId}`, entries, certifiedAt: undefined } };
 }
 
 function proveKeyless(
@@ -69,7 +72,9 @@ function proveKeyless(
   const untrusted = checkChain(signing, leaf.value, times, rule.certificateTimestamps, requirement.trust);
   if (untrusted !== undefined) return failed(untrusted);
   const identity = proveIdentity(leaf.value, rule);
-  return identity.ok ? { ok: true, value: { identity: identity.value, entries } } : identity;
+  if (!identity.ok) return identity;
+  const certifiedAt = leaf.value.certificate.notBefore.getTime();
+  return { ok: true, value: { identity: identity.value, entries, certifiedAt } };
 }
 
 function proveIdentity({ certificate }: LeafCertificate, { identities, claims }: Keyless): Step<string> {

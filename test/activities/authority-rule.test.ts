@@ -54,7 +54,13 @@ const log: LogRule = {
 function authorityOf(fields: Partial<Authority>): Authority {
   return {
     ...{ name: 'release', signer: keyless, log: undefined, timestamps: undefined, observers: 0 },
-    ...{ attestations: [], sources: [], formats: ['bundle', 'legacy'], coversIndexChildren: false },
+    ...{
+      attestations: [],
+      sources: [],
+      formats: ['bundle', 'legacy'],
+      coversIndexChildren: false,
+      newestAttestation: false,
+    },
     ...fields,
   };
 }

@@ -54,7 +54,14 @@ async function fleet(t: TestContext) {
   const verdictKey = await loadVerdictKey(files[0]);
   const { service, manager } = createService();
   const rule = { log: undefined, timestamps: undefined, observers: 0, attestations: [], sources: [] } as const;
-  const authority = { name: 'release', signer, ...rule, formats: [], coversIndexChildren: false };
+  const authority = {
+    name: 'release',
+    signer,
+    ...rule,
+    formats: [],
+    coversIndexChildren: false,
+    newestAttestation: false,
+  };
   const policies = [
     { name: 'demo', file: 'demo.yaml', images: [], mode: 'enforce', authorities: [authority] },
   ] as const;

@@ -5,7 +5,13 @@ import type { ThreadJudgement } from '../../activities/judging/judging-message.t
 import { refuse } from '../../activities/sigstore/judgement.ts';
 
 const MINUTE = 60_000;
-const proof = { valid: true, identity: 'key sha256:12', entries: [], statement: undefined } as const;
+const proof = {
+  valid: true,
+  identity: 'key sha256:12',
+  entries: [],
+  certifiedAt: undefined,
+  statement: undefined,
+} as const;
 const refusal = refuse('WRONG_KEY', 'another key');
 
 /** A judge that counts how often it is asked. */

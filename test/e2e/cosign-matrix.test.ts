@@ -6,6 +6,7 @@ import {
   differenceIn,
   MORE_PATIENT,
   printMatrix,
+  SIGSTORE_REFUSES,
   STRICTER,
 } from '../support/cosign-matrix/difference.ts';
 import { type Cell, fillMatrix } from '../support/cosign-matrix/matrix.ts';
@@ -54,6 +55,16 @@ describe('portcullis beside cosign 2 and cosign 3', () => {
       wrong((cell) => !cell.ours.yes && cosignAccepts(cell) && differenceIn(STRICTER, cell) === undefined),
       [],
     );
+  });
+
+  it('says yes to nothing that sigstore refuses, but for what is listed', () => {
+    const refused = cells.filter(({ ours: { sigstore = 'accepted' } }) => sigstore !== 'accepted');
+    assert.deepEqual(
+      refused.filter((cell) => differenceIn(SIGSTORE_REFUSES, cell) === undefined).map(describeCell),
+      [],
+    );
+    assert.deepEqual(new Set(refused.map((cell) => differenceIn(SIGSTORE_REFUSES, cell))), new Set(SIGSTORE_REFUSES));
+    assert.ok(cells.filter(({ ours }) => ours.sigstore === 'accepted').length >= 40, 'most of it is accepted by both');
   });
 
   it('lists no difference that is none', () => {

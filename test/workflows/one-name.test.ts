@@ -75,7 +75,7 @@ const POLICIES: readonly ImagePolicy[] = [
   ['address', ['[::1]:5000/**', '[2001:db8::a:0:b]/test/*']],
 ].map(([name, globs]) => {
   const images = [globs].flat().map((glob) => parseGlob(glob ?? '') ?? assert.fail(glob));
-  const rule = { log: undefined, sources: [], coversIndexChildren: false };
+  const rule = { log: undefined, sources: [], coversIndexChildren: false, newestAttestation: false };
   return {
     name: String(name),
     images,

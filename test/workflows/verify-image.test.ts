@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { outcomeOf, reasonsOf } from '../../shim/decision.ts';
-import type { Activities } from '../../workflows/activities.ts';
+import type { Activities, SignatureSource } from '../../workflows/activities.ts';
 import { type DevServer, startDevServer } from '../support/dev-server.ts';
 import { createTestActivities, lasting, passing } from '../support/evidence.ts';
 import { codesOf, TEST_DIGEST, testVerdictKey, withWorker } from '../support/workflow-node.ts';
@@ -131,6 +131,27 @@ describe('verifyImage', () => {
       assert.deepEqual(codesOf(await ask()), ['NO_MATCHING_POLICY']);
     });
   });
+
+  for (const wanted of [{ everyPart: true }, {}] as const) {
+    const isWanted = 'everyPart' in wanted;
+    it(`${isWanted ? 'does not decide' : 'allows'} while one of two sources gives no answer, where ${isWanted ? 'all evidence is wanted' : 'some is enough'}`, async () => {
+      const sources: readonly SignatureSource[] = [wanted, { repository: 'registry.example/elsewhere', ...wanted }];
+      const resolvePolicy: Activities['resolvePolicy'] = async () => ({
+        loaded: 1,
+        matching: [{ name: 'demo', mode: 'enforce', authorities: [{ policy: 'demo', authority: 'release', sources }] }],
+      });
+      const usual = createTestActivities(testVerdictKey);
+      const fetchSignatures: Activities['fetchSignatures'] = (asked) =>
+        asked.source.repository === undefined
+          ? usual.fetchSignatures(asked)
+          : Promise.reject(lasting('REGISTRY_UNAUTHORIZED', 'got 401'));
+      await withWorker(server.address, { resolvePolicy, fetchSignatures }, async ({ ask }) => {
+        const decision = await ask();
+        assert.equal(outcomeOf(decision), isWanted ? 'inconclusive' : 'allow');
+        assert.deepEqual(codesOf(decision), [isWanted ? 'REGISTRY_UNAUTHORIZED' : 'SIGNATURE_VERIFIED']);
+      });
+    });
+  }
 
   it('forgets a deny after ten seconds', async () => {
     let signed = false;

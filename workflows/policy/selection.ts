@@ -29,6 +29,7 @@ export interface ImageAuthority {
   readonly log: { readonly mode: LogMode } | undefined;
   readonly sources: readonly SignatureSource[];
   readonly coversIndexChildren: boolean;
+  readonly newestAttestation: boolean;
 }
 
 interface StaticRule {
@@ -93,13 +94,17 @@ function toMatchingPolicy({ name, mode, authorities }: ImagePolicy): MatchingPol
 
 function toMatching(policy: string, authority: ImageAuthority): MatchingAuthority {
   const reference = { policy, authority: authority.name };
-  const { signer, log, coversIndexChildren } = authority;
+  const { signer, log, coversIndexChildren, newestAttestation } = authority;
   if (signer.kind === 'static') {
     const { action, message } = signer;
     return { ...reference, static: { action, ...(message === undefined ? {} : { message }) }, sources: [] };
   }
   const places = authority.sources.length > 0 ? authority.sources : [{}];
-  const sources = places.map((source) => (coversIndexChildren ? { ...source, coversIndexChildren } : source));
+  const sources = places.map((source) => ({
+    ...source,
+    ...(coversIndexChildren ? { coversIndexChildren } : {}),
+    ...(newestAttestation ? { everyPart: newestAttestation } : {}),
+  }));
   const key = signer.kind === 'kms' ? { key: signer.reference.uri } : {};
   return { ...reference, ...key, ...(log === undefined ? {} : { log: log.mode }), sources };
 }

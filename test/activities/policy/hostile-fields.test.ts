@@ -40,6 +40,7 @@ const POLICY: unknown = JSON.parse(
         },
         ctlog: { trustRootRef: 'ours' },
         rfc3161timestamp: { trustRootRef: 'ours' },
+        attestations: [{ name: 'k', predicateType: 'vuln' }],
       },
       { name: 'static', static: { action: 'fail', message: 'no' } },
     ],
@@ -59,6 +60,7 @@ const REQUIREMENT: unknown = JSON.parse(
     observers: { count: 1 },
     certificate: { runnerEnvironment: { exact: 'x' }, buildTrigger: { regExp: 'x' } },
     indexAttestations: 'counts',
+    newestAttestation: 'counts',
   }),
 );
 

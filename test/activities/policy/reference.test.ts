@@ -90,7 +90,10 @@ describe('the reference', () => {
     assert.equal(set.policies.length, policies.length);
     assert.deepEqual([set.offlineUses.map(({ forMs }) => forMs / 3_600_000), set.revocations.length], [[72], 1]);
     const strict = set.policies.find(({ name }) => name === 'provenance')?.authorities[0];
-    assert.deepEqual([strict?.log?.mode, strict?.coversIndexChildren], ['consistency', true]);
+    assert.deepEqual(
+      [strict?.log?.mode, strict?.coversIndexChildren, strict?.newestAttestation],
+      ['consistency', true, true],
+    );
     const demo = set.policies.find(({ name }) => name === 'demo');
     assert.deepEqual(
       demo?.authorities.map(({ name }) => name),

@@ -64,6 +64,15 @@ describe('demands beyond a policy', () => {
     assert.deepEqual([plain.observers, plain.coversIndexChildren], [0, false]);
   });
 
+  it('are about the newest attestation, in the set and in its revision', async (t) => {
+    const attested = { ...PUBLIC, attestations: [{ name: 'scan', predicateType: 'vuln' }] };
+    assert.equal((await authorityWith(t, attested)).newestAttestation, false);
+    assert.equal((await authorityWith(t, attested, { newestAttestation: 'counts' })).newestAttestation, true);
+    const other = { observers: { count: 1 } };
+    const two = await authorityWith(t, attested, { newestAttestation: 'counts' }, other);
+    assert.deepEqual([two.newestAttestation, two.observers], [true, 1]);
+  });
+
   it('are about claims of the certificate', async (t) => {
     const certificate = {
       runnerEnvironment: { exact: 'github-hosted' },
@@ -195,6 +204,24 @@ describe('demands that are refused', () => {
       PUBLIC,
       [{ indexAttestations: 'ignored' }],
       /indexAttestations: expected counts, found "ignored"/,
+    ],
+    [
+      'the newest of what is not attested',
+      PUBLIC,
+      [{ newestAttestation: 'counts' }],
+      /newestAttestation: expected an authority with attestations, found one that wants a signature; remove it/,
+    ],
+    [
+      'the newest by a key, which tells no time',
+      { ...KEY, attestations: [{ name: 'scan', predicateType: 'vuln' }] },
+      [{ newestAttestation: 'counts' }],
+      /newestAttestation: expected a keyless authority, found a key/,
+    ],
+    [
+      'the newest, in another word',
+      { ...PUBLIC, attestations: [{ name: 'scan', predicateType: 'vuln' }] },
+      [{ newestAttestation: true }],
+      /newestAttestation: expected a string, found a boolean/,
     ],
     [
       'more witnesses than there are',

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { anonymous } from '../../../activities/registry/credential.ts';
 import { createRegistry } from '../../../activities/registry/registry.ts';
 import { findSignatures, readSignature } from '../../../activities/registry/signatures.ts';
 import type { LayerAnnotations, SignatureContent } from '../../../activities/sigstore/content.ts';
 import { judge } from '../../../activities/sigstore/signature.ts';
 import type { Digest } from '../../../workflows/digest.ts';
+import { asBundle } from '../independent-judge/as-bundle.ts';
+import { independentJudge } from '../independent-judge/judge.ts';
 import { DSSE_ENVELOPE, pushBundle, pushCosignTag, SIMPLE_SIGNING, type Target } from '../registry-push.ts';
 import { cosignQuestion, type Demand, requirementOf } from './demand.ts';
 import type { Generation, Scenario } from './scenario.ts';
@@ -25,6 +28,8 @@ export interface Published {
 export interface Answer {
   readonly yes: boolean;
   readonly why: string;
+  /** `accepted`, or why the package `sigstore` refuses what we accept; `undefined` where it was not asked. */
+  readonly sigstore?: string;
 }
 
 /** Puts evidence under an image of any repository, in the form that it has. */
@@ -105,8 +110,22 @@ export async function weSay(bench: Workbench, published: Published): Promise<Ans
   for (const reference of signatures) {
     const content = await readSignature(registry, name, reference, signal);
     const judgement = judge(content, requirement, expected, { now: new Date() });
-    if (judgement.valid) return { yes: true, why: judgement.identity };
+    if (judgement.valid) {
+      const sigstore = await sigstoreSays(bench, demand, content);
+      return { yes: true, why: judgement.identity, ...(sigstore === undefined ? {} : { sigstore }) };
+    }
     reasons.push(`${judgement.code} ${judgement.sentence}`);
   }
   return { yes: false, why: reasons.join('; ') || 'NO_SIGNATURE' };
+}
+
+/** What the package `sigstore` says of evidence that we accept, where it can be asked: of an identity that is an exact text. */
+async function sigstoreSays(bench: Workbench, demand: Demand, content: SignatureContent): Promise<string | undefined> {
+  const { signer, log, trust } = demand;
+  const files = bench.trusts.get(trust);
+  if (typeof signer === 'string' || signer.isPattern === true || files === undefined) return undefined;
+  const question = { issuer: signer.issuer, subject: signer.subject, entries: log ? 1 : 0, certificateTimestamps: 1 };
+  const judge = await independentJudge({ ...question, trustedRoot: await readFile(files.file, 'utf8') });
+  const { bundle, artifact } = asBundle(content);
+  return judge(bundle, artifact);
 }

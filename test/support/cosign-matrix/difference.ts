@@ -57,6 +57,16 @@ export const MORE_PATIENT: readonly Difference[] = [
   },
 ];
 
+/** Where the package `sigstore` refuses the evidence that we accept. Only good evidence may be here. */
+export const SIGSTORE_REFUSES: readonly Difference[] = [
+  {
+    faults: ['nothing', "a stranger's bundle beside"],
+    applies: ({ writer, kind, format, signer, timestamps }) =>
+      writer === 2 && kind === 'attestation' && format === 'legacy' && signer === 'keyless' && timestamps,
+    reason: 'cosign 2 stamps the envelope of an attestation, the package reads timestamps over the signature in it',
+  },
+];
+
 /** The first entry of a list that a cell belongs to. */
 export function differenceIn(list: readonly Difference[], { scenario, fault }: Cell): Difference | undefined {
   return list.find(({ faults, applies }) => faults.includes(fault.name) && applies(scenario));

@@ -5,7 +5,13 @@ import { selectPolicies } from '../../../workflows/policy/selection.ts';
 
 function policy(name: string, globs: readonly string[], authorities: readonly string[] = ['a']) {
   const images = globs.map((text): Glob => parseGlob(text) ?? assert.fail(text));
-  const rule = { signer: { kind: 'key' }, log: undefined, sources: [], coversIndexChildren: false } as const;
+  const rule = {
+    signer: { kind: 'key' },
+    log: undefined,
+    sources: [],
+    coversIndexChildren: false,
+    newestAttestation: false,
+  } as const;
   return { name, images, mode: 'enforce', authorities: authorities.map((one) => ({ name: one, ...rule })) } as const;
 }
 
@@ -39,7 +45,7 @@ test('no policy, none that matches and a name outside the grammar select nothing
 
 test('a matching authority tells which steps it takes, and nothing of what it trusts', () => {
   const { images } = policy('p', ['**']);
-  const rule = { log: { mode: 'consistency' }, coversIndexChildren: true } as const;
+  const rule = { log: { mode: 'consistency' }, coversIndexChildren: true, newestAttestation: false } as const;
   const keyless = {
     name: 'ci',
     signer: { kind: 'keyless' },
@@ -47,7 +53,10 @@ test('a matching authority tells which steps it takes, and nothing of what it tr
     sources: [{ repository: 'ghcr.io/signatures' }],
   } as const;
   const nobody = { name: 'nobody', signer: { kind: 'static', action: 'fail', message: 'not here' } } as const;
-  const authorities = [keyless, { ...nobody, log: undefined, sources: [], coversIndexChildren: false }];
+  const authorities = [
+    keyless,
+    { ...nobody, log: undefined, sources: [], coversIndexChildren: false, newestAttestation: false },
+  ];
   const { matching } = selectPolicies([{ name: 'p', images, mode: 'warn', authorities }], 'ghcr.io/x:v1');
   const sources = [{ repository: 'ghcr.io/signatures', coversIndexChildren: true }];
   assert.deepEqual(matching, [
