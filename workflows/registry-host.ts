@@ -58,13 +58,23 @@ const LOOPBACK_ADDRESS = /^(?:127(?:\.[0-9]+){3}|0\.0\.0\.0|\[::1?\])$/;
 const LOOPBACK_HOST = /^(?:(?:.+\.)?localhost|localhost[46]?(?:\.localdomain[46]?)?|ip6-(?:localhost|loopback))$/;
 const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '[::1]'] as const;
 
+function isLoopback(host: string): boolean {
+  return LOOPBACK_ADDRESS.test(host) || LOOPBACK_HOST.test(host);
+}
+
+/** The port of loopback that a registry is, as a registry of `localhost`; `undefined` for one that is elsewhere. */
+export function loopbackOf(registry: string): string | undefined {
+  const [, host = '', port = DEFAULT_PORT] = AUTHORITY.exec(registry) ?? [];
+  return isLoopback(host) ? canonicalRegistry(`localhost:${port}`) : undefined;
+}
+
 /**
  * Other registries that may be the same place, which the name alone does not tell: the names of a loopback host, and
  * ports 80 and 443, because a name without a port means 80 where plain HTTP is configured. Expects a canonical registry.
  */
 export function neighboursOf(registry: string): readonly string[] {
   const [, host = '', digits] = AUTHORITY.exec(registry) ?? [];
-  const hosts = LOOPBACK_ADDRESS.test(host) || LOOPBACK_HOST.test(host) ? [host, ...LOOPBACK_NAMES] : [host];
+  const hosts = isLoopback(host) ? [host, ...LOOPBACK_NAMES] : [host];
   const ports = [DEFAULT_PORT, PLAIN_PORT].map(String);
   const wanted = digits === undefined || ports.includes(digits) ? ports : [digits];
   const all = hosts.flatMap((one) => wanted.flatMap((port) => canonicalRegistry(`${one}:${port}`) ?? []));

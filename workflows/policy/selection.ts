@@ -8,8 +8,8 @@ import type {
   StaticAnswer,
 } from '../activities.ts';
 import { type ImageName, parseName } from '../name.ts';
-import { neighboursOf } from '../registry-host.ts';
-import { type Glob, globMatches, globMatchesTagged } from './glob.ts';
+import { loopbackOf, neighboursOf } from '../registry-host.ts';
+import { type Glob, globMatches, globMatchesTagged, parseGlob } from './glob.ts';
 
 /** The part of a policy that says which images it is about and who may vouch for them. */
 export interface ImagePolicy {
@@ -83,9 +83,22 @@ export function applying<T extends { readonly images: readonly Glob[] }>(
 function nearMatch(globs: readonly Glob[], name: ImageName, neighbours: readonly ImageName[]): NearMatch | undefined {
   const tagged = globs.find((glob) => globMatchesTagged(glob, name));
   if (tagged !== undefined) return { by: 'tag', glob: tagged };
-  const isNear = (glob: Glob) => neighbours.some((one) => globMatches(glob, one) || globMatchesTagged(glob, one));
-  const neighbouring = globs.find(isNear);
+  const matches = (glob: Glob, one: ImageName) => globMatches(glob, one) || globMatchesTagged(glob, one);
+  const loopback = loopbackOf(name.registry);
+  const onLoopback = loopback === undefined ? [] : [{ ...name, registry: loopback }];
+  const neighbouring = globs.find(
+    (glob) =>
+      neighbours.some((one) => matches(glob, one)) ||
+      onLoopback.some((one) => loopbackGlob(glob).some((own) => matches(own, one))),
+  );
   return neighbouring === undefined ? undefined : { by: 'host', glob: neighbouring };
+}
+
+/** A glob about any address of loopback as one about `localhost`: there are too many names to try them all. */
+function loopbackGlob(glob: Glob): readonly Glob[] {
+  const [first = '', ...rest] = glob.split('/');
+  const registry = loopbackOf(first);
+  return registry === undefined ? [] : [parseGlob([registry, ...rest].join('/'))].filter((one) => one !== undefined);
 }
 
 function toMatchingPolicy({ name, mode, authorities }: ImagePolicy): MatchingPolicy {

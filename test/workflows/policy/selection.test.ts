@@ -111,3 +111,29 @@ test('a name of a loopback host without a tag stays under a policy that names an
   const policies = [policy('strict', ['127.0.0.1:5000/prod/app:v*']), policy('weak', ['**'])];
   assert.deepEqual(applied(policies, 'localhost:5000/prod/app').names, ['strict by host', 'weak']);
 });
+
+test('a policy about any name of loopback is about all of them', () => {
+  const registries = [
+    'localhost',
+    '127.0.0.1',
+    '[::1]',
+    '127.9.9.9',
+    '0.0.0.0',
+    '[::]',
+    'registry.localhost',
+    'ip6-localhost',
+  ];
+  for (const strict of registries) {
+    const policies = [policy('strict', [`${strict}:5000/prod/app:v*`]), policy('weak', ['**'])];
+    for (const registry of registries) {
+      const expected = strict === registry ? 'strict' : 'strict by host';
+      assert.deepEqual(
+        applied(policies, `${registry}:5000/prod/app:v1`).names,
+        [expected, 'weak'],
+        `${strict} ${registry}`,
+      );
+      assert.deepEqual(applied(policies, `${registry}:5001/prod/app:v1`).names, ['weak'], `${strict} ${registry}`);
+    }
+    assert.deepEqual(applied(policies, 'registry.example:5000/prod/app:v1').names, ['weak'], strict);
+  }
+});
