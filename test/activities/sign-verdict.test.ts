@@ -201,6 +201,19 @@ describe('signVerdict signs no allow', () => {
   });
 });
 
+describe('an allow under a name without a tag', () => {
+  it('is signed only when the policies that name its tags are satisfied as well', async (t) => {
+    const { sign, request, addDocuments, registry } = await asked(t);
+    const claim = { ...request.claim, name: `${registry.address}/demo/app` };
+    assert.equal((await sign({ ...request, claim })).outcome, 'allow');
+    const policyRevision = await addDocuments(
+      `{apiVersion: policy.sigstore.dev/v1beta1, kind: ClusterImagePolicy, metadata: {name: strict}, spec: {images: [{glob: "${registry.address}/demo/app:v*"}], authorities: [{static: {action: fail}}]}}`,
+    );
+    const asks = sign({ ...request, claim: { ...claim, policyRevision } });
+    await assertUnsigned(asks, 'CLAIM_UNPROVEN', /STATIC_FAIL: policy "strict" \(it applies because /);
+  });
+});
+
 describe('an allow without a backend', () => {
   const offlineUse = (name: string, glob: string, duration: string) =>
     `{apiVersion: portcullis.dev/v1alpha1, kind: OfflineUse, metadata: {name: ${name}}, spec: {images: [{glob: "${glob}"}], for: ${duration}}}`;
@@ -223,6 +236,14 @@ describe('an allow without a backend', () => {
     const verdict = await signWith(t, offlineUse('long', '**', '72h'), offlineUse('short', '**', '2h'));
     assert.ok(Math.abs(hoursOf(verdict) - 2) < 0.01, String(hoursOf(verdict)));
     assert.ok(Date.parse(verdict.expiresAt) - Date.parse(verdict.decidedAt) <= 900_000, 'its own time stays as it is');
+  });
+
+  it('is permitted for no longer by a name that leaves its tag out', async (t) => {
+    const { sign, request, addDocuments, registry } = await asked(t);
+    const tagged = offlineUse('tagged', `${registry.address}/demo/app:v*`, '2h');
+    const policyRevision = await addDocuments(offlineUse('long', '**', '72h'), tagged);
+    const claim = { ...request.claim, policyRevision, name: `${registry.address}/demo/app` };
+    assert.ok(Math.abs(hoursOf(await sign({ ...request, claim })) - 2) < 0.01);
   });
 
   it('says for how long workers must be silent, by the strictest document that matches', async (t) => {
