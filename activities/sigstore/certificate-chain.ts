@@ -1,6 +1,7 @@
 import { EXTENSION_OID_SCT, X509Certificate } from '@sigstore/core';
 import type { SignedEntity, TrustMaterial } from '@sigstore/verify';
-import { type LeafCertificate, unknownCritical } from './certificate.ts';
+import { anchored, isUsable, PURPOSE } from './authority-chain.ts';
+import type { LeafCertificate } from './certificate.ts';
 import { type Refusal, refuse } from './judgement.ts';
 import { type LibraryFailure, runLibrary, type Signing } from './library-step.ts';
 
@@ -18,7 +19,9 @@ export function checkChain(
   certificateTimestamps: number,
   trust: TrustMaterial,
 ): Refusal | undefined {
-  const authorities = trust.certificateAuthorities.filter(isUnderstood);
+  const authorities = trust.certificateAuthorities
+    .filter(({ certChain }) => isUsable(certChain, PURPOSE.codeSigning))
+    .map(anchored);
   if (!authorities.some((one) => isNamedIssuer(one, leaf))) return refuseUntrusted();
   const run = (certificate: X509Certificate, count: number): LibraryFailure | undefined =>
     runLibrary(signing, {
@@ -63,11 +66,6 @@ function asTimestamp(seconds: number): SignedEntity['timestamps'][number] {
     canonicalizedBody: Buffer.alloc(0),
   };
   return { $case: 'transparency-log', tlogEntry };
-}
-
-/** The library does not look at name constraints and the like of an authority, so one that has them can't be used. */
-function isUnderstood({ certChain }: Authority): boolean {
-  return certChain.every((certificate) => unknownCritical(certificate) === undefined);
 }
 
 function isNamedIssuer({ certChain }: Authority, { certificate }: LeafCertificate): boolean {

@@ -1,14 +1,13 @@
 import { createPublicKey } from 'node:crypto';
 import { RFC3161Timestamp } from '@sigstore/core';
 import type { TrustMaterial } from '@sigstore/verify';
+import { anchored, isUsable, PURPOSE } from './authority-chain.ts';
 import { hasPurpose, unknownCritical } from './certificate.ts';
 import { isReadable } from './der-effort.ts';
 import { failed, refuse, type Step } from './judgement.ts';
 import { runLibrary, type Signing } from './library-step.ts';
 import { belongTo } from './timestamp-certificates.ts';
 import { readTimestampFrame, type TimestampFrame } from './timestamp-frame.ts';
-
-const TIME_STAMPING = '1.3.6.1.5.5.7.3.8';
 
 type Authority = TrustMaterial['timestampAuthorities'][number];
 
@@ -47,12 +46,13 @@ export function proveTimestamp(
     const sentence = `the authority of the signed timestamp was not valid at ${time.toISOString()}`;
     return failed(refuse('TIMESTAMP_UNTRUSTED', sentence));
   }
-  if (!timestampAuthorities.some((authority) => isFramedBy(frame, authority))) {
+  const framed = timestampAuthorities.filter((authority) => isFramedBy(frame, authority));
+  if (framed.length === 0) {
     const sentence =
       'the signed timestamp brings certificates of others than its authority, or names another kind of key';
     return failed(refuse('TIMESTAMP_INVALID', sentence));
   }
-  if (!isOverSignature(timestamp, signing, timestampAuthorities)) {
+  if (!isOverSignature(timestamp, signing, framed.map(anchored))) {
     const sentence = 'the signed timestamp does not hold, or is over something else than this signature';
     return failed(refuse('TIMESTAMP_INVALID', sentence));
   }
@@ -89,11 +89,11 @@ function isFramedBy({ keyType, certificates }: TimestampFrame, { certChain }: Au
   return createPublicKey({ key: leaf.publicKey, format: 'der', type: 'spki' }).asymmetricKeyType === keyType;
 }
 
-/** RFC 3161 section 2.3, which the library does not look at, nor at critical extensions. */
+/** RFC 3161 section 2.3, which the library does not look at, nor at critical extensions and purposes of authorities. */
 function isForTimestamps({ certChain }: Authority): boolean {
-  const [leaf] = certChain;
-  if (leaf === undefined || certChain.some((certificate) => unknownCritical(certificate) !== undefined)) return false;
-  return hasPurpose(leaf, TIME_STAMPING);
+  const [leaf, ...authorities] = certChain;
+  if (leaf === undefined || unknownCritical(leaf) !== undefined) return false;
+  return hasPurpose(leaf, PURPOSE.timeStamping) && isUsable(authorities, PURPOSE.timeStamping);
 }
 
 function isValidAt({ certChain, validFor }: Authority, time: Date): boolean {

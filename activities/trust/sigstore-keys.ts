@@ -11,7 +11,7 @@ import { type Field, readList, readMapping, readText, readUrl, readWord, reject,
 import { decodeBase64 } from '../sigstore/base64.ts';
 import { parsePublicKey } from '../sigstore/key.ts';
 import { readBase64 } from './base64-field.ts';
-import { readAuthority } from './trust-authority.ts';
+import { readAuthority, uselessness } from './trust-authority.ts';
 import { readLog } from './trust-log.ts';
 import type { LogOrigins, TrustRootSource } from './trust-root-document.ts';
 import { TRUST_ROOT_TABLES } from './trust-root-tables.ts';
@@ -72,7 +72,8 @@ function readAuthorityField(field: Field, kind: 'certificates' | 'timestamps'): 
   }
   const authority = { subject, uri, certChain: { certificates: [...certificates] }, validFor, operator: '' };
   const checked = readAuthority(authority, kind);
-  return 'problem' in checked ? reject(chainField ?? field, checked.problem) : authority;
+  const problem = 'problem' in checked ? checked.problem : uselessness(checked.authority.chain, kind);
+  return problem === undefined ? authority : reject(chainField ?? field, problem);
 }
 
 function readSubject(field: Field): { readonly organization: string; readonly commonName: string } | undefined {

@@ -1,7 +1,10 @@
 import { X509Certificate } from 'node:crypto';
 import type { CertificateAuthority } from '@sigstore/protobuf-specs';
 import { MAX_CHAIN_LENGTH } from '../limits.ts';
+import { authorityProblem, PURPOSE } from '../sigstore/authority-chain.ts';
+import { hasPurpose, unknownCritical } from '../sigstore/certificate.ts';
 import { isReadable } from '../sigstore/der-effort.ts';
+import { parseCertificate } from '../sigstore/parse-certificate.ts';
 import { readWindow, type ValidityWindow } from './validity-window.ts';
 
 /** A certificate or timestamp authority that has been looked at. */
@@ -23,6 +26,28 @@ export function readAuthority(
   if (problem !== undefined) return { problem };
   const window = readWindow(authority.validFor);
   return 'problem' in window ? window : { authority: { chain, ...window } };
+}
+
+/**
+ * Why no signature could ever be valid by the chain of an authority that {@link readAuthority} accepted; `undefined`
+ * when nothing speaks against it. The last certificate is the anchor, a root or not.
+ */
+export function uselessness(chain: readonly Uint8Array[], kind: 'certificates' | 'timestamps'): string | undefined {
+  const certificates = chain.map(parseCertificate);
+  if (kind === 'certificates') return sayProblem(authorityProblem(certificates, PURPOSE.codeSigning), 0);
+  const [leaf, ...authorities] = certificates;
+  if (leaf === undefined || authorities.length === 0) {
+    return 'expected the issuer of the certificate that signs timestamps in the chain, found none; add it';
+  }
+  if (unknownCritical(leaf) !== undefined || !hasPurpose(leaf, PURPOSE.timeStamping)) {
+    return 'expected a certificate for time stamping in first place of the chain, found another; replace it';
+  }
+  return sayProblem(authorityProblem(authorities, PURPOSE.timeStamping), 1);
+}
+
+function sayProblem(found: ReturnType<typeof authorityProblem>, before: number): string | undefined {
+  if (found === undefined) return undefined;
+  return `expected authorities by which a signature can be valid, found another at place ${found.place + before} of the chain: ${found.problem}; replace it`;
 }
 
 function chainProblem(chain: readonly Uint8Array[], kind: 'certificates' | 'timestamps'): string | undefined {

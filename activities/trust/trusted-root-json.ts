@@ -4,8 +4,9 @@ import { MAX_TRUSTED_ROOT_BYTES } from '../limits.ts';
 import { readProto, type Unknown, type UnknownFields } from '../sigstore/proto-json.ts';
 import { quote } from '../sigstore/quote.ts';
 import { parseStrictJson } from '../sigstore/strict-json.ts';
+import { type TrustAuthority, uselessness } from './trust-authority.ts';
 import type { LogOrigins, TrustRootDocument } from './trust-root-document.ts';
-import { checkTrustedRoot } from './trusted-root.ts';
+import { type CheckedTrustedRoot, checkTrustedRoot } from './trusted-root.ts';
 import { TRUSTED_ROOT, WINDOW_FIELDS } from './trusted-root-message.ts';
 
 export type TrustedRootJsonResult =
@@ -54,11 +55,25 @@ export function readTrustedRootJson(
   const root = TrustedRoot.fromJSON({ ...read.value, tlogs, ctlogs });
   const result = checkTrustedRoot(root, origins);
   if (!result.ok) return fail(result.problem);
+  const useless = unknownFields === 'refuse' ? allUseless(result.checked) : undefined;
+  if (useless !== undefined) return fail(useless);
   return {
     ok: true,
     document: { name, source: { kind: 'keys', root, origins } },
     passedOver: sayUnknown(read.unknown),
   };
+}
+
+/** Authorities of one kind none of which could ever make a signature valid: then the trust root is for nothing. */
+function allUseless({ certificateAuthorities, timestampAuthorities }: CheckedTrustedRoot): string | undefined {
+  const problems = (list: readonly TrustAuthority[], kind: 'certificates' | 'timestamps') =>
+    list.map(({ chain }) => uselessness(chain, kind));
+  const say = (name: string, found: readonly (string | undefined)[]): string | undefined =>
+    found.length > 0 && found.every((problem) => problem !== undefined) ? `${name}[0]: ${found[0] ?? ''}` : undefined;
+  return (
+    say('certificateAuthorities', problems(certificateAuthorities, 'certificates')) ??
+    say('timestampAuthorities', problems(timestampAuthorities, 'timestamps'))
+  );
 }
 
 /** Places that one sentence names. */

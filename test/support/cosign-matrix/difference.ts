@@ -50,7 +50,7 @@ export const MORE_PATIENT: readonly Difference[] = [
       'once there is a bundle cosign looks at nothing else, so whoever may push takes away a good legacy signature',
   },
   {
-    faults: ['nothing', "a stranger's bundle beside"],
+    faults: ['nothing', "a stranger's bundle beside", 'issuing authority alone'],
     applies: ({ writer, kind, format, timestamps }) =>
       writer === 3 && kind === 'attestation' && format === 'legacy' && timestamps,
     reason: 'cosign 3 has the signature stamped and expects a stamp of the whole envelope; either is taken here',

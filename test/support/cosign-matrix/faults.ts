@@ -63,6 +63,12 @@ export const FAULTS: readonly Fault[] = [
     isHarmless: true,
   },
   {
+    name: 'issuing authority alone',
+    applies: keyless,
+    ask: (demand) => ({ ...demand, trust: 'issuing authority alone' }),
+    isHarmless: true,
+  },
+  {
     name: 'another signer',
     applies: always,
     ask: (demand, scenario) => ({

@@ -7,6 +7,7 @@ import { type ChainTrust, type LogTrust, type TrustPlan, trustedRootJson } from 
 /** What is wrong with the trust root that evidence is verified against. */
 export const TRUSTS = [
   'usual',
+  'issuing authority alone',
   'another authority',
   'authority ended',
   'other logs',
@@ -47,6 +48,8 @@ function planOf(trust: Trust, sigstore: VirtualSigstore, stranger: VirtualSigsto
   switch (trust) {
     case 'usual':
       return plan;
+    case 'issuing authority alone':
+      return { ...plan, authorities: plan.authorities.map(pinned) };
     case 'another authority':
       return { ...plan, authorities: other.authorities };
     case 'authority ended':
@@ -62,6 +65,11 @@ function planOf(trust: Trust, sigstore: VirtualSigstore, stranger: VirtualSigsto
     case 'another CT log':
       return { ...plan, ctLogs: other.ctLogs };
   }
+}
+
+/** Without its root: the last certificate that is left is the anchor. */
+function pinned(chain: ChainTrust): ChainTrust {
+  return { ...chain, certificates: chain.certificates.slice(0, -1) };
 }
 
 async function writeTrust(prefix: string, plan: TrustPlan, hasWindows: boolean): Promise<TrustFiles> {

@@ -53,10 +53,12 @@ export interface TsaOptions {
   readonly window: Window;
   /** Other extensions of the leaf than the usual ones. */
   readonly extensions?: readonly Extension[];
+  /** Of the leaf, in place of a root of its own. */
+  readonly issuer?: Certificate;
 }
 
-export function createTsa({ name, window, extensions = stampingExtensions() }: TsaOptions): Tsa {
-  const root = issueRoot(`${name} root`, window);
+export function createTsa({ name, window, extensions = stampingExtensions(), issuer }: TsaOptions): Tsa {
+  const root = issuer ?? issueRoot(`${name} root`, window);
   const key = createKeyPair('ECDSA P-256');
   const ids = [subjectKeyId(key), authorityKeyId(root.key)];
   const leaf = issue(root, key, { commonName: name, window, extensions: [...extensions, ...ids] });
