@@ -42,6 +42,14 @@ function reducedBy({ reduce }: Exception, bundle: Uint8Array): Uint8Array | unde
       return undefined;
     case 'without-subject':
       return bundle;
+    case 'json-names':
+      return Buffer.from(
+        Buffer.from(bundle)
+          .toString()
+          .replaceAll(/"[a-z0-9_]+":/g, (name) =>
+            name.replaceAll(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase()),
+          ),
+      );
     case 'bundle': {
       // Evidence of the tests.
       const document = JSON.parse(Buffer.from(bundle).toString()) as BundleDocument;

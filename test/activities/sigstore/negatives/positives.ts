@@ -18,12 +18,49 @@ const named = (name: SubjectName & { readonly text: string }): Bend => ({
         },
 });
 
+/** As protobuf's writers write it when they are asked to keep the names of the `.proto` files. */
+function originalNames(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(originalNames);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, one]) => [
+      name === 'payloadType' ? name : name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+      originalNames(one),
+    ]),
+  );
+}
+
 function stored({ content, signature }: Signed): string {
   return content.kind === 'envelope' ? envelopeJson({ envelope: content.envelope, signature }) : '';
 }
 
 /** What may differ and still holds: the edges that the negatives are on the other side of. */
 export const POSITIVES: readonly (readonly [base: Base, what: string, bend: Bend])[] = [
+  [
+    BASES.keyless,
+    'a trust root that ends in the authority that issues',
+    {
+      trust: (plan) => {
+        for (const authority of plan.authorities) authority.certificates.splice(1);
+      },
+    },
+  ],
+  [
+    BASES.keyless,
+    'the original names of all fields',
+    { bytes: (text) => JSON.stringify(originalNames(JSON.parse(text))) },
+  ],
+  [
+    BASES.keyless,
+    'a signature in base64url without padding',
+    {
+      bytes: (text) =>
+        text.replace(
+          /"sig":"([^"]+)"/,
+          (_, sig: string) => `"sig":"${Buffer.from(sig, 'base64').toString('base64url')}"`,
+        ),
+    },
+  ],
   [
     BASES.keyless,
     'a certificate that begins with the signature',
