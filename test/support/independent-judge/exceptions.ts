@@ -32,7 +32,12 @@ export const EXCEPTIONS: readonly Exception[] = [
     says: /^expected 1 timestamps, got 0$/,
   },
   {
-    evidence: ['.att layer, keyless, intoto 0.0.1'],
+    evidence: [
+      '.att layer, keyless, intoto 0.0.1',
+      '.att layer, keyless, intoto 0.0.1: each log listed twice, the signature in the second of its windows',
+      '.att layer, keyless, intoto 0.0.1: each log listed twice, the signature in the first of its windows',
+      '.att layer, keyless, intoto 0.0.1: the id of the log also under another key',
+    ],
     reason: 'the package reads intoto entries from 0.0.2 on; cosign 1 and 2 logged attestations as 0.0.1',
     says: /^unsupported intoto version: 0\.0\.1$/,
   },
