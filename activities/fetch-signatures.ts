@@ -3,6 +3,7 @@ import { policySet } from './applied-policy.ts';
 import type { Dependencies } from './dependencies.ts';
 import { imageName } from './image-name.ts';
 import { registryOf } from './judge-evidence.ts';
+import { listingTime, rememberListed } from './listed-evidence.ts';
 import { joinFailures, placesOf } from './registry/failed-places.ts';
 import { searchEverySignature, searchSignatures } from './registry/signature-search.ts';
 
@@ -21,12 +22,16 @@ export async function fetchSignatures(
   const set = policySet(dependencies, request.policyRevision);
   prefetchManifest(dependencies, request, signal);
   const registry = registryOf(dependencies, set, request.source);
+  const subject = { name: request.name, digest: request.digest };
+  const at = listingTime();
   if (request.source.everyPart === true) {
     const every = await searchEverySignature(registry, { ...request, placeMs }, signal, dependencies.registry);
+    rememberListed(subject, every.signatures, at);
     return { signatures: every.signatures, unreadable: every.unreadable };
   }
   const found = await searchSignatures(registry, { ...request, placeMs }, signal, dependencies.registry);
   const { signatures, unreadable, failures, more } = found;
+  rememberListed(subject, signatures, at);
   const isFirst = (request.part ?? 0) === 0;
   const isUseless = isFirst && signatures.length === 0;
   const isUnsettled = request.allPlaces === true && failures.some(({ retryable }) => retryable);

@@ -97,33 +97,6 @@ export const MAX_JUDGEMENTS = 20_000;
 /** Statements of attestations that are remembered with them, in characters: some of the largest. */
 export const MAX_KEPT_STATEMENTS = 64 * 1024 * 1024;
 
-/** Pages of a referrers list that are followed at first, and when the evidence on them proves nothing. */
-export const MAX_REFERRER_PAGES = 20;
-export const MAX_LATER_REFERRER_PAGES = 1000;
-
-/**
- * Bytes of a referrers list that are read at first, and when the evidence in them proves nothing: a list repeats the
- * annotations of each artefact, up to 4 MiB. They are read as they arrive, some 20 MB in a second of the processor at worst.
- */
-export const MAX_LISTING_BYTES = 32 * 1024 * 1024;
-export const MAX_LATER_LISTING_BYTES = 64 * 1024 * 1024;
-
-/** Bytes of a list after which the registry is also asked for evidence alone: an honest list has some KiB. */
-export const LONG_LISTING_BYTES = 1024 * 1024;
-
-/** Descriptors of one list that are kept: those that may be evidence, some hundred bytes each, and those that say to be something else. */
-export const MAX_LISTED_REFERRERS = 20_000;
-export const MAX_LISTED_OTHERS = 2_000;
-
-/** Large manifests of which a worker remembers what they hold, a few KiB each. */
-export const MAX_KNOWN_ARTEFACTS = 2_000;
-
-/** A manifest that is larger than this is read after the smaller ones: those of signatures have some KiB. */
-export const LARGE_MANIFEST_BYTES = 256 * 1024;
-
-/** Failures of places that one answer names. */
-export const MAX_FAILED_PLACES = 8;
-
 /** Subjects of one in-toto statement (sigstore-go `internal/limits`). */
 export const MAX_SUBJECTS = 1024;
 

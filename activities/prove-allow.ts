@@ -11,6 +11,7 @@ import { EvidenceError } from './evidence-error.ts';
 import { contentsOf, type ImageContents } from './image-contents.ts';
 import { judgeAgain, type ProvenAuthority } from './judge-again.ts';
 import { registryOf } from './judge-evidence.ts';
+import { listedEvidence } from './listed-evidence.ts';
 import type { PolicySet } from './policy/policy-set.ts';
 import { joinFailures } from './registry/failed-places.ts';
 import { searchSignatures } from './registry/signature-search.ts';
@@ -50,8 +51,29 @@ interface Proof extends Asked {
   readonly set: PolicySet;
 }
 
-/** Decides again, by the rule of the workflow. What is signed are the reasons and signers found here. */
+/**
+ * Decides again, by the rule of the workflow. What is signed are the reasons and signers found here. A claim that the
+ * evidence bears out is decided by what the registry lists of it now.
+ */
 export async function proveAllow(dependencies: Dependencies, asked: Asked): Promise<ProvenAllow | ProvenRefusal> {
+  const { claim, evidence } = asked.request;
+  const proven = await proveBy(dependencies, asked);
+  const set = policySet(dependencies, claim.policyRevision);
+  const { listed, failures } = await listedEvidence(dependencies, set, claim, evidence, asked.signal);
+  const gone = evidence.length - listed.length;
+  if (gone === 0) return proven;
+  try {
+    return await proveBy(dependencies, { ...asked, request: { claim, evidence: listed } });
+  } catch (error) {
+    const failure = joinFailures(failures);
+    if (failure !== undefined) throw failure;
+    if (!(error instanceof EvidenceError) || error.code !== 'CLAIM_UNPROVEN') throw error;
+    throw unproven(claim, `the registry does not list ${gone} of ${evidence.length} signatures`);
+  }
+}
+
+/** Decides by the given evidence. Throws CLAIM_UNPROVEN, POLICY_CHANGED and what reading the evidence throws. */
+async function proveBy(dependencies: Dependencies, asked: Asked): Promise<ProvenAllow | ProvenRefusal> {
   const { claim, evidence } = asked.request;
   const proof: Proof = { set: policySet(dependencies, claim.policyRevision), ...asked };
   const resolution = resolutionOf(dependencies, proof.set, claim);

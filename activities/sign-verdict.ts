@@ -9,7 +9,7 @@ import { proveRefusal } from './prove-refusal.ts';
 
 /**
  * Signs a verdict for this worker's fleet, with the times of this worker's clock. An allow is proven once more, from this
- * worker's policy and the evidence itself: what reaches an activity came through Temporal, which carries messages and
+ * worker's policy and the evidence that the registry lists now: what reaches an activity came through Temporal, which carries messages and
  * decides nothing. It is signed as a refusal when something that it covers is revoked. Throws KEY_UNREADABLE,
  * CLAIM_UNPROVEN, POLICY_CHANGED and what reading evidence and manifests throws. `placeMs` bounds the look at one place.
  */

@@ -1,7 +1,7 @@
 import type { SignatureSet } from '../../workflows/activities.ts';
 import { unavailableReason } from '../../workflows/unavailable-places.ts';
 import { EvidenceError } from '../evidence-error.ts';
-import { MAX_FAILED_PLACES } from '../limits.ts';
+import { MAX_FAILED_PLACES } from './listing-limits.ts';
 
 /** The failures of several places as one: worth another try when one of them is, for evidence may be there. */
 export function joinFailures(failures: readonly EvidenceError[]): EvidenceError | undefined {

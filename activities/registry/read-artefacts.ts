@@ -1,5 +1,6 @@
-import { MAX_KNOWN_ARTEFACTS, MAX_LIGHT_EVIDENCE_BYTES } from '../limits.ts';
+import { MAX_LIGHT_EVIDENCE_BYTES } from '../limits.ts';
 import type { EvidencePlace } from './evidence-place.ts';
+import { MAX_KNOWN_ARTEFACTS } from './listing-limits.ts';
 import type { ReadArtefact, Sought } from './signature-artefact.ts';
 import type { Candidate } from './signature-places.ts';
 

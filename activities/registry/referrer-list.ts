@@ -1,6 +1,6 @@
 import { type Digest, parseDigest } from '../../workflows/digest.ts';
-import { MAX_LISTED_OTHERS, MAX_LISTED_REFERRERS } from '../limits.ts';
 import { JsonScan, type JsonValueSeen } from './json-scan.ts';
+import { MAX_LISTED_OTHERS, MAX_LISTED_REFERRERS } from './listing-limits.ts';
 import { isOtherKind } from './media-types.ts';
 
 /** One descriptor of a list of referrers. */

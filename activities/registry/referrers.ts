@@ -1,10 +1,10 @@
 import type { Digest } from '../../workflows/digest.ts';
 import { EvidenceError } from '../evidence-error.ts';
-import { LONG_LISTING_BYTES, MAX_LISTING_BYTES, MAX_REFERRER_PAGES } from '../limits.ts';
 import type { Ask } from './ask.ts';
 import { eachChunk } from './bounded-body.ts';
 import { misbehaved, unexpectedStatus } from './failure.ts';
 import { parseNextLink } from './link.ts';
+import { LONG_LISTING_BYTES, MAX_LISTING_BYTES, MAX_REFERRER_PAGES } from './listing-limits.ts';
 import { EVIDENCE_ARTIFACT_TYPES, essence, MANIFEST_ACCEPT, OCI_INDEX } from './media-types.ts';
 import { type ReferrerEntry, type ReferrerList, ReferrerScan } from './referrer-list.ts';
 import { discard, type HttpResponse } from './transport.ts';

@@ -50,6 +50,8 @@ export interface Registry {
     signal: AbortSignal,
     limits?: ListingLimits,
   ): Promise<Listing | 'no-index' | undefined>;
+  /** Whether the cache holds this content: it may be gone where it came from. */
+  remembers(digest: Digest): boolean;
   /** Whether the registry itself has this content now, whatever the cache and mirrors hold. */
   has(name: Repository, kind: 'manifests' | 'blobs', digest: Digest, signal: AbortSignal): Promise<boolean>;
 }
@@ -139,6 +141,8 @@ export function createRegistry(options: RegistryOptions): Registry {
         return listTaggedAt(question, limits);
       });
     },
+
+    remembers: (digest) => cache.get(digest) !== undefined,
 
     async has(name, kind, digest, signal) {
       const what = `HEAD ${kind === 'blobs' ? 'blob' : 'manifest'} ${shortReference(digest)} of ${name.registry}/${name.repository}`;

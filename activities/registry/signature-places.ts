@@ -1,8 +1,8 @@
 import type { SignaturePlace } from '../../workflows/activities.ts';
 import type { Digest } from '../../workflows/digest.ts';
 import { EvidenceError } from '../evidence-error.ts';
-import { LARGE_MANIFEST_BYTES } from '../limits.ts';
 import { cosignTag, type EvidencePlace, referrersTag } from './evidence-place.ts';
+import { LARGE_MANIFEST_BYTES } from './listing-limits.ts';
 import { COSIGN_SIGNATURE_ARTEFACT, IN_TOTO, isBundleType, isOtherKind } from './media-types.ts';
 import type { ReferrerEntry } from './referrer-list.ts';
 import type { Listing, ListingLimits } from './referrers.ts';

@@ -2,9 +2,6 @@ import type { SignatureReference } from '../../workflows/activities.ts';
 import { EvidenceError } from '../evidence-error.ts';
 import {
   MAX_EVIDENCE,
-  MAX_FAILED_PLACES,
-  MAX_LATER_LISTING_BYTES,
-  MAX_LATER_REFERRER_PAGES,
   MAX_LIGHT_EVIDENCE_BYTES,
   MAX_PARALLEL_READS,
   MAX_SIGNATURES,
@@ -13,6 +10,7 @@ import {
 import { findCoveringIndex } from './covering-index.ts';
 import { type EvidencePlace, type EvidenceRequest, evidencePlace, parseImage } from './evidence-place.ts';
 import { joinFailures } from './failed-places.ts';
+import { MAX_FAILED_PLACES, MAX_LATER_LISTING_BYTES, MAX_LATER_REFERRER_PAGES } from './listing-limits.ts';
 import { mapParallel } from './parallel.ts';
 import { ReadArtefacts } from './read-artefacts.ts';
 import { FIRST_LISTING, type ListingLimits } from './referrers.ts';
@@ -211,7 +209,13 @@ async function readCandidate(search: Search, candidate: Candidate) {
   const known = readArtefacts.get(where, candidate, sought);
   if (known !== undefined) return known;
   try {
-    const manifest = await registry.getManifest(where, candidate.digest, placeSignal(search));
+    const signal = placeSignal(search);
+    // A client writes this list, so it may name what is gone.
+    const isGone =
+      candidate.place === 'referrers-tag' &&
+      registry.remembers(candidate.digest) &&
+      !(await registry.has(where, 'manifests', candidate.digest, signal));
+    const manifest = isGone ? undefined : await registry.getManifest(where, candidate.digest, signal);
     if (manifest !== undefined) {
       const read = readArtefact(candidate, manifest, sought);
       readArtefacts.keep(where, candidate, sought, manifest.bytes.byteLength, read);
@@ -246,10 +250,11 @@ async function prefetch(
   const { registry, where } = search;
   const signal = placeSignal(search);
   try {
-    const isThere =
-      size > MAX_LIGHT_EVIDENCE_BYTES
-        ? await registry.has(where, 'blobs', blob, signal)
-        : (await registry.getBlob(where, blob, signal, MAX_LIGHT_EVIDENCE_BYTES)) !== undefined;
+    // What the cache remembers may be gone from the registry.
+    const isAskedFor = size > MAX_LIGHT_EVIDENCE_BYTES || registry.remembers(blob);
+    const isThere = isAskedFor
+      ? await registry.has(where, 'blobs', blob, signal)
+      : (await registry.getBlob(where, blob, signal, MAX_LIGHT_EVIDENCE_BYTES)) !== undefined;
     return isThere ? undefined : malformed(manifest, `the registry answers 404 for its layer ${blob}`);
   } catch (error) {
     return junkOrFailure(manifest, error);

@@ -64,6 +64,15 @@ export class RegistryStore {
     return digest;
   }
 
+  /** As an administrator deletes content; its tags go with a manifest. */
+  delete(repository: string, digest: string): void {
+    this.#blobs.delete(digest);
+    this.#manifests.delete(`${repository}@${digest}`);
+    for (const [key, target] of this.#tags) {
+      if (target === digest && key.startsWith(`${repository}:`)) this.#tags.delete(key);
+    }
+  }
+
   putManifest(repository: string, reference: string, body: Uint8Array, mediaType: string): Answer {
     const digest = sha256(body);
     if (reference.startsWith('sha256:') && reference !== digest) return refusal(400, 'DIGEST_INVALID');

@@ -1,0 +1,37 @@
+/** Upper bounds on lists of evidence, with their reasons; the others are in `../limits.ts`. */
+
+/** Pages of a referrers list that are followed at first, and when the evidence on them proves nothing. */
+export const MAX_REFERRER_PAGES = 20;
+export const MAX_LATER_REFERRER_PAGES = 1000;
+
+/**
+ * Bytes of a referrers list that are read at first, and when the evidence in them proves nothing: a list repeats the
+ * annotations of each artefact, up to 4 MiB. They are read as they arrive, some 20 MB in a second of the processor at worst.
+ */
+export const MAX_LISTING_BYTES = 32 * 1024 * 1024;
+export const MAX_LATER_LISTING_BYTES = 64 * 1024 * 1024;
+
+/** Bytes of a list after which the registry is also asked for evidence alone: an honest list has some KiB. */
+export const LONG_LISTING_BYTES = 1024 * 1024;
+
+/** Descriptors of one list that are kept: those that may be evidence, some hundred bytes each, and those that say to be something else. */
+export const MAX_LISTED_REFERRERS = 20_000;
+export const MAX_LISTED_OTHERS = 2_000;
+
+/** Large manifests of which a worker remembers what they hold, a few KiB each. */
+export const MAX_KNOWN_ARTEFACTS = 2_000;
+
+/** A manifest that is larger than this is read after the smaller ones: those of signatures have some KiB. */
+export const LARGE_MANIFEST_BYTES = 256 * 1024;
+
+/**
+ * How long the listing of a registry counts while the registry gives no answer, in ms: a verification asks twice, and the
+ * second question must not fail by a moment's outage. A deleted signature opens the gate at most this much longer.
+ */
+export const LISTING_MS = 60_000;
+
+/** Listings of signatures that one worker remembers, some hundred bytes each: a minute's verifications. */
+export const MAX_LISTINGS = 10_000;
+
+/** Failures of places that one answer names. */
+export const MAX_FAILED_PLACES = 8;
