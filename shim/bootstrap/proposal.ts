@@ -1,5 +1,7 @@
-import { type Digest, parseDigest } from '../../workflows/digest.ts';
+import type { Digest } from '../../workflows/digest.ts';
+import { type ImageName, nameWithoutDigest, parseName, pulledName, repositoryOf } from '../../workflows/name.ts';
 import type { CriImage } from '../containerd/cri.ts';
+import { plainText } from '../plain-text.ts';
 
 /** A line that is proposed for the list. */
 export interface ProposedDigest {
@@ -9,66 +11,128 @@ export interface ProposedDigest {
   readonly why: string;
 }
 
+/** A name under which the node has several digests, none of which is proposed. */
+export interface AmbiguousImage {
+  readonly name: string;
+  readonly from: string;
+  readonly digests: readonly Digest[];
+}
+
 export interface Proposal {
   readonly digests: readonly ProposedDigest[];
   /** Images that are wanted and not on this node under a digest. */
   readonly missing: readonly string[];
+  /** The sandbox image, when it is not on this node: it is pulled with the first pod. */
+  readonly absent: readonly string[];
+  readonly ambiguous: readonly AmbiguousImage[];
 }
 
 /** Something that a node starts with, and who says so. */
 export interface WantedImage {
   readonly name: string;
   readonly from: string;
+  /** A node may do without it when the list is made. */
+  readonly mayBeAbsent?: true;
+}
+
+/** What a person decides about a proposal. */
+export interface ProposalChoice {
+  /** Every image that is on the node, which trusts that nothing wrong is on it. */
+  readonly all: boolean;
+  /** The digests that are meant of names with several. */
+  readonly chosen: readonly ChosenDigest[];
+}
+
+export interface ChosenDigest {
+  /** As `repositoryOf` writes it. */
+  readonly repository: string;
+  readonly digest: Digest;
+}
+
+/** Parses `NAME@sha256:...`; `undefined` for anything else. */
+export function parseChoice(text: string): ChosenDigest | undefined {
+  const name = parseName(text);
+  return name?.digest === undefined ? undefined : { repository: repositoryOf(name), digest: name.digest };
 }
 
 /**
- * Proposes the digests by which the wanted images came to this node. `all` takes every image that is there: what it trusts
- * is that nothing wrong was on the node before.
+ * Proposes the digests by which the wanted images came to this node. What a tenant pulls shares an image id with another image
+ * when it has the same configuration, so of an image only the digests count whose reference has the wanted repository. The
+ * node does not tell to which of several the tag belongs: a person does, and until then none is proposed.
  */
-export function propose(onNode: readonly CriImage[], wanted: readonly WantedImage[], all: boolean): Proposal {
+export function propose(
+  onNode: readonly CriImage[],
+  wanted: readonly WantedImage[],
+  { all, chosen }: ProposalChoice,
+): Proposal {
   const digests = new Map<Digest, ProposedDigest>();
   const missing: string[] = [];
-  const take = (image: CriImage, name: string, why: string) => {
-    for (const digest of digestsOf(image)) if (!digests.has(digest)) digests.set(digest, { digest, name, why });
+  const absent: string[] = [];
+  const ambiguous: AmbiguousImage[] = [];
+  const take = (digest: Digest, name: string, why: string) => {
+    if (!digests.has(digest)) digests.set(digest, { digest, name, why });
   };
-  for (const { name, from } of wanted) {
-    const found = onNode.filter((image) => namesOf(image).has(spelt(name)));
-    if (found.length === 0) missing.push(`${name} (${from})`);
-    for (const image of found) take(image, name, from);
+  const images = onNode.map(referencesOf);
+  for (const { name, from, mayBeAbsent } of wanted) {
+    const parsed = parseName(name);
+    const found = parsed === undefined ? [] : digestsFor(parsed, images);
+    const meant = found.length > 1 ? found.filter((digest) => isChosen(parsed, digest, chosen)) : found;
+    if (parsed === undefined || found.length === 0) (mayBeAbsent === true ? absent : missing).push(`${name} (${from})`);
+    else if (meant.length === 0 && !all) ambiguous.push({ name: pulledName(parsed), from, digests: found });
+    for (const digest of meant) if (parsed !== undefined) take(digest, pulledName(parsed), from);
   }
-  for (const image of onNode) {
-    const name = image.repoTags[0] ?? image.repoDigests[0] ?? image.id;
-    if (/\/pause[:@]/.test(name)) take(image, name, 'the sandbox of every pod');
-    else if (all) take(image, name, 'on the node when this list was made');
+  for (const { canonical } of all ? images : []) {
+    for (const name of canonical) take(name.digest, nameWithoutDigest(name), 'on the node when this list was made');
   }
-  return { digests: [...digests.values()], missing };
+  return { digests: [...digests.values()], missing, absent, ambiguous };
 }
 
-function namesOf({ repoTags, repoDigests }: CriImage): ReadonlySet<string> {
-  return new Set([...repoTags, ...repoDigests].map(spelt));
+/** The references of one image on the node, by their canonical names; what is no name is left out. */
+interface References {
+  readonly tagged: readonly ImageName[];
+  readonly canonical: readonly (ImageName & { readonly digest: Digest })[];
 }
 
-/**
- * As containerd spells it (github.com/distribution/reference `ParseDockerRef`): docker.io and library/ where no registry is
- * named, `latest` where no tag is, and no tag beside a digest.
- */
-function spelt(text: string): string {
-  const [name = '', digest] = text.split('@');
-  const [first = '', ...rest] = name.split('/');
-  const hasRegistry = rest.length > 0 && (/[.:]/.test(first) || first === 'localhost');
-  const whole = hasRegistry ? name : `docker.io/${rest.length === 0 ? 'library/' : ''}${name}`;
-  const untagged = whole.replace(/:[^/:]+$/, '');
-  if (digest !== undefined) return `${untagged}@${digest}`;
-  return untagged === whole ? `${whole}:latest` : whole;
+function referencesOf({ repoTags, repoDigests }: CriImage): References {
+  return {
+    tagged: repoTags.flatMap((text) => parseName(text) ?? []),
+    canonical: repoDigests.flatMap((text) => {
+      const name = parseName(text);
+      return name?.digest === undefined ? [] : [{ ...name, digest: name.digest }];
+    }),
+  };
 }
 
-function digestsOf({ repoDigests }: CriImage): readonly Digest[] {
-  return repoDigests.flatMap((reference) => parseDigest(reference.split('@')[1] ?? '') ?? []);
+function digestsFor(wanted: ImageName, images: readonly References[]): readonly Digest[] {
+  const { digest: named } = wanted;
+  const isIt = ({ tagged }: References) =>
+    named !== undefined || tagged.some((name) => pulledName(name) === pulledName(wanted));
+  const found = images
+    .filter(isIt)
+    .flatMap(({ canonical }) => canonical)
+    .filter((name) => repositoryOf(name) === repositoryOf(wanted) && (named ?? name.digest) === name.digest)
+    .map(({ digest }) => digest);
+  return [...new Set(found)];
+}
+
+function isChosen(name: ImageName | undefined, digest: Digest, chosen: readonly ChosenDigest[]): boolean {
+  return chosen.some((one) => name !== undefined && one.repository === repositoryOf(name) && one.digest === digest);
+}
+
+/** Tells the digests of an ambiguous name, and how a person says which is meant. */
+export function describeAmbiguity({ name, from, digests }: AmbiguousImage): string {
+  const repository = name.replace(/:[^/:]+$/, '');
+  return (
+    `${name} (${from}) has ${digests.length} digests on this node: ${digests.join(', ')}; ` +
+    `find out which of them is meant, then give it as --digest ${repository}@sha256:...`
+  );
 }
 
 /** The list as a file: what people have to know about it first. */
 export function renderProposal({ digests }: Proposal): string {
-  const lines = digests.map(({ digest, name, why }) => `${digest}  ${name}  # ${why.replaceAll('#', '')}`);
+  const lines = digests.map(
+    ({ digest, name, why }) => `${digest}  ${name}  # ${plainText(why).replace(/[#\s]+/g, ' ')}`,
+  );
   return [
     '# Digests that this node lets in without asking anybody, proposed by "portcullis bootstrap learn".',
     '# Read every line: what stands here is trusted for what it was when the list was made.',

@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { isRecord } from '../../workflows/record.ts';
-import { readBounded } from '../bounded-file.ts';
+import { readTrusted } from '../bounded-file.ts';
 
 /** Where the kubelets of kubeadm, k3s and RKE2 look for static pods. */
 export const MANIFEST_FOLDERS = [
@@ -30,9 +30,12 @@ export async function readStaticPods(folder: string): Promise<ManifestImages> {
 }
 
 async function readManifest(path: string): Promise<ManifestImages> {
-  const bytes = await readBounded(path, MAX_BYTES).catch(() => undefined);
+  const bytes = await readTrusted(path, MAX_BYTES).catch(() => undefined);
   if (bytes !== undefined) return imagesOfManifest(bytes.toString('utf8'), path);
-  return { images: [], problems: [`${path}: expected a readable file of at most ${MAX_BYTES} bytes`] };
+  return {
+    images: [],
+    problems: [`${path}: expected a readable file of at most ${MAX_BYTES} bytes that no other user may change`],
+  };
 }
 
 /** The images of the containers of a pod, or of several in one file. */

@@ -1,7 +1,6 @@
 import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
-import { learn } from '../bootstrap/learn.ts';
-import { renderProposal } from '../bootstrap/proposal.ts';
+import type { ChosenDigest } from '../bootstrap/proposal.ts';
 import { readBounded } from '../bounded-file.ts';
 import { lentCanaries } from '../canary/lent.ts';
 import { type CanaryResult, colourOf } from '../canary/outcome.ts';
@@ -9,12 +8,14 @@ import { readNodeSettings } from '../configuration.ts';
 import { examine } from '../doctor/examine.ts';
 import { diffOf } from '../install/file-change.ts';
 import { LAYOUT } from '../install/layout.ts';
+import { learntList } from '../install/learnt-list.ts';
 import type { BootstrapListFile } from '../install/node-files.ts';
 import { perform } from '../install/perform.ts';
 import { type BootstrapChoice, type Plan, planInstallation } from '../install/plan.ts';
 import { currentRelease, ownRelease } from '../install/release.ts';
 import { systemd } from '../install/service.ts';
 import { plainJson, plainText } from '../plain-text.ts';
+import { parseChoices } from './bootstrap-learn.ts';
 import { printCanary } from './canary.ts';
 import { daemonSettings, findContainerd, printFindings } from './findings.ts';
 import { DEFAULT_GRPC_SOCKET, wrongUsage } from './options.ts';
@@ -29,6 +30,8 @@ Usage: portcullis install --verdict-keys PATH --temporal HOST:PORT --bootstrap l
   --env FILE                what the Temporal CLI needs besides, as NAME=VALUE lines (TEMPORAL_NAMESPACE, TEMPORAL_TLS_*, ...)
   --bootstrap WHAT          digests that need no backend: "learn" proposes them from this node, FILE.list is a list, "none" does without
   --image NAME              with learn: another image that has to start without a backend; may be given more than once
+  --digest NAME@DIGEST      with learn: of a name that has several digests on this node, the one that is meant; may be given more than once
+  --learnt FINGERPRINT      with learn: writes the list that was shown with this fingerprint; without it the list is shown and not written
   --containerd BINARY       guard this containerd instead of the one that runs
   --containerd-config FILE  the configuration that it gets (default /etc/containerd/config.toml)
   --without-backend         shut the gate although no worker has been heard of: nothing but listed images is pulled until then
@@ -56,6 +59,8 @@ const OPTIONS = {
   env: TEXT,
   bootstrap: TEXT,
   image: MANY,
+  digest: MANY,
+  learnt: TEXT,
   containerd: TEXT,
   'containerd-config': TEXT,
   'without-backend': FLAG,
@@ -76,6 +81,8 @@ export const installCommand = {
     if (values.temporal !== undefined && !/^\S+:\d{1,5}$/.test(values.temporal)) {
       return wrongUsage('install', '--temporal: expected HOST:PORT');
     }
+    const chosen = parseChoices(values.digest);
+    if (chosen === undefined) return wrongUsage('install', '--digest: expected NAME@sha256:<64 hex digits>');
     const release = ownRelease();
     const containerd = await findContainerd(values.containerd, values['containerd-config']);
     if (containerd === undefined) {
@@ -86,7 +93,7 @@ export const installCommand = {
       release,
       containerd,
       { verdictKeys: values['verdict-keys'], temporal: values.temporal, environmentFile: values.env },
-      bootstrapBy(values),
+      bootstrapBy(values, chosen),
     );
     const isJson = values.output === 'json';
     if (!isJson) printPlan(plan);
@@ -117,9 +124,10 @@ export const installCommand = {
   },
 };
 
-function bootstrapBy({ bootstrap, image }: Values): BootstrapChoice {
+function bootstrapBy({ bootstrap, image, learnt }: Values, chosen: readonly ChosenDigest[]): BootstrapChoice {
   if (bootstrap === undefined || bootstrap === 'none') return bootstrap;
-  return bootstrap === 'learn' ? (socket) => learntList(socket, image) : () => givenList(bootstrap);
+  if (bootstrap !== 'learn') return () => givenList(bootstrap);
+  return (from) => learntList(from, { images: image, chosen, read: learnt });
 }
 
 const MAX_LIST_BYTES = 1024 * 1024;
@@ -127,14 +135,7 @@ const MAX_LIST_BYTES = 1024 * 1024;
 async function givenList(path: string): Promise<BootstrapListFile> {
   const name = basename(path);
   if (!/^[^.].*\.list$/.test(name)) throw new Error(`--bootstrap: expected a file that ends in .list, found ${name}`);
-  return { name, text: (await readBounded(path, MAX_LIST_BYTES)).toString('utf8'), isLearnt: false };
-}
-
-async function learntList(socket: string, images: readonly string[]): Promise<BootstrapListFile> {
-  const proposal = await learn({ socket, manifests: [], images, all: false });
-  const [missing] = proposal.missing;
-  if (missing !== undefined) throw new Error(`not on this node under a digest: ${missing}; pull it first`);
-  return { name: 'node.list', text: renderProposal(proposal), isLearnt: true };
+  return { name, text: (await readBounded(path, MAX_LIST_BYTES)).toString('utf8'), isLearnt: false, refusals: [] };
 }
 
 function summaryOf({
@@ -149,7 +150,9 @@ function summaryOf({
 }: Plan) {
   const files = [...daemon, ...configuration].map(({ path }) => path);
   const isChanged = !isCurrent || !isLauncherThere || files.length > 0;
-  return { release: release.version, distribution: distribution.name, containerd, binDir, isChanged, files };
+  // Everything else is written by this program; a list is trusted for what it says.
+  const lists = daemon.filter(({ path }) => path.endsWith('.list')).map(({ path, after }) => ({ path, text: after }));
+  return { release: release.version, distribution: distribution.name, containerd, binDir, isChanged, files, lists };
 }
 
 function printPlan(plan: Plan): void {

@@ -21,12 +21,17 @@ const LIMITS = { timeout: 10_000, maxBuffer: 4 * 1024 * 1024 };
 
 /** The containerd that runs on this node, by /proc; `undefined` when none does. The oldest of several. */
 export async function findRunning(): Promise<ContainerdProgram | undefined> {
+  return (await allRunning())[0];
+}
+
+/** Every containerd that runs on this node, the oldest first. */
+export async function allRunning(): Promise<readonly ContainerdProgram[]> {
   const found: ContainerdProgram[] = [];
   for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
     const running = await readProcess(`/proc/${pid}`).catch(() => undefined); // gone, or not ours to look at
     if (running !== undefined) found.push(running);
   }
-  return found.toSorted((a, b) => (a.startedAt ?? 0) - (b.startedAt ?? 0))[0];
+  return found.toSorted((a, b) => (a.startedAt ?? 0) - (b.startedAt ?? 0));
 }
 
 async function readProcess(proc: string): Promise<ContainerdProgram | undefined> {

@@ -23,6 +23,8 @@ export interface BootstrapListFile {
   readonly text: string;
   /** Proposed from the node; otherwise it is a file of somebody, and replaces the one of its name. */
   readonly isLearnt: boolean;
+  /** What keeps it from being written as it is. */
+  readonly refusals: readonly string[];
 }
 
 /** Modes of files of ours. */

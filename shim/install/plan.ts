@@ -3,12 +3,14 @@ import { textAt } from '../atomic-file.ts';
 import { readEffective, socketOf } from '../containerd/effective.ts';
 import { changedSince } from '../containerd/main-file.ts';
 import { type ContainerdProgram, type Dump, versionOf } from '../containerd/running.ts';
+import { sandboxImageOf } from '../containerd/sandbox-image.ts';
 import { containerdChanges, dumpWithoutOurs, readsFilesBeside } from './containerd-change.ts';
 import { type Distribution, distributionOf } from './distribution.ts';
 import { binDirOf } from './drop-in.ts';
 import type { FileChange } from './file-change.ts';
 import { isLauncherOf } from './launcher-place.ts';
 import { LAYOUT } from './layout.ts';
+import type { LearntFrom } from './learnt-list.ts';
 import { type BootstrapListFile, type Given, nodeFiles } from './node-files.ts';
 import { refusals } from './preflight.ts';
 import { currentRelease, type Release } from './release.ts';
@@ -35,7 +37,7 @@ export interface Plan {
 }
 
 /** What a person wants of a bootstrap list: one that is made once containerd's socket is known, none, or nothing was said. */
-export type BootstrapChoice = ((socket: string) => Promise<BootstrapListFile>) | 'none' | undefined;
+export type BootstrapChoice = ((from: LearntFrom) => Promise<BootstrapListFile>) | 'none' | undefined;
 
 /** Looks at everything and changes nothing. Rejects when containerd can't read its own configuration. */
 export async function planInstallation(
@@ -54,7 +56,8 @@ export async function planInstallation(
     exists: existsSync,
     readsFilesBeside: readsFilesBeside(containerd.config),
   });
-  const bootstrapList = typeof bootstrap === 'function' ? await bootstrap(socket) : undefined;
+  const from = { socket, sandbox: sandboxImageOf(effective) };
+  const bootstrapList = typeof bootstrap === 'function' ? await bootstrap(from) : undefined;
   const daemon = await nodeFiles({ ...given, bootstrapList }, release.folder, socket);
   const environment = daemon.find(({ path }) => path === LAYOUT.environment)?.after ?? textAt(LAYOUT.environment) ?? '';
   const binDir = binDirOf(effective);
@@ -66,10 +69,20 @@ export async function planInstallation(
     isOutdated:
       containerd.startedAt !== undefined && changedSince(containerd.config, containerd.startedAt) !== undefined,
     configuration: containerdChanges(containerd, version, effective),
-    refusals: await refusals(version, effective, {
-      ...{ verdictKeys: given.verdictKeys ?? LAYOUT.verdictKeys, environment, distribution },
-      // Who upgrades has decided that before.
-      hasBootstrapList: bootstrap !== undefined || current !== undefined,
-    }),
+    refusals: [
+      ...(await refusals(version, effective, {
+        ...{ verdictKeys: given.verdictKeys ?? LAYOUT.verdictKeys, environment, distribution },
+        // Who upgrades has decided that before.
+        hasBootstrapList: bootstrap !== undefined || current !== undefined,
+      })),
+      ...(isWritten(bootstrapList, daemon) ? bootstrapList.refusals : []),
+    ],
   };
+}
+
+/** A list that is on the node already, word for word, needs no decision. */
+function isWritten(list: BootstrapListFile | undefined, changes: readonly FileChange[]): list is BootstrapListFile {
+  return (
+    list !== undefined && changes.some(({ path, before }) => path.endsWith(`/${list.name}`) && before !== list.text)
+  );
 }

@@ -49,7 +49,7 @@ export async function refusals(
 }
 
 const NO_LIST =
-  'no bootstrap list: after a power cut of the whole cluster pause, network and Temporal itself could not be pulled; give one with --bootstrap learn (proposed from what is on this node, and shown), --bootstrap FILE, or do without: --bootstrap none';
+  'no bootstrap list: after a power cut of the whole cluster pause, network and Temporal itself could not be pulled; give one with --bootstrap learn (proposed from what is on this node, shown, and written when you say that you read it), --bootstrap FILE, or do without: --bootstrap none';
 
 const NO_TEMPORAL = `no TEMPORAL_ADDRESS in ${LAYOUT.environment}: every pull would be refused; give --temporal HOST:PORT, or --env FILE with what the Temporal CLI needs`;
 

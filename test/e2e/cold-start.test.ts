@@ -61,10 +61,13 @@ before(async () => {
   parts.defer(() => node.cut());
   for (const image of ['temporal', 'worker'] as const) assert.equal(await pull(image), undefined);
   await makeRelease(join(dir, 'release'));
-  const installed = await node.run(
-    ...[join(dir, 'release', 'portcullis'), 'install', '--verdict-keys', verdictPublicKey, '--temporal', temporal],
-    ...['--bootstrap', 'learn', '--image', names.temporal, '--image', names.worker],
-  );
+  const install = (...more: readonly string[]) =>
+    node.run(
+      ...[join(dir, 'release', 'portcullis'), 'install', '--verdict-keys', verdictPublicKey, '--temporal', temporal],
+      ...['--bootstrap', 'learn', '--image', names.temporal, '--image', names.worker, ...more],
+    );
+  const [, fingerprint = ''] = /--learnt ([0-9a-f]{16})$/m.exec((await install()).stderr) ?? [];
+  const installed = await install('--learnt', fingerprint);
   assert.equal(installed.code, 0, installed.stdout + installed.stderr);
 });
 after(() => parts.disposeAsync());

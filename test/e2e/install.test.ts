@@ -203,7 +203,15 @@ describe('install', { concurrency: 3 }, () => {
     assert.equal((await node.run('env', 'HOST=/', `RELEASE=${releases[0]}`, `GIVEN=${given}`, script)).code, 0);
     assert.equal(await readFile(node.path('/etc/portcullis/bootstrap/cluster.list'), 'utf8'), '# another word\n');
     // What is learnt is edited by hand afterwards: it is not replaced.
-    assert.equal((await install(node, releases[0], '--bootstrap', 'learn')).code, 0);
+    const proposed = await install(node, releases[0], '--bootstrap', 'learn');
+    assert.equal(proposed.code, 1);
+    const [, fingerprint = ''] =
+      /refused: .* was proposed and not read yet: .*--learnt ([0-9a-f]{16})$/m.exec(proposed.stderr) ?? [];
+    assert.match(proposed.stdout, /^\+# Read every line:/m);
+    await assert.rejects(readFile(node.path('/etc/portcullis/bootstrap/node.list')), /ENOENT/);
+    const other = await install(node, releases[0], '--bootstrap', 'learn', '--learnt', '0'.repeat(16));
+    assert.match(other.stderr, new RegExp(`is not the one that was read: .*--learnt ${fingerprint}$`, 'm'));
+    assert.equal((await install(node, releases[0], '--bootstrap', 'learn', '--learnt', fingerprint)).code, 0);
     await writeFile(node.path('/etc/portcullis/bootstrap/node.list'), '# edited\n');
     const again = await install(node, releases[0], '--bootstrap', 'learn');
     assert.match(again.stderr, /node\.list is there and says something else: edit it, or move it away/);
