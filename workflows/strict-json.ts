@@ -11,7 +11,7 @@ export type JsonResult =
 
 /**
  * Parses JSON text of which no two readers can have two opinions: no name twice in one object (as containers/image@5
- * `ParanoidUnmarshalJSONObject`), at most 64 levels. The caller bounds the size; what has more than `maxTokens` values and names is not parsed.
+ * `ParanoidUnmarshalJSONObject`), no number beyond a double, at most 64 levels. The caller bounds the size; what has more than `maxTokens` values and names is not parsed.
  */
 export function parseStrictJsonText(text: string, maxTokens: number = Number.POSITIVE_INFINITY): JsonResult {
   const effort = measureJson(text, maxTokens, MAX_DEPTH);
@@ -21,25 +21,38 @@ export function parseStrictJsonText(text: string, maxTokens: number = Number.POS
   }
   try {
     const value: unknown = JSON.parse(text);
+    const fields = fieldsIn(value);
+    if (fields === 'infinite') return { ok: false, problem: 'it has a number that is larger than any double' };
     // A name that comes twice leaves one field.
-    if (fieldsIn(value) !== effort.names) return { ok: false, problem: 'it names one field twice' };
+    if (fields !== effort.names) return { ok: false, problem: 'it names one field twice' };
     return { ok: true, value };
   } catch {
     return { ok: false, problem: 'it is not JSON' };
   }
 }
 
-/** How many fields all objects of a value have. */
-function fieldsIn(document: unknown): number {
+/**
+ * How many fields all objects of a value have. `infinite`: it has a number such as 1e999, which is infinity to some readers,
+ * null to others, and an error to the rest.
+ */
+function fieldsIn(document: unknown): number | 'infinite' {
   const left: unknown[] = [document];
   let fields = 0;
   for (let value = left.pop(); value !== undefined; value = left.pop()) {
+    if (isInfinite(value)) return 'infinite';
     if (typeof value !== 'object' || value === null) continue;
     const values: readonly unknown[] = Array.isArray(value) ? value : Object.values(value);
     if (!Array.isArray(value)) fields += values.length;
-    for (const one of values) if (typeof one === 'object' && one !== null) left.push(one);
+    for (const one of values) {
+      if (isInfinite(one)) return 'infinite';
+      if (typeof one === 'object' && one !== null) left.push(one);
+    }
   }
   return fields;
+}
+
+function isInfinite(value: unknown): boolean {
+  return value === Number.POSITIVE_INFINITY || value === Number.NEGATIVE_INFINITY;
 }
 
 /** Tells whether an object has exactly these fields. */

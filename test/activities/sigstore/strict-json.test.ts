@@ -34,6 +34,16 @@ test('refuses a name that comes twice in one object, however it is spelt', () =>
   );
 });
 
+test('refuses a number that is larger than any double, wherever it stands', () => {
+  const problem = 'it has a number that is larger than any double';
+  for (const infinite of ['1e999', '-1E+400', '[1e309]', '{"a":{"b":[0,-2e308]}}', `{"a":${'9'.repeat(400)}}`]) {
+    assert.deepEqual(parse(infinite), { ok: false, problem }, infinite.slice(0, 20));
+  }
+  for (const finite of ['1e308', '1e-999', '-0', '"1e999"', '{"1e999":1}', '9007199254740993']) {
+    assert.equal(parse(finite).ok, true, finite);
+  }
+});
+
 test('takes the same name in two objects and the same string as a value', () => {
   for (const once of [
     '{"a":{"a":1},"b":{"a":1}}',
