@@ -2,6 +2,7 @@ import { isRecord } from '../../workflows/record.ts';
 import { EvidenceError } from '../evidence-error.ts';
 import { readBounded } from '../registry/bounded-body.ts';
 import { discard, send } from '../registry/transport.ts';
+import { parseStrictJson } from '../sigstore/strict-json.ts';
 import type { TransparencyLog } from '../trust/trust-root.ts';
 import { asLogFailure, misbehaved, unexpectedStatus } from './failure.ts';
 
@@ -92,13 +93,11 @@ function urlOf(log: TransparencyLog, { path, query }: LogQuestion): URL {
   return url;
 }
 
-/** Reads an answer as JSON. Throws LOG_MISBEHAVED for what is none. */
+/** Reads an answer as JSON, of which no two readers can have two opinions. Throws LOG_MISBEHAVED for anything else, unparsed where it has too many values. */
 export function parseAnswer(what: string, bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch {
-    throw misbehaved(what, 'expected JSON, got something else');
-  }
+  const json = parseStrictJson(bytes);
+  if (!json.ok) throw misbehaved(what, `expected JSON, got something else: ${json.problem}`);
+  return json.value;
 }
 
 /** The same for an answer that is a JSON object. */

@@ -2,6 +2,7 @@ import { isRecord } from '../../workflows/record.ts';
 import { decodeBase64 } from '../sigstore/base64.ts';
 import type { EntryInclusion } from '../sigstore/judgement.ts';
 import { isIncluded, leafHash } from '../sigstore/merkle.ts';
+import { parseStrictJson } from '../sigstore/strict-json.ts';
 import type { TransparencyLog } from '../trust/trust-root.ts';
 import { misbehaved } from './failure.ts';
 import type { FoundEntry } from './live-log.ts';
@@ -124,13 +125,10 @@ export function toFoundEntry({ body, integratedTime, logId, logIndex, promise, p
 
 /** What the body says it is; a body that says nothing is refused by whoever judges the entry. */
 function kindVersionOf(body: string): { readonly kind: string; readonly version: string } {
-  try {
-    const parsed: unknown = JSON.parse(Buffer.from(body, 'base64').toString());
-    if (isRecord(parsed) && typeof parsed['kind'] === 'string' && typeof parsed['apiVersion'] === 'string') {
-      return { kind: parsed['kind'], version: parsed['apiVersion'] };
-    }
-  } catch {
-    // Told below.
+  const json = parseStrictJson(Buffer.from(body, 'base64'));
+  const parsed = json.ok ? json.value : undefined;
+  if (isRecord(parsed) && typeof parsed['kind'] === 'string' && typeof parsed['apiVersion'] === 'string') {
+    return { kind: parsed['kind'], version: parsed['apiVersion'] };
   }
   return { kind: '', version: '' };
 }

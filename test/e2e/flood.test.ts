@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { endureFlood, faultsOf } from '../endurance/flood.ts';
+import { endureFlood } from '../endurance/flood.ts';
+import { faultsOf } from '../endurance/flood-report.ts';
 
 /** More of them by hand: test/endurance. */
 const PUSHES = 24;

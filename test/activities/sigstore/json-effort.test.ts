@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { describe, it, type TestContext } from 'node:test';
 import { MAX_BUNDLE_BYTES, MAX_EVIDENCE_TOKENS, MAX_MANIFEST_TOKENS } from '../../../activities/limits.ts';
 import { parseArtefact } from '../../../activities/registry/artefact.ts';
+import { parseAnswer } from '../../../activities/rekor/ask.ts';
 import { parseStrictJson } from '../../../activities/sigstore/strict-json.ts';
 import { measureJson } from '../../../workflows/json-effort.ts';
 import { createSigningKey, encodeJson, signBundle } from '../../support/signer.ts';
@@ -39,7 +40,7 @@ describe('the effort that a document costs', () => {
   });
 
   for (const [shape, make] of Object.entries(EXPENSIVE)) {
-    it(`keeps 10 MiB of ${shape} from every parser: bundle, payload, envelope, manifest`, (t) => {
+    it(`keeps 10 MiB of ${shape} from every parser: of evidence, manifests and the answers of logs`, (t) => {
       const bytes = make();
       const key = goodKey(createSigningKey('ECDSA P-256').publicPem);
       const parses = parsesDuring(t, () => {
@@ -54,6 +55,7 @@ describe('the effort that a document costs', () => {
           /^EVIDENCE_TOO_LARGE: /,
         );
         assert.equal(parseArtefact(bytes), 'excessive');
+        assert.throws(() => parseAnswer('the log', bytes), { code: 'LOG_MISBEHAVED' });
       });
       assert.equal(parses, 0);
     });
