@@ -71,8 +71,8 @@ async function askLogs(
     }
     const answer = await logs.confirm(log, entry, signal);
     // A smaller tree may be a replica that lags behind: the next look may find the larger one.
-    if (!answer.confirmed && answer.code === 'LOG_ROLLED_BACK') {
-      throw new EvidenceError(answer.code, answer.sentence, { retryable: true });
+    if (!answer.confirmed && answer.code !== 'LOG_INCONSISTENT') {
+      throw new EvidenceError(answer.code, answer.sentence, { retryable: answer.code === 'LOG_ROLLED_BACK' });
     }
     if (!answer.confirmed) return { code: answer.code, sentence: answer.sentence };
   }

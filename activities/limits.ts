@@ -175,8 +175,11 @@ export const MAX_LOG_TREES = 64;
 /** Full tiles of one log that are held in memory, 8 KiB each. */
 export const MAX_CACHED_TILES = 256;
 
-/** What is remembered of one log on disk: a checkpoint for each of its trees. */
-export const MAX_LOG_MEMORY_BYTES = 2 * 1024 * 1024;
+/** What is remembered of one log on disk: a checkpoint for each of its trees, and two as evidence, of three bytes a character. */
+export const MAX_LOG_MEMORY_BYTES = 14 * 1024 * 1024;
+
+/** The place that is kept free on the disk for a conviction: two checkpoints and a sentence. */
+export const LOG_RESERVE_BYTES = 512 * 1024;
 
 /** A condition over an attestation, in characters: a screen of text; its parser is quadratic for some nestings. */
 export const MAX_CONDITION_LENGTH = 4096;

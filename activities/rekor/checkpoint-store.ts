@@ -1,8 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { mkdir, open, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isRecord } from '../../workflows/record.ts';
-import { MAX_LOG_MEMORY_BYTES, MAX_LOG_TREES } from '../limits.ts';
+import { LOG_RESERVE_BYTES, MAX_LOG_MEMORY_BYTES, MAX_LOG_TREES } from '../limits.ts';
 
 /** What is kept of one log. */
 export interface LogRecord {
@@ -21,11 +22,15 @@ export interface Conviction {
 }
 
 export type LoadedRecord =
-  | { readonly kind: 'record'; readonly record: LogRecord }
+  /** `inReserve`: the conviction is in the reserve. */
+  | { readonly kind: 'record'; readonly record: LogRecord; readonly inReserve?: true }
   | { readonly kind: 'none' }
   | { readonly kind: 'unreadable'; readonly problem: string };
 
-/** The file that holds the record of one log. Without a directory there is none. */
+/**
+ * The files that hold the record of one log: the record, and a reserve that takes its space on the disk when the log is first
+ * asked, so that a conviction is kept when the disk is full. Without a directory there are none.
+ */
 export class CheckpointStore {
   readonly #directory: string;
 
@@ -39,31 +44,52 @@ export class CheckpointStore {
     return join(this.#directory, `${name}.json`);
   }
 
+  /** Where a conviction is that the record had no room for. */
+  reserveOf(logId: string): string {
+    return `${this.pathOf(logId)}.reserve`;
+  }
+
   /** Never throws. */
   async load(logId: string): Promise<LoadedRecord> {
-    const path = this.pathOf(logId);
+    const main = await readRecord(this.pathOf(logId), MAX_LOG_MEMORY_BYTES);
+    const reserve = await readRecord(this.reserveOf(logId), LOG_RESERVE_BYTES);
+    if (main.kind === 'unreadable' || reserve.kind !== 'record') return reserve.kind === 'unreadable' ? reserve : main;
+    const { conviction } = reserve.record;
+    if (main.kind === 'record' && main.record.conviction !== undefined) return main;
+    const { checkpoints } = main.kind === 'record' ? main.record : reserve.record;
+    return { kind: 'record', record: { checkpoints, conviction }, inReserve: true };
+  }
+
+  /** Takes the space of the reserve, once. What can't be taken is reported by the first record that can't be written. */
+  async reserve(logId: string): Promise<void> {
     try {
-      const { size } = await stat(path);
-      if (size > MAX_LOG_MEMORY_BYTES) return { kind: 'unreadable', problem: `it has ${size} bytes` };
-      const record = parseRecord(await readFile(path, 'utf8'));
-      return record === undefined
-        ? { kind: 'unreadable', problem: 'it is cut off or changed' }
-        : { kind: 'record', record };
+      await mkdir(this.#directory, { recursive: true });
+      await writeFile(this.reserveOf(logId), ' '.repeat(LOG_RESERVE_BYTES), { flag: 'wx', mode: 0o600, flush: true });
     } catch (error) {
-      const code = codeOf(error);
-      return code === 'ENOENT' ? { kind: 'none' } : { kind: 'unreadable', problem: code };
+      if (codeOf(error) !== 'EEXIST') await this.#removePart(logId);
     }
   }
 
-  /** Replaces the file as a whole: a reader, or the next start, sees the old one or the new one. Answers what went wrong. */
+  /**
+   * Replaces the record as a whole: a reader, or the next start, sees the old one or the new one. A conviction goes into the reserve
+   * when there is no room for the record. Answers what went wrong. What it accepts, {@link load} returns.
+   */
   async save(logId: string, record: LogRecord): Promise<string | undefined> {
-    const path = this.pathOf(logId);
+    const text = `${JSON.stringify(record, undefined, 2)}\n`;
+    const problem = isReadable(text, MAX_LOG_MEMORY_BYTES)
+      ? await this.#replace(this.pathOf(logId), text)
+      : 'it is more than is kept of one log';
+    if (problem !== undefined && record.conviction !== undefined) await this.#fallBack(logId, record.conviction);
+    return problem;
+  }
+
+  async #replace(path: string, text: string): Promise<string | undefined> {
     const temporary = `${path}.${randomUUID()}.tmp`;
     try {
-      await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+      await mkdir(this.#directory, { recursive: true });
       const file = await open(temporary, 'wx', 0o600);
       try {
-        await file.writeFile(`${JSON.stringify(record, undefined, 2)}\n`);
+        await file.writeFile(text);
         await file.sync();
       } finally {
         await file.close();
@@ -75,6 +101,52 @@ export class CheckpointStore {
       return codeOf(error);
     }
   }
+
+  /** Writes a conviction over the reserve, which needs no space that is not there. */
+  async #fallBack(logId: string, conviction: Conviction): Promise<void> {
+    const whole = JSON.stringify({ checkpoints: [], conviction });
+    const text = isReadable(whole, LOG_RESERVE_BYTES)
+      ? whole
+      : JSON.stringify({ checkpoints: [], conviction: { ...conviction, evidence: [] } });
+    try {
+      await using file = await open(this.reserveOf(logId), constants.O_WRONLY | constants.O_NOFOLLOW);
+      await file.write(text.padEnd(LOG_RESERVE_BYTES), 0);
+      await file.sync();
+    } catch {
+      // There is no reserve, or the disk fails: what the record could not take is reported.
+    }
+  }
+
+  /** A reserve of which only a part could be taken is none. */
+  async #removePart(logId: string): Promise<void> {
+    const path = this.reserveOf(logId);
+    const at = await stat(path).catch(() => undefined);
+    if (at !== undefined && at.size < LOG_RESERVE_BYTES) await rm(path, { force: true }).catch(() => undefined);
+  }
+}
+
+/** A file of blanks is a reserve that was not needed. */
+async function readRecord(path: string, mostBytes: number): Promise<LoadedRecord> {
+  try {
+    await using file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    const at = await file.stat();
+    if (!at.isFile()) return { kind: 'unreadable', problem: 'it is no file' };
+    if (at.size > mostBytes) return { kind: 'unreadable', problem: `it has ${at.size} bytes` };
+    const text = await file.readFile('utf8');
+    if (path.endsWith('.reserve') && text.trim() === '') return { kind: 'none' };
+    const record = parseRecord(text);
+    return record === undefined
+      ? { kind: 'unreadable', problem: 'it is cut off or changed' }
+      : { kind: 'record', record };
+  } catch (error) {
+    const code = codeOf(error);
+    // Below something that is no folder there is no file.
+    return code === 'ENOENT' || code === 'ENOTDIR' ? { kind: 'none' } : { kind: 'unreadable', problem: code };
+  }
+}
+
+function isReadable(text: string, mostBytes: number): boolean {
+  return Buffer.byteLength(text) <= mostBytes && parseRecord(text) !== undefined;
 }
 
 function parseRecord(text: string): LogRecord | undefined {

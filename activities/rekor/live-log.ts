@@ -12,8 +12,7 @@ export type Confirmation =
     }
   | {
       readonly confirmed: false;
-      /** LOG_INCONSISTENT or LOG_ROLLED_BACK. */
-      readonly code: 'LOG_INCONSISTENT' | 'LOG_ROLLED_BACK';
+      readonly code: 'LOG_INCONSISTENT' | 'LOG_ROLLED_BACK' | 'LOG_MEMORY_UNREADABLE';
       readonly sentence: string;
     };
 

@@ -81,6 +81,8 @@ class WatchedLog {
 
   async confirm(entry: ProvenEntry, told: Set<string>, signal: AbortSignal): Promise<Confirmation> {
     await this.#memory.load();
+    const { loss } = this.#memory;
+    if (loss !== undefined) return { confirmed: false, code: 'LOG_MEMORY_UNREADABLE', sentence: loss };
     if (await this.#memory.isAcquitted()) this.#trees.clear();
     const refusal = this.#memory.refusal;
     if (refusal !== undefined) return { confirmed: false, code: 'LOG_INCONSISTENT', sentence: refusal };

@@ -1,7 +1,9 @@
+import { MAX_LOG_TREES } from '../limits.ts';
 import { parseCheckpoint } from '../sigstore/checkpoint.ts';
 import type { TransparencyLog } from '../trust/trust-root.ts';
 import type { LogAlarm, OnAlarm } from './alarm.ts';
 import type { CheckpointStore, Conviction, LoadedRecord, LogRecord } from './checkpoint-store.ts';
+import { misbehaved } from './failure.ts';
 import { type SignedCheckpoint, signatureProblem, treeOf } from './log-api.ts';
 
 /** What is remembered of one log: the newest accepted checkpoint of each tree, and whether it was caught lying. */
@@ -12,6 +14,11 @@ export class LogMemory {
   readonly #newest = new Map<string, SignedCheckpoint>();
   #conviction: Conviction | undefined;
   #loading: Promise<void> | undefined;
+  #inReserve = false;
+  /** Why what the log showed before is not known: something is there that can't be read. */
+  #lost: string | undefined;
+  /** The sentence that was raised as an alarm. */
+  #raisedLoss: string | undefined;
   #saving: Promise<void> = Promise.resolve();
   #isUnsaved = false;
 
@@ -21,10 +28,16 @@ export class LogMemory {
     this.#onAlarm = onAlarm;
   }
 
-  /** Reads what an earlier worker left; a second call waits for the first. */
+  /** Reads what an earlier worker left; a second call waits for the first. What could not be read is read again. */
   async load(): Promise<void> {
     this.#loading ??= this.#load();
     await this.#loading;
+    if (this.#lost !== undefined) this.#loading = undefined;
+  }
+
+  /** Why nothing of this log is accepted until a person has looked at what is kept of it; `undefined` while that is known. */
+  get loss(): string | undefined {
+    return this.#lost;
   }
 
   /** Why nothing of this log is believed any more, and what a person can do; `undefined` while nothing is wrong. */
@@ -41,8 +54,13 @@ export class LogMemory {
     return this.#newest.get(tree);
   }
 
+  /** Throws LOG_MISBEHAVED for a log that shows more trees than any has. */
   async remember(tree: string, signed: SignedCheckpoint): Promise<void> {
     const known = this.#newest.get(tree);
+    if (known === undefined && this.#newest.size >= MAX_LOG_TREES) {
+      const name = `transparency log ${this.log.baseUrl.host}`;
+      throw misbehaved(name, `expected at most ${MAX_LOG_TREES} trees, it has shown more`);
+    }
     this.#newest.set(tree, signed);
     // A checkpoint that is only signed anew is not worth a write.
     if (known?.checkpoint.treeSize !== signed.checkpoint.treeSize) await this.#save();
@@ -76,16 +94,22 @@ export class LogMemory {
   }
 
   async #load(): Promise<void> {
+    this.#lost = undefined;
+    await this.#store?.reserve(this.log.id);
     const loaded = await this.#store?.load(this.log.id);
     if (loaded === undefined || loaded.kind === 'none') return;
     const problem = loaded.kind === 'unreadable' ? loaded.problem : undefined;
+    this.#inReserve = loaded.kind === 'record' && loaded.inReserve === true;
     const { checkpoints, conviction } =
       loaded.kind === 'record' ? loaded.record : { checkpoints: [], conviction: undefined };
     this.#conviction = conviction;
     const unsigned = checkpoints.filter((note) => !this.#recall(note)).length;
     if (problem === undefined && unsigned === 0) return;
     const what = problem ?? `${unsigned} checkpoints in it are not signed by the log`;
-    this.raise('memory-lost', `${this.#path()} is not used, ${what}: what the log showed before is forgotten`);
+    const path = this.#path();
+    this.#lost = `it is not known what transparency log ${this.log.baseUrl.host} showed before (${path}: ${what}); restore ${path}, or remove it to begin anew`;
+    if (this.#raisedLoss !== this.#lost) this.raise('memory-lost', this.#lost);
+    this.#raisedLoss = this.#lost;
   }
 
   #recall(note: string): boolean {
@@ -137,6 +161,9 @@ export class LogMemory {
   #cure(): string {
     const path = this.#path();
     if (path === undefined) return 'explain it, then restart the worker to believe the log again';
+    const reserve = this.#store?.reserveOf(this.log.id);
+    if (this.#isUnsaved || this.#inReserve)
+      return `explain it, then remove ${path} and ${reserve} to believe the log again`;
     return `explain it, then remove ${path} to believe the log again`;
   }
 

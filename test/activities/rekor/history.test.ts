@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -150,7 +151,7 @@ for (const version of VERSIONS) {
       assert.equal(codeOf(await confirm(setting.start(options), setting)), 'LOG_INCONSISTENT');
     });
 
-    it('that is torn is none, and says so', async () => {
+    it('that is torn accepts nothing, and says so, until it is restored or removed', async () => {
       await using folder = await temporaryFolder();
       await using setting = await openLog(version);
       const options = { directory: folder.path };
@@ -163,16 +164,49 @@ for (const version of VERSIONS) {
       for (const text of [...torn, tampered]) {
         await writeFile(path, text);
         const before = setting.alarms.length;
-        assert.equal((await confirm(setting.start(options), setting)).confirmed, true);
+        const logs = setting.start(options);
+        for (let again = 0; again < 2; again++) {
+          assert.equal(codeOf(await confirm(logs, setting)), 'LOG_MEMORY_UNREADABLE');
+        }
+        assert.equal(await readFile(path, 'utf8'), text, 'what is there stays for a person to look at');
         assert.deepEqual(
           setting.alarms.slice(before).map(({ kind }) => kind),
           ['memory-lost'],
           text.slice(0, 99),
         );
       }
-      const unsigned = (text: string) => text.split('\u2014')[0];
-      assert.equal(unsigned(await readFile(path, 'utf8')), unsigned(whole));
-      assert.deepEqual(await readdir(folder.path), [`${setting.log.id}.json`]);
+      const logs = setting.start(options);
+      assert.equal(codeOf(await confirm(logs, setting)), 'LOG_MEMORY_UNREADABLE');
+      await writeFile(path, whole);
+      assert.equal((await confirm(logs, setting)).confirmed, true);
+      await writeFile(path, 'torn');
+      const others = setting.start(options);
+      assert.equal(codeOf(await confirm(others, setting)), 'LOG_MEMORY_UNREADABLE');
+      await rm(path);
+      assert.equal((await confirm(others, setting)).confirmed, true);
+      const names = [`${setting.log.id}.json`, `${setting.log.id}.json.reserve`];
+      assert.deepEqual((await readdir(folder.path)).toSorted(), names);
+    });
+
+    it('keeps a conviction on a full disk, until both files are removed', async () => {
+      await using folder = await temporaryFolder();
+      await using setting = await openLog(version);
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m,mode=700', 'none', folder.path]);
+      using _ = { [Symbol.dispose]: () => execFileSync('umount', ['-l', folder.path]) };
+      const options = { directory: folder.path };
+      const logs = setting.start(options);
+      assert.equal((await confirm(logs, setting)).confirmed, true);
+      execFileSync('sh', ['-c', 'cat /dev/zero > "$1/filler" 2>/dev/null || true', 'sh', folder.path]);
+      setting.split(30);
+      setting.clock += 60_000;
+      assert.equal(codeOf(await confirm(logs, setting)), 'LOG_INCONSISTENT');
+      setting.mend();
+      const restarted = setting.start(options);
+      const refused = sentenceOf(await confirm(restarted, setting));
+      assert.match(refused, /then remove \S+\.json and \S+\.json\.reserve to believe the log again$/);
+      await rm(join(folder.path, 'filler'));
+      for (const name of await readdir(folder.path)) await rm(join(folder.path, name));
+      assert.equal((await confirm(restarted, setting)).confirmed, true);
     });
 
     it('that can not be written holds until a restart, and says so once', async () => {
@@ -185,7 +219,7 @@ for (const version of VERSIONS) {
       setting.grow(1);
       assert.equal((await confirm(logs, setting)).confirmed, true);
       const kinds = setting.alarms.map(({ kind }) => kind);
-      assert.deepEqual(kinds, ['memory-lost', 'memory-unsaved']);
+      assert.deepEqual(kinds, ['memory-unsaved']);
       setting.split(30);
       setting.clock += 60_000;
       for (let again = 0; again < 2; again++) {
@@ -201,7 +235,7 @@ it('a log id that is no hex can not lead out of the directory', async () => {
   const logs: LiveLogs = setting.start({ directory: folder.path });
   const log = { ...setting.log, id: '../../../etc/passwd' };
   assert.equal((await logs.confirm(log, setting.entry(), AbortSignal.timeout(9_000))).confirmed, true);
-  assert.match((await readdir(folder.path)).join(), /^[0-9a-f]{64}\.json$/);
+  assert.match((await readdir(folder.path)).join(), /^([0-9a-f]{64}\.json),\1\.reserve$/);
 });
 
 function codeOf(answer: Confirmation): string {
