@@ -66,7 +66,10 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Dae
       log.info('policy revision', { policyRevision, statedAt });
       policyKnown();
     },
-    { fleet: options.fleet, remembered: memory.remembered, onStatement: memory.keepStatement },
+    {
+      ...{ fleet: options.fleet, remembered: memory.before.statement, revocations: memory.before.revocations },
+      ...{ onStatement: memory.keepStatement, onRevocations: memory.keepRevocations, onArrival: memory.found },
+    },
   );
   const imported =
     options.state === undefined
@@ -75,6 +78,7 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Dae
   const admission = openAdmission(ADMISSION_LIMITS);
   const metrics = createMetrics(policy.age, verdictKeys.keys, () => ({
     cache: memory.cache?.stats(),
+    state: memory.health(),
     admission: admission.stats(),
     listed: bootstrap?.entries().length ?? 0,
     canary: parts?.canary(),
@@ -90,7 +94,7 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Dae
     },
     rules: [canaries.rule, ...(bootstrap === undefined ? [] : [bootstrap.rule])],
     kept: keptVerdicts(findKept, policy, options.fleet, verdictKeys.keys, metrics.verdictBy),
-    ...{ admission, flights: openSingleFlight<Decision>(), clock: memory.clock.check },
+    ...{ admission, flights: openSingleFlight<Decision>(), clock: memory.clock.check, lost: memory.lost },
   };
   const intake = openIntake((request, how) => decide(gate, request, how), metrics, log);
   const opened: Closers = [

@@ -16,6 +16,8 @@ export interface Gate extends BackendAccess {
   readonly kept: KeptVerdicts;
   readonly admission: Admission;
   readonly flights: SingleFlight<Decision>;
+  /** Why it is not known what was revoked before the start. */
+  readonly lost: () => Reason | undefined;
   /** Why the node's clock can't be right. */
   readonly clock: (nowMs: number) => Reason | undefined;
 }
@@ -32,6 +34,7 @@ export interface DecisionOptions {
  */
 export async function decide(gate: Gate, request: PullRequest, options: DecisionOptions = {}): Promise<Decision> {
   const deadline = Math.min(Date.now() + SHIM_DEADLINE_MS, options.deadline ?? Number.POSITIVE_INFINITY);
+  if (gate.lost() !== undefined) await gate.policy.current(Math.min(deadline, Date.now() + LOST_PATIENCE_MS));
   const early = decideLocally(gate, request);
   if (early !== undefined) return early;
   const answer = await askOnce(gate, request, { ...options, deadline });
@@ -42,9 +45,16 @@ export async function decide(gate: Gate, request: PullRequest, options: Decision
   return afterRevocations(gate.policy.revoked(), decision, request);
 }
 
+/** How long a pull waits for the statement without which a node that lost its state allows nothing, in ms. */
+const LOST_PATIENCE_MS = 3_000;
+
 /** What can be said without asking anybody, and therefore at once. */
 function decideLocally(gate: Gate, request: PullRequest): Decision | undefined {
-  for (const rule of [(asked: PullRequest) => revokedDigest(gate.policy.revoked(), asked), ...gate.rules]) {
+  const revoked = revokedDigest(gate.policy.revoked(), request);
+  if (revoked !== undefined) return { by: 'rule', reason: revoked, request };
+  const lost = gate.lost();
+  if (lost !== undefined) return refuseAtOnce(lost, request);
+  for (const rule of gate.rules) {
     const reason = rule(request);
     if (reason !== undefined) return { by: 'rule', reason, request };
   }

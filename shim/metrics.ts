@@ -25,6 +25,8 @@ export const KEY_NOT_AFTER = 'portcullis_verdict_key_not_after_timestamp_seconds
 /** What a node holds at the moment it is asked. */
 export interface Holdings {
   readonly cache: { readonly entries: number; readonly lost: number; readonly bytes: number } | undefined;
+  /** What of the state could not be written the last time, and whether it could not be read. */
+  readonly state: { readonly unkept: number; readonly unreadable: boolean };
   readonly admission: { readonly running: number; readonly waiting: number };
   /** Digests on the bootstrap list. */
   readonly listed: number;
@@ -102,6 +104,14 @@ function measureHoldings(registry: Registry, holdings: () => Holdings): void {
   gauge('portcullis_kept_verdicts', 'Verdicts in the cache on the disk.', ({ cache }) => cache?.entries ?? 0);
   gauge('portcullis_kept_verdicts_bytes', 'Bytes that they take.', ({ cache }) => cache?.bytes ?? 0);
   gauge('portcullis_kept_verdicts_lost', 'Verdicts that could not be kept.', ({ cache }) => cache?.lost ?? 0);
+  gauge(
+    'portcullis_state_unkept',
+    'Files of the state that could not be written the last time.',
+    ({ state }) => state.unkept,
+  );
+  gauge('portcullis_state_unreadable', '1 while the state of before the start is not known.', ({ state }) =>
+    Number(state.unreadable),
+  );
   gauge('portcullis_backend_questions', 'Questions at the backend now.', ({ admission }) => admission.running);
   gauge('portcullis_backend_questions_waiting', 'Those that wait for a turn.', ({ admission }) => admission.waiting);
   gauge('portcullis_canary_green', '1 when the last canary was green, 0 red, -1 not known.', ({ canary }) =>

@@ -2,6 +2,7 @@ import { CLOCK_SKEW_MS, POLICY_HEAD_TTL_MS } from '../workflows/deadlines.ts';
 import { foreignFleet } from '../workflows/fleet.ts';
 import { POLICY_HEAD_PAYLOAD_TYPE, type PolicyHead, parsePolicyHead } from '../workflows/policy-head.ts';
 import type { Reason } from '../workflows/reason.ts';
+import { parseStrictJsonText } from '../workflows/strict-json.ts';
 import type { Envelope } from '../workflows/verdict.ts';
 import type { SignerRevocations } from './memory/signed-revocations.ts';
 import { believe, openEnvelope, parseEnvelope, type VerdictKeys } from './verdict-keys.ts';
@@ -96,6 +97,17 @@ export function rememberedRevocations(
   const keyId = opened?.signatories[0]?.keyId;
   if (head?.revocations === undefined || keyId === undefined) return undefined;
   return head.fleet === undefined || head.fleet === fleet ? { keyId, revocations: head.revocations } : undefined;
+}
+
+/**
+ * When a statement was made that this node had accepted before a restart, in Unix ms; 0 without one. Its signature is not
+ * checked: a time can only refuse.
+ */
+export function statedAtOf(statement: Envelope | undefined): number {
+  if (statement === undefined) return 0;
+  const json = parseStrictJsonText(Buffer.from(statement.payload, 'base64').toString());
+  const head = json.ok ? parsePolicyHead(json.value) : undefined;
+  return head === undefined ? 0 : Date.parse(head.statedAt);
 }
 
 /** Why a statement is not accepted. */

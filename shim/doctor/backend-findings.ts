@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PolicyHead } from '../../workflows/policy-head.ts';
+import type { Envelope } from '../../workflows/verdict.ts';
 import { type Backend, BackendProblem } from '../backend.ts';
-import { openClockGuard } from '../clock-guard.ts';
+import { movedClock, readTime } from '../clock-guard.ts';
+import { NODE_STATE_FILE, openNodeState } from '../memory/node-state.ts';
 import { believedHead, readStatement } from '../policy-statement.ts';
-import { openStatementFile, STATEMENT_FILE } from '../statement-file.ts';
 import { readVerdictKeyFiles } from '../verdict-key-files.ts';
 import { parseEnvelope } from '../verdict-keys.ts';
 import type { DaemonSettings } from './daemon-findings.ts';
@@ -19,7 +20,7 @@ const MOST_AGE_MS = 60_000;
 /** Compares what workers state now with what this node goes by: policy revision, keys, clocks. */
 export async function backendFindings(backend: Backend, settings: DaemonSettings): Promise<readonly Finding[]> {
   const { state, verdictKeys, fleet } = settings;
-  const moved = state === undefined ? undefined : openClockGuard(join(state, 'clock')).check(Date.now());
+  const moved = state === undefined ? undefined : movedClock(readTime(join(state, 'clock')).time, Date.now());
   const clock = moved === undefined ? [] : [clockFinding(moved.sentence)];
   if (verdictKeys === undefined || !existsSync(verdictKeys)) return clock;
   try {
@@ -28,12 +29,18 @@ export async function backendFindings(backend: Backend, settings: DaemonSettings
     if (envelope === undefined) return [...clock, unbelieved('the answer on its task queue is no signed statement')];
     const read = readStatement(envelope, keys, fleet, Date.now());
     if ('code' in read) return [...clock, unbelieved(read.sentence)];
-    const known = state === undefined ? undefined : openStatementFile(join(state, STATEMENT_FILE)).read();
+    const known = state === undefined ? undefined : rememberedIn(state);
     return [...clock, ...aged(read.head), ...behind(known && believedHead(known, keys, fleet), read.head)];
   } catch (error) {
     if (!(error instanceof BackendProblem)) throw error;
     return [...clock, unreachable(error)];
   }
+}
+
+/** The statement that the daemon keeps. */
+function rememberedIn(state: string): Envelope | undefined {
+  const read = openNodeState(join(state, NODE_STATE_FILE)).read();
+  return read.kind === 'state' ? read.state.statement : undefined;
 }
 
 function clockFinding(found: string): Finding {

@@ -6,6 +6,7 @@ import { scrapeMetrics } from '../scrape.ts';
 import { readVerdictKeyFiles } from '../verdict-key-files.ts';
 import { describeDaemon } from './describe-daemon.ts';
 import type { Finding } from './finding.ts';
+import { stateFindings } from './state-findings.ts';
 
 /** What the daemon of this node was told, as far as it is known. */
 export interface DaemonSettings {
@@ -73,12 +74,14 @@ async function toldFindings({ grpcSocket, metrics }: DaemonSettings): Promise<re
   const [distrust] = await socketFindings(grpcSocket);
   const told = distrust === undefined ? await describeDaemon(grpcSocket) : distrust.found;
   if (typeof told === 'object') {
-    return [...policyFindings(told.metrics, 'the daemon tells no age of the policy'), ...told.missing.map(missingPart)];
+    const { metrics: text, missing } = told;
+    const policy = policyFindings(text, 'the daemon tells no age of the policy');
+    return [...policy, ...stateFindings(text), ...missing.map(missingPart)];
   }
   const silent = told === undefined ? [] : [missingPart({ name: 'grpc', problem: told })];
   if (metrics === undefined) return silent;
   const text = await scrapeMetrics(metrics).catch((error: unknown) => `unreadable: ${String(error)}`);
-  return [...policyFindings(text, `no metrics at ${metrics}`), ...silent];
+  return [...policyFindings(text, `no metrics at ${metrics}`), ...stateFindings(text), ...silent];
 }
 
 function missingPart({ name, problem }: { readonly name: string; readonly problem: string }): Finding {

@@ -46,6 +46,8 @@ export const FINDING_IDS = [
   'bootstrap-empty',
   'bootstrap-problem',
   'verdict-keys',
+  'state-unreadable',
+  'state-unkept',
   'environment-readable',
 ] as const;
 

@@ -10,6 +10,8 @@ export type CheckedFile =
   | {
       readonly ok: true;
       readonly head: PolicyHead;
+      /** The key that signed the statement. */
+      readonly keyId: string;
       readonly verdicts: readonly Verdict[];
       /** The file with nothing but accepted signatures: only this is worth keeping. */
       readonly file: OfflineFile;
@@ -45,7 +47,7 @@ export function checkOfflineFile(file: OfflineFile, keys: VerdictKeys, fleet: st
     if (problems.length === MAX_PROBLEMS) break;
   }
   if (problems.length > 0) return { ok: false, problems };
-  return { ok: true, head, verdicts, file: { policy: statement.carried, verdicts: envelopes } };
+  return { ok: true, head, keyId: statement.keyId, verdicts, file: { policy: statement.carried, verdicts: envelopes } };
 }
 
 /** The verdict and its envelope, or a sentence that names what it claims to be about. */

@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import type { PolicyHead } from '../../workflows/policy-head.ts';
-import { mergeRevocations, NO_REVOCATIONS, type Revocations, revokedDigests } from '../../workflows/revocations.ts';
 import type { Verdict } from '../../workflows/verdict.ts';
 import { usableUntil } from '../../workflows/verdict-times.ts';
 import { readBounded } from '../bounded-file.ts';
+import { NODE_STATE_FILE, openNodeState } from '../memory/node-state.ts';
+import { addStatement, revokedBy, type SignerRevocations } from '../memory/signed-revocations.ts';
 import { isNewer } from '../policy-statement.ts';
 import type { Revoked } from '../revoked.ts';
-import { openStatementFile, STATEMENT_FILE } from '../statement-file.ts';
 import { loadVerdictKeys } from '../verdict-key-files.ts';
 import { checkOfflineFile } from './check-file.ts';
 import { importFolder } from './import-folder.ts';
@@ -58,16 +58,18 @@ export async function importFile(path: string, node: ImportingNode, isDry: boole
   const { head } = checked;
   const folder = importFolder(state);
   const existing = await readImports(folder, keys, fleet, now);
-  const remembered = openStatementFile(join(state, STATEMENT_FILE), { warn() {} }).read();
-  const known = newestStatement(existing, remembered, keys, fleet, now) ?? head;
+  const kept = openNodeState(join(state, NODE_STATE_FILE)).read();
+  const before = kept.kind === 'state' ? kept.state : undefined;
+  const known = newestStatement(existing, before?.statement, keys, fleet, now) ?? head;
   const newest = isNewer(known, head) ? known : head;
   if (newest.policyRevision !== head.policyRevision) return refused(replacedBy(newest, head));
   if (checked.verdicts.length === 0 && newest !== head) {
     return refused(`the policy statement of ${head.statedAt} alone: this node knows that of ${newest.statedAt}`);
   }
-  const revocations = allRevocations([head, known, ...existing.flatMap((one) => one.head ?? [])]);
+  const heads = [head, known, ...existing.flatMap((one) => one.head ?? [])];
+  const revocations = allRevocations(before?.revocations ?? [], checked.keyId, heads);
   if (revocations === undefined) return refused('its policy statement revokes more than a node keeps; export again');
-  const revoked = revokedDigests(revocations);
+  const revoked = revokedBy(revocations, (keyId) => keys.has(keyId));
   const verdicts = checked.verdicts.map((verdict) => lineOf(verdict, revoked, now));
   const { statedAt } = head;
   if (verdicts.length > 0 && verdicts.every(({ problem }) => problem !== undefined)) {
@@ -81,11 +83,15 @@ function refused(...problems: readonly string[]): ImportReport {
   return { file: null, removed: [], verdicts: [], problems };
 }
 
-/** What some statements revoke together; `undefined` when it is more than a node keeps. */
-function allRevocations(heads: readonly PolicyHead[]): Revocations | undefined {
-  return heads.reduce<Revocations | undefined>(
-    (known, { revocations = NO_REVOCATIONS }) => known && mergeRevocations(known, revocations),
-    NO_REVOCATIONS,
+/** What a node knows to be revoked with some statements more; `undefined` when it is more than a node keeps. */
+function allRevocations(
+  before: readonly SignerRevocations[],
+  keyId: string,
+  heads: readonly PolicyHead[],
+): readonly SignerRevocations[] | undefined {
+  return heads.reduce<readonly SignerRevocations[] | undefined>(
+    (known, { revocations }) => known && addStatement(known, keyId, revocations),
+    before,
   );
 }
 

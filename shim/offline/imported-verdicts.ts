@@ -38,13 +38,14 @@ interface Import {
 
 /**
  * Reads the imports of a folder and follows their changes; a folder that isn't there has none. `learn` is told the policy
- * statement of each file and answers why it is not believed, time and again: the node may get the key for it later.
+ * statement of each file, and whether the file came after the start, and answers why it is not accepted, time and again: the node may get the key for it later.
  */
 export async function watchImportedVerdicts(
   folder: string,
-  learn: (statement: Envelope) => Reason | undefined,
+  learn: (statement: Envelope, isNew: boolean) => Reason | undefined,
   log: Log,
 ): Promise<ImportedVerdicts> {
+  let isFirst = true;
   let imports: ReadonlyMap<string, Import> = new Map();
   let said = plainJson([[], []]);
 
@@ -55,8 +56,12 @@ export async function watchImportedVerdicts(
       const known = imports.get(file.path);
       next.set(file.path, known?.print === file.print ? known : await load(file));
     }
+    // What was there at the start has not been brought since.
+    const isNew = (from: string, one: Import) => !isFirst && imports.get(from) !== one;
+    const problems = [...next].flatMap(([from, one]) => problemsOf(from, one, isNew(from, one), learn));
+    isFirst = false;
     imports = next;
-    tell([...found.problems, ...[...next].flatMap(([from, one]) => problemsOf(from, one, learn))]);
+    tell([...found.problems, ...problems]);
   }
 
   function tell(problems: readonly ImportProblem[]): void {
@@ -107,8 +112,9 @@ function unusable(print: string, problem: string): Import {
 function problemsOf(
   from: string,
   { policy, problem }: Import,
-  learn: (statement: Envelope) => Reason | undefined,
+  isNew: boolean,
+  learn: (statement: Envelope, isNew: boolean) => Reason | undefined,
 ): readonly ImportProblem[] {
-  const what = problem ?? (policy && learn(policy)?.sentence);
+  const what = problem ?? (policy && learn(policy, isNew)?.sentence);
   return what === undefined ? [] : [{ from, problem: what }];
 }

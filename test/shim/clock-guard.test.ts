@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { openClockGuard } from '../../shim/clock-guard.ts';
+import { openClockGuard, readTime } from '../../shim/clock-guard.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'portcullis-clock-'));
 after(() => rmSync(dir, { recursive: true }));
@@ -29,7 +29,20 @@ describe('the clock guard', () => {
     const now = Date.now();
     openClockGuard(path).witness(now);
     assert.equal(openClockGuard(path).check(now - 3_600_000)?.code, 'CLOCK_MOVED');
-    assert.equal(readFileSync(path, 'utf8'), `${new Date(now).toISOString()}\n`);
+    assert.deepEqual(readTime(path), { time: now });
+  });
+
+  it('reads the file of an earlier version', () => {
+    const path = join(dir, 'bare');
+    const now = Date.now();
+    writeFileSync(path, `${new Date(now).toISOString()}\n`);
+    const guard = openClockGuard(path);
+    assert.deepEqual([guard.check(now - 3_600_000)?.code, guard.unreadable], ['CLOCK_MOVED', undefined]);
+  });
+
+  it('knows a time that was accepted before, whatever the clock says now', () => {
+    const tomorrow = Date.now() + 86_400_000;
+    assert.equal(openClockGuard(undefined, tomorrow).check(Date.now())?.code, 'CLOCK_MOVED');
   });
 
   it('is not moved by a time from the future, or by none', () => {
@@ -41,11 +54,12 @@ describe('the clock guard', () => {
   });
 
   for (const garbage of ['', 'yesterday', '\0'.repeat(50), '9'.repeat(1_000_000)]) {
-    it(`begins anew with a file of ${JSON.stringify(garbage.slice(0, 12))}`, () => {
+    it(`begins anew, and says so, with a file of ${JSON.stringify(garbage.slice(0, 12))}`, () => {
       const path = join(dir, 'garbage');
       writeFileSync(path, garbage);
       const guard = openClockGuard(path);
       assert.equal(guard.check(1), undefined);
+      assert.match(guard.unreadable ?? '', /expected/);
       guard.witness(Date.now());
       assert.equal(openClockGuard(path).check(1)?.code, 'CLOCK_MOVED');
     });

@@ -27,7 +27,14 @@ async function shimWith(t: TestContext, keys: VerdictKeys): Promise<string> {
   const metrics = createMetrics(
     () => 0,
     () => keys,
-    () => ({ cache: undefined, admission: { running: 0, waiting: 0 }, listed: 0, canary: undefined, parts: [] }),
+    () => ({
+      cache: undefined,
+      state: { unkept: 0, unreadable: false },
+      admission: { running: 0, waiting: 0 },
+      listed: 0,
+      canary: undefined,
+      parts: [],
+    }),
   );
   metrics.verdictBy([...keys.keys()].at(-1) ?? '');
   const server = await serveMetrics({ host: '127.0.0.1', port: 0 }, metrics);

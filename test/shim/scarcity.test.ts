@@ -60,7 +60,14 @@ describe('the port of the metrics', () => {
     const metrics = createMetrics(
       () => undefined,
       () => new Map(),
-      () => ({ cache: undefined, admission: { running: 0, waiting: 0 }, listed: 0, canary: undefined, parts: [] }),
+      () => ({
+        cache: undefined,
+        state: { unkept: 0, unreadable: false },
+        admission: { running: 0, waiting: 0 },
+        listed: 0,
+        canary: undefined,
+        parts: [],
+      }),
     );
     const server = await serveMetrics({ host: '127.0.0.1', port: 0 }, metrics);
     const bound = server.address();

@@ -35,6 +35,7 @@ function gateOf(t: TestContext, answer: unknown): Gate {
       fleet: TEST_FLEET,
       node: 'test',
       rules: [],
+      lost: () => undefined,
       clock: () => undefined,
     },
     kept: { fresh: () => undefined, offline: () => offline },

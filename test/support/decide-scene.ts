@@ -67,6 +67,7 @@ export async function decideIn({ backend = {}, kept, remembered, gate = {} }: Sc
     ),
     admission: openAdmission(ADMISSION_LIMITS),
     flights: openSingleFlight<Decision>(),
+    lost: () => undefined,
     clock: () => undefined,
     ...gate,
   };

@@ -8,7 +8,7 @@ import { BackendProblem } from '../../../shim/backend.ts';
 import { backendFindings } from '../../../shim/doctor/backend-findings.ts';
 import { examine } from '../../../shim/doctor/examine.ts';
 import { runningFindings } from '../../../shim/doctor/running-findings.ts';
-import { STATEMENT_FILE } from '../../../shim/statement-file.ts';
+import { NODE_STATE_FILE } from '../../../shim/memory/node-state.ts';
 import { createTestBackend } from '../../support/backend.ts';
 import { aStatement, fromNow } from '../../support/offline.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
@@ -22,7 +22,7 @@ async function told(answer: () => unknown, remembered?: unknown, clock?: Date) {
   await using folder = await temporaryFolder();
   const state = folder.path;
   await writeFile(join(state, 'a.pub'), key.publicKey.export({ type: 'spki', format: 'pem' }));
-  if (remembered !== undefined) await writeFile(join(state, STATEMENT_FILE), JSON.stringify(remembered));
+  if (remembered !== undefined) await writeFile(join(state, NODE_STATE_FILE), JSON.stringify(remembered));
   if (clock !== undefined) await writeFile(join(state, 'clock'), clock.toISOString());
   const backend = createTestBackend({ policyHead: async () => answer() });
   const settings = {

@@ -50,7 +50,16 @@ async function aNode(t: TestContext, files: readonly string[], keys: () => Verdi
     imported.stop();
   });
   const gate = {
-    ...{ backend, policy, keys, fleet: TEST_FLEET, node: 'test', rules: [], clock: () => undefined },
+    ...{
+      backend,
+      policy,
+      keys,
+      fleet: TEST_FLEET,
+      node: 'test',
+      rules: [],
+      lost: () => undefined,
+      clock: () => undefined,
+    },
     kept: keptVerdicts(imported.find, policy, TEST_FLEET, keys, () => {}),
     ...{ admission: openAdmission(ADMISSION_LIMITS), flights: openSingleFlight<Decision>() },
   };
