@@ -107,10 +107,12 @@ export class CheckpointStore {
     const whole = JSON.stringify({ checkpoints: [], conviction });
     const text = isReadable(whole, LOG_RESERVE_BYTES)
       ? whole
-      : JSON.stringify({ checkpoints: [], conviction: { ...conviction, evidence: [] } });
+      : JSON.stringify({ checkpoints: [], conviction: withoutEvidence(conviction) });
     try {
       await using file = await open(this.reserveOf(logId), constants.O_WRONLY | constants.O_NOFOLLOW);
-      await file.write(text.padEnd(LOG_RESERVE_BYTES), 0);
+      const bytes = Buffer.alloc(LOG_RESERVE_BYTES, ' ');
+      bytes.write(text);
+      await file.write(bytes, 0, bytes.length, 0);
       await file.sync();
     } catch {
       // There is no reserve, or the disk fails: what the record could not take is reported.
@@ -143,6 +145,11 @@ async function readRecord(path: string, mostBytes: number): Promise<LoadedRecord
     // Below something that is no folder there is no file.
     return code === 'ENOENT' || code === 'ENOTDIR' ? { kind: 'none' } : { kind: 'unreadable', problem: code };
   }
+}
+
+/** What decides, in as much space as there always is. */
+function withoutEvidence({ sentence, at }: Conviction): Conviction {
+  return { sentence: sentence.slice(0, 2_000), at: at.slice(0, 100), evidence: [] };
 }
 
 function isReadable(text: string, mostBytes: number): boolean {

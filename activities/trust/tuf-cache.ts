@@ -17,6 +17,7 @@ export interface TufMemory {
 export interface TufCache {
   /** `undefined` when there is none; throws for one that can't be read. */
   read(): Promise<TufMemory | undefined>;
+  /** Throws for what could not be read again, and the error of the system; then the former file stays. */
   write(memory: TufMemory): Promise<void>;
 }
 
@@ -35,13 +36,15 @@ export function createTufCache(directory: string, name: string, id: string): Tuf
       return bytes === undefined ? undefined : decode(bytes);
     },
     async write(memory) {
+      const text = encode(memory);
+      if (!isReadable(text)) throw new Error(`expected at most ${MAX_TUF_CACHE_BYTES} bytes to keep, found more`);
       await mkdir(directory, { recursive: true, mode: 0o700 });
       // Beside the file, because only a rename in one file system is atomic.
       const draft = `${path}.${randomUUID()}`;
       try {
         const file = await open(draft, 'wx', 0o600);
         try {
-          await file.writeFile(encode(memory));
+          await file.writeFile(text);
           await file.sync();
         } finally {
           await file.close();
@@ -64,6 +67,12 @@ async function readBounded(path: string): Promise<Uint8Array | undefined> {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     throw error;
   }
+}
+
+/** What is written can be read again: a memory that a restart would not find is reported when it is written. */
+function isReadable(text: string): boolean {
+  const bytes = Buffer.from(text);
+  return bytes.length <= MAX_TUF_CACHE_BYTES && parseStrictJson(bytes).ok;
 }
 
 const FORMAT = 1;

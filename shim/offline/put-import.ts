@@ -11,7 +11,7 @@ import { isComparable, type Revoked, revokedVerdict } from '../revoked.ts';
 import { readUnchecked } from '../verdict-check.ts';
 import type { VerdictKeys } from '../verdict-keys.ts';
 import { fits, importName, listImports, MOST, readImport } from './import-folder.ts';
-import { type OfflineFile, renderOfflineFile } from './offline-file.ts';
+import { type OfflineFile, parseOfflineFile, renderOfflineFile } from './offline-file.ts';
 
 /** An import that is there already; without `file` it can't be read. */
 export interface Existing {
@@ -82,6 +82,8 @@ export function putImport(
 ): { readonly path: string; readonly removed: readonly string[] } {
   const content = renderOfflineFile(file);
   const path = join(folder, importName(content));
+  const written = parseOfflineFile(Buffer.from(content));
+  if (!written.ok) throw new Error(written.problem);
   const others = existing.filter((one) => one.path !== path);
   const ended = others.filter((one) => hasEnded(one, head, nowMs));
   const staying = others.filter((one) => !ended.includes(one));

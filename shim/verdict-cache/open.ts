@@ -1,5 +1,6 @@
 import { closeSync, existsSync, mkdirSync, statSync } from 'node:fs';
 import type { Envelope } from '../../workflows/verdict.ts';
+import { parseWholeEnvelope } from '../verdict-keys.ts';
 import { keyHash, MAX_RECORD_BYTES, readHead, readRecord, writeRecord } from './record.ts';
 import {
   append,
@@ -115,7 +116,8 @@ class Segments implements VerdictCache {
   keep(key: Parameters<VerdictCache['keep']>[0], envelope: Envelope, goodUntilMs: number): void {
     const hash = keyHash(key);
     const record = writeRecord({ hash, goodUntilMs }, envelope);
-    if (record.length > MAX_RECORD_BYTES) {
+    // The line end is not read back.
+    if (record.length - 1 > MAX_RECORD_BYTES || parseWholeEnvelope(envelope) === undefined) {
       this.#lost++;
       return;
     }
