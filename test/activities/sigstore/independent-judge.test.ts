@@ -6,17 +6,63 @@ import { asBundle } from '../../support/independent-judge/as-bundle.ts';
 import { EXCEPTIONS } from '../../support/independent-judge/exceptions.ts';
 import { type IndependentQuestion, independentJudge } from '../../support/independent-judge/judge.ts';
 import { questionOf } from '../../support/independent-judge/question.ts';
+import { stampOf } from '../../support/virtual-sigstore/evidence.ts';
+import { createKeyPair } from '../../support/virtual-sigstore/key-pair.ts';
 import { trustedRootJson } from '../../support/virtual-sigstore/trusted-root.ts';
-import { BASES } from './negatives/bases.ts';
+import { BASES, wants } from './negatives/bases.ts';
 import { BESIDE_POSITIVES } from './negatives/beside.ts';
-import { asked, type Base, type Bend, contentOf, flip, judgementOf, stranger, trustPlan } from './negatives/case.ts';
+import {
+  asked,
+  type Base,
+  type Bend,
+  contentOf,
+  flip,
+  judgementOf,
+  SIGNED_AT,
+  sigstore,
+  stranger,
+  trustPlan,
+} from './negatives/case.ts';
 import { IDENTITY_POSITIVES } from './negatives/identity.ts';
 import { POSITIVES } from './negatives/positives.ts';
+
+type Positive = readonly [base: Base, what: string, bend: Bend];
+
+/** Certificates for keys of every kind, in the formats and logs that take them (`algorithms.test.ts`). */
+const KEY_KINDS: readonly Positive[] = (
+  ['ECDSA P-384', 'ECDSA P-521', 'RSA 2048', 'RSA 3072', 'Ed25519'] as const
+).flatMap((kind) => {
+  const hashed = [BASES.keylessHashed, BASES.tiled, BASES.legacy].filter(() => kind !== 'Ed25519');
+  const bases = [BASES.keyless, BASES.stamped, BASES.attached, ...hashed];
+  return bases.map((base): Positive => [base, kind, { leaf: { key: createKeyPair(kind) } }]);
+});
+
+const minutesAfter = (minutes: number) => new Date(SIGNED_AT.getTime() + minutes * 60_000);
+
+/** Times and certificate timestamps at the edges (`observation.test.ts`). */
+const TIMES: readonly Positive[] = [
+  [
+    BASES.keyless,
+    'a timestamp of four minutes later beside the log',
+    { stamps: (_, signed) => [stampOf(sigstore.tsa, signed, minutesAfter(4))] },
+  ],
+  [
+    BASES.stamped,
+    'two timestamps of one authority',
+    { stamps: (_, signed) => [0, 1].map((minutes) => stampOf(sigstore.tsa, signed, minutesAfter(minutes))) },
+  ],
+  [BASES.twoLogs, 'two observers of three', { require: wants({ timestamps: 0, observers: 2 }) }],
+  [
+    BASES.keyless,
+    'the certificate timestamp of a stranger where none is wanted',
+    { leaf: { scts: { logs: [stranger.ctLog] } }, require: wants({ scts: 0 }) },
+  ],
+];
 
 /** Everything that holds by a certificate, by the name that `EXCEPTIONS` has for it. */
 const EVIDENCE: readonly (readonly [name: string, base: Base, bend: Bend])[] = [
   ...Object.values<Base>(BASES).map((base) => [base.name, base, {}] as const),
-  ...[...POSITIVES, ...BESIDE_POSITIVES, ...IDENTITY_POSITIVES].map(
+  ...[...POSITIVES, ...BESIDE_POSITIVES, ...IDENTITY_POSITIVES, ...KEY_KINDS, ...TIMES].map(
     ([base, what, bend]) => [`${base.name}: ${what}`, base, bend] as const,
   ),
 ].filter(([, base]) => base.signer === 'certificate');

@@ -25,6 +25,16 @@ const NAMES = 'the package knows e-mail addresses and URIs as subjects of a cert
 const BESIDE =
   'junk beside a good signature changes nothing here; the package refuses a bundle for any piece that does not hold';
 
+/** Bases that `independent-judge.test.ts` has signed by certificates for other curves. */
+const CURVED = [
+  'keyless bundle, Rekor v1',
+  'keyless bundle, hashedrekord in Rekor v1',
+  'keyless bundle, Rekor v2 and a timestamp',
+  'keyless bundle, a timestamp only',
+  '.sig layer, keyless',
+  '.att layer, keyless, dsse 0.0.1',
+];
+
 export const EXCEPTIONS: readonly Exception[] = [
   {
     evidence: ['keyless bundle, no log and no timestamp'],
@@ -79,6 +89,17 @@ export const EXCEPTIONS: readonly Exception[] = [
     reason: 'cosign 2 stamps the envelope of an attestation, the package reads timestamps over the signature in it',
     says: /^timestamp could not be verified$/,
     reduce: { kind: 'bundle', change: ({ verificationMaterial: it }) => delete it.timestampVerificationData },
+  },
+  {
+    evidence: CURVED.flatMap((base) => ['ECDSA P-384', 'ECDSA P-521'].map((curve) => `${base}: ${curve}`)),
+    reason:
+      'the package hashes with SHA-256 whatever the curve; Sigstore pairs P-384 with SHA-384 and P-521 with SHA-512',
+    says: /^(signature verification failed|digest mismatch)$/,
+  },
+  {
+    evidence: ['keyless bundle, Rekor v1: the certificate timestamp of a stranger where none is wanted'],
+    reason: 'the package verifies a certificate timestamp that is there, also where a policy wants none',
+    says: /^SCT verification failed$/,
   },
   {
     evidence: ['keyless bundle, Rekor v1: a second entry'],
