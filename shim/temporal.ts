@@ -146,8 +146,10 @@ export function connectBackend(taskQueue: string): Backend {
       try {
         return await within(deadline - reserve, () => queryPolicyHead(open, workflowId, taskQueue));
       } catch (error) {
-        const known = await within(deadline, () => handle(workflowId).describe()).catch(() => undefined);
-        throw known === undefined ? error : new BackendProblem('WORKER_UNAVAILABLE', NO_WORKER, error);
+        const known = await within(deadline, () => handle(workflowId).describe()).catch((problem: unknown) => problem);
+        if (!(known instanceof BackendProblem)) throw new BackendProblem('WORKER_UNAVAILABLE', NO_WORKER, error);
+        // The last answer says whether Temporal is there, whatever the first one waited for.
+        throw known.code === 'TEMPORAL_REFUSED' ? known : error;
       }
     },
     resolve: (name, deadline) => within(deadline, () => resolveName(client, taskQueue, name, deadline)),
@@ -241,6 +243,9 @@ function toProblem(error: unknown, address: string): BackendProblem {
   if (error instanceof WorkflowUpdateFailedError || error instanceof WorkflowFailedError) {
     const reason = error.cause instanceof Error ? error.cause.message : error.message;
     return new BackendProblem('WORKFLOW_FAILED', `the verification failed: ${reason}`, error);
+  }
+  if (error instanceof WorkflowNotFoundError || error instanceof QueryRejectedError) {
+    return refused(address, error.message, error);
   }
   // The client wraps what gRPC said in an error whose own message names only the call.
   const cause = error instanceof ServiceError && error.cause !== undefined ? error.cause : error;

@@ -96,6 +96,18 @@ describe('a backend that answers and refuses', () => {
   });
 });
 
+describe('a policy statement that no worker gives', () => {
+  it('is not taken for a network that is gone when its workflow was deleted meanwhile', async (t) => {
+    process.env['TEMPORAL_ADDRESS'] = await startRefusing(t, 5, 'workflow not found', /QueryWorkflow/);
+    const backend = connectBackend('nobody');
+    t.after(() => backend.close());
+    await assert.rejects(
+      backend.policyHead(Date.now() + 1_500),
+      (error) => error instanceof BackendProblem && error.code === 'TEMPORAL_REFUSED',
+    );
+  });
+});
+
 describe('a backend whose server says that it is not available', () => {
   it('is unreachable, as one is that is shut down', async (t) => {
     process.env['TEMPORAL_ADDRESS'] = await startRefusing(t, 14, 'shutting down');
