@@ -14,7 +14,7 @@ Usage: portcullis worker --policy DIR --verdict-key KEY [OPTIONS]
   --verdict-key KEY       what signs the verdicts: the private key file of "portcullis keys init", or the URI of a key
                           in a KMS of "portcullis keys init --kms", such as awskms:///alias/verdicts (required)
   --state DIR             what has to survive a restart is kept here, in a folder that no other user may change: trust roots as their mirrors last told them, and the
-                          newest checkpoint of each transparency log; without it a restart begins with neither
+                          newest checkpoint of each transparency log, and every revocation; without it a restart begins with none of them
   --task-queue NAME       (default portcullis)
   --fleet NAME            for whom statements and verdicts are signed: nodes of another fleet do not use them, also where they
                           know the key; the same as --fleet of the nodes (default: the task queue)
