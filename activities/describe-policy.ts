@@ -5,6 +5,7 @@ import type { Envelope } from '../workflows/verdict.ts';
 import { appliedRevision } from './applied-policy.ts';
 import type { Dependencies } from './dependencies.ts';
 import { fleetKnowledge, refreshKeys } from './fleet-knowledge.ts';
+import { MAX_STATEMENT_BYTES } from './limits.ts';
 
 /**
  * States, signed and dated, which policy revision this worker applies, and what it knows of the keys in KMS
@@ -15,14 +16,14 @@ export async function describePolicy(
 ): Promise<Envelope> {
   refreshKeys(dependencies);
   const now = Date.now();
-  const head: SignedPolicyHead = {
+  const head = withinBounds({
     fleet: dependencies.fleet,
     policyRevision: appliedRevision(dependencies),
     statedAt: new Date(now).toISOString(),
     expiresAt: new Date(now + POLICY_HEAD_TTL_MS).toISOString(),
     ...fleetKnowledge(dependencies),
     ...revokedBy(dependencies),
-  };
+  });
   return await dependencies.verdictKey.sign(POLICY_HEAD_PAYLOAD_TYPE, new TextEncoder().encode(JSON.stringify(head)));
 }
 
@@ -34,4 +35,13 @@ function revokedBy({ revocations }: Pick<Dependencies, 'revocations'>) {
   const stated = revocations.stated();
   if (stated.length === 0) return {};
   return { revocations: stated, revoked: [...revokedDigests(stated).keys()].slice(0, MAX_REVOKED) };
+}
+
+/** Nodes read no larger statement: what only spares other workers a question makes room for what is revoked. */
+function withinBounds({ logs, keys, ...head }: SignedPolicyHead): SignedPolicyHead {
+  const { revoked: _, ...newest } = head;
+  const withKeys = keys === undefined ? head : { ...head, keys };
+  const all = logs === undefined ? withKeys : { ...withKeys, logs };
+  const fits = (one: SignedPolicyHead) => Buffer.byteLength(JSON.stringify(one)) <= MAX_STATEMENT_BYTES;
+  return [all, withKeys, head].find(fits) ?? newest;
 }

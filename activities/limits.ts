@@ -268,5 +268,9 @@ export const MAX_REMEMBERED_DIGESTS = 30_000;
 export const MAX_ABSENT = 20_000;
 export const ABSENT_MS = 600_000;
 
+/** A policy statement, in bytes: nodes read 256 KiB of base64. Of it what is revoked: some 1,800 digests. */
+export const MAX_STATEMENT_BYTES = 190_000;
+export const MAX_STATED_REVOCATION_BYTES = 140_000;
+
 /** What a worker keeps of revocations: 20,000 digests of 75 bytes, and names. */
 export const MAX_REVOCATION_FILE_BYTES = 4 * 1024 * 1024;

@@ -16,11 +16,9 @@ export type Revocations = readonly RevocationList[];
 
 export const NO_REVOCATIONS: Revocations = [];
 
-/** Digests in all lists of one statement: 35 KB for 500 of a policy directory, and room for those of earlier directories. */
-export const MAX_STATED_DIGESTS = 1_500;
-
-/** Lists of one statement. */
-export const MAX_STATED_LISTS = 300;
+/** Digests and lists of one statement; a worker bounds what it states by its bytes, which are fewer. */
+export const MAX_STATED_DIGESTS = 3_000;
+export const MAX_STATED_LISTS = 1_000;
 
 /** What a node or a worker keeps: more than any fleet revokes, and some MB at most. */
 const MAX_KEPT_DIGESTS = 20_000;

@@ -1,6 +1,6 @@
 import { type Digest, parseDigest } from '../../workflows/digest.ts';
 import { MAX_REVOKED } from '../../workflows/policy-head.ts';
-import { MAX_STATED_LISTS, mergeRevocations, NO_REVOCATIONS, type Revocations } from '../../workflows/revocations.ts';
+import { mergeRevocations, NO_REVOCATIONS, type Revocations } from '../../workflows/revocations.ts';
 import { type Field, isEmptyList, readCount, readList, readText, reject, required } from './field.ts';
 import { REVOCATION_TABLES } from './field-tables.ts';
 import { type DocumentName, readNamedSpec } from './metadata.ts';
@@ -46,21 +46,15 @@ function readDigest(field: Field): Digest | undefined {
  * with which they are too many.
  */
 export function revocationLists(documents: readonly RevocationDocument[]): Revocations {
-  const known = new Set<Digest>();
+  let count = 0;
   for (const { digests, nameField } of documents) {
-    for (const digest of digests) known.add(digest);
-    if (known.size <= MAX_REVOKED) continue;
+    count += new Set(digests).size;
+    if (count <= MAX_REVOKED) continue;
     reject(
       nameField,
       `expected at most ${MAX_REVOKED} revoked digests in all, found more; remove those that no registry has any more`,
     );
     break;
-  }
-  if (documents.length > MAX_STATED_LISTS) {
-    const [first] = documents.slice(MAX_STATED_LISTS);
-    if (first !== undefined) {
-      reject(first.nameField, `expected at most ${MAX_STATED_LISTS} Revocations, found more; merge some`);
-    }
   }
   const lists = documents.map(({ name, revision, digests }) => ({ name, revision, digests }));
   return mergeRevocations(NO_REVOCATIONS, lists) ?? NO_REVOCATIONS;

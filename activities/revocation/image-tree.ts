@@ -14,7 +14,7 @@ const MAX_LEVELS = 4;
 /** Children of these types are manifests of one image: nothing is listed below them. */
 const LEAVES: ReadonlySet<unknown> = new Set([OCI_MANIFEST, 'application/vnd.docker.distribution.manifest.v2+json']);
 
-/** What an image lets a node run besides the digest it is asked for by: of each index, everything below it. */
+/** What an image lets a node run besides the digest it is asked for by: of each index everything below it, of an image nothing. */
 export type ImageTree = ReadonlyMap<Digest, readonly Digest[]>;
 
 /**
@@ -31,6 +31,7 @@ export async function readImageTree(
   const tree = new Map<Digest, readonly Digest[]>();
   const seen = new Set<Digest>();
   await walk(root, 0);
+  for (const leaf of seen) if (!tree.has(leaf)) tree.set(leaf, []);
   return tree;
 
   async function walk(digest: Digest, level: number): Promise<readonly Digest[]> {

@@ -1,15 +1,13 @@
 import type { Digest } from '../../workflows/digest.ts';
 import {
   addsRevocations,
-  countDigests,
-  MAX_STATED_DIGESTS,
-  MAX_STATED_LISTS,
   mergeRevocations,
   NO_REVOCATIONS,
+  type RevocationList,
   type Revocations,
   revokedDigests,
 } from '../../workflows/revocations.ts';
-import { MAX_REMEMBERED_DIGESTS } from '../limits.ts';
+import { MAX_REMEMBERED_DIGESTS, MAX_STATED_REVOCATION_BYTES } from '../limits.ts';
 import type { PolicyLoad, PolicySet } from '../policy/policy-set.ts';
 import type { ImageTree } from './image-tree.ts';
 import type { RevocationFile } from './revocation-file.ts';
@@ -102,22 +100,33 @@ export function openRevocationBook(
  * higher revision would end the rest; what lies below its indexes is added while there is room.
  */
 function boundedLists(known: Revocations, directory: Revocations): Revocations {
-  const current = (name: string, revision: number) =>
+  const ownOf = ({ name, revision }: RevocationList) =>
     directory.find((list) => list.name === name && list.revision === revision);
-  const order = known.toSorted(
-    (a, b) => Number(current(b.name, b.revision) !== undefined) - Number(current(a.name, a.revision) !== undefined),
-  );
-  let room = MAX_STATED_DIGESTS - countDigests(directory);
-  const stated: { name: string; revision: number; digests: readonly Digest[] }[] = [];
-  for (const { name, revision, digests } of order.slice(0, MAX_STATED_LISTS)) {
-    const own = current(name, revision)?.digests ?? [];
-    const more = digests.filter((digest) => !own.includes(digest));
-    if (own.length === 0 && more.length > room) continue;
-    const added = more.slice(0, Math.max(0, room));
-    room -= added.length;
-    stated.push({ name, revision, digests: [...own, ...added] });
+  const current = known.filter((list) => ownOf(list) !== undefined);
+  const former = known.filter((list) => ownOf(list) === undefined);
+  let room = MAX_STATED_REVOCATION_BYTES - directory.reduce((sum, list) => sum + bytesOf(list), 0);
+  const stated: RevocationList[] = [];
+  for (const list of current) {
+    const own = ownOf(list)?.digests ?? [];
+    const below = list.digests.filter((digest) => !own.includes(digest));
+    const added = below.slice(0, Math.max(0, Math.floor(room / DIGEST_BYTES)));
+    room -= added.length * DIGEST_BYTES;
+    stated.push({ ...list, digests: [...own, ...added] });
+  }
+  for (const list of former) {
+    if (bytesOf(list) > room) continue;
+    room -= bytesOf(list);
+    stated.push(list);
   }
   return mergeRevocations(NO_REVOCATIONS, stated) ?? directory;
+}
+
+/** A digest in a statement, in quotes and with a comma. */
+const DIGEST_BYTES = 74;
+
+/** A list in a statement, with the names of its fields. */
+function bytesOf({ name, digests }: RevocationList): number {
+  return 60 + name.length + digests.length * DIGEST_BYTES;
 }
 
 /** What was taken out of a directory and is still revoked, because its list has no higher revision. */
