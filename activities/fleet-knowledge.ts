@@ -8,6 +8,7 @@ import {
   type PolicyHead,
   parsePolicyHead,
 } from '../workflows/policy-head.ts';
+import { parseStrictJsonText } from '../workflows/strict-json.ts';
 import type { Envelope } from '../workflows/verdict.ts';
 import type { Dependencies } from './dependencies.ts';
 import { MAX_KMS_REQUEST_MS } from './limits.ts';
@@ -72,7 +73,8 @@ function openStatement({ publicKey }: VerdictKey, { payloadType, payload, signat
   const algorithm = publicKey.asymmetricKeyType === 'ed25519' ? null : 'sha256';
   try {
     const holds = signatures.some(({ sig }) => verify(algorithm, signed, publicKey, Buffer.from(sig, 'base64')));
-    return holds ? JSON.parse(bytes.toString('utf8')) : undefined;
+    const json = holds ? parseStrictJsonText(bytes.toString('utf8')) : undefined;
+    return json?.ok === true ? json.value : undefined;
   } catch {
     return undefined;
   }

@@ -86,7 +86,11 @@ function isOverSignature(timestamp: RFC3161Timestamp, signing: Signing, timestam
 function isFramedBy({ keyType, certificates }: TimestampFrame, { certChain }: Authority): boolean {
   const [leaf] = certChain;
   if (leaf === undefined || !belongTo(certChain, certificates)) return false;
-  return createPublicKey({ key: leaf.publicKey, format: 'der', type: 'spki' }).asymmetricKeyType === keyType;
+  try {
+    return createPublicKey({ key: leaf.publicKey, format: 'der', type: 'spki' }).asymmetricKeyType === keyType;
+  } catch {
+    return false; // a key that OpenSSL does not know signs nothing here
+  }
 }
 
 /** RFC 3161 section 2.3, which the library does not look at, nor at critical extensions and purposes of authorities. */

@@ -1,7 +1,9 @@
 import { Readable } from 'node:stream';
 import { Metadata, MetadataKind, type Root } from '@tufjs/models';
 import { isRecord } from '../../workflows/record.ts';
+import { parseRfc3339 } from '../../workflows/rfc3339.ts';
 import { MAX_TUF_TOKENS } from '../limits.ts';
+import { quote } from '../sigstore/quote.ts';
 import { parseStrictJson } from '../sigstore/strict-json.ts';
 
 /** What is remembered of a TUF repository between two updates. */
@@ -67,7 +69,14 @@ export async function verifyTarget(
   const file = targets.signed.targets[name];
   if (file === undefined) throw new Error('targets.json does not list the trusted root');
   await file.verify(Readable.from(Buffer.from(proven.target)));
-  return { expires: Math.min(...[root, timestamp, snapshot, targets].map(({ signed }) => Date.parse(signed.expires))) };
+  return { expires: Math.min(...[root, timestamp, snapshot, targets].map(({ signed }) => endOf(signed.expires))) };
+}
+
+/** TUF writes times in UTC; a time without a zone would end at another moment on each machine. */
+function endOf(expires: string): number {
+  const time = parseRfc3339(expires);
+  if (time === undefined) throw new Error(`it ends at ${quote(expires)}, which is not a time in RFC 3339`);
+  return time;
 }
 
 /** Until when metadata of any kind says it holds; `undefined` for bytes that don't say. Proves nothing. */
@@ -75,8 +84,7 @@ export function expiryOf(bytes: Uint8Array): number | undefined {
   try {
     const { signed } = parse(bytes);
     const expires = isRecord(signed) ? signed['expires'] : undefined;
-    const time = typeof expires === 'string' ? Date.parse(expires) : Number.NaN;
-    return Number.isNaN(time) ? undefined : time;
+    return parseRfc3339(expires);
   } catch {
     // Not JSON.
     return undefined;

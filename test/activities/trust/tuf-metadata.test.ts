@@ -189,3 +189,15 @@ describe('verifyRoots', () => {
 function withProven(one: Kept, bend: (proven: ProvenTarget) => Partial<ProvenTarget>): Kept {
   return { ...one, proven: { ...one.proven, ...bend(one.proven) } };
 }
+
+describe('the end of metadata', () => {
+  for (const role of ['root', 'timestamp', 'snapshot', 'targets'] as const) {
+    it(`of ${role}.json has a zone and a day that the calendar has`, async () => {
+      for (const text of ['2031-05-06T07:08:09', '2031-05-06', '2031-06-31T00:00:00Z', '6 May 2031', '2031']) {
+        await assert.rejects(verify(kept(published({ expires: { [role]: text } }))), /is not a time in RFC 3339/);
+      }
+      const { expires } = await verify(kept(published({ expires: { [role]: '2026-12-05T07:08:09Z' } })));
+      assert.ok(Number.isSafeInteger(expires));
+    });
+  }
+});

@@ -22,7 +22,8 @@ export interface Publication {
   readonly consistent?: boolean;
   /** False for metadata that lists versions alone: TUF makes hashes and lengths of metadata optional. */
   readonly hashes?: boolean;
-  readonly expires?: Partial<Readonly<Record<Role, number>>>;
+  /** Unix ms, or the text as it is. */
+  readonly expires?: Partial<Readonly<Record<Role, number | string>>>;
   /** Who signs in place of the role's keys. */
   readonly signers?: Partial<RoleKeys>;
   /** Versions, where they are not simply the next. */
@@ -67,7 +68,11 @@ export class TufRepository {
 
   /** The next root.json with these keys, signed by those of the one before as well unless others are to sign it. */
   publishRoot(
-    plan: { readonly expires?: number; readonly keys?: Partial<RoleKeys>; readonly signers?: readonly TufKey[] } = {},
+    plan: {
+      readonly expires?: number | string;
+      readonly keys?: Partial<RoleKeys>;
+      readonly signers?: readonly TufKey[];
+    } = {},
   ): Uint8Array {
     const before = this.keys.root;
     this.keys = { ...this.keys, ...plan.keys };
@@ -130,11 +135,11 @@ export class TufRepository {
     path: string,
     role: Role,
     version: number,
-    expires: number,
+    expires: number | string,
     body: Readonly<Record<string, Json>>,
     signers: readonly TufKey[],
   ): Uint8Array {
-    const until = new Date(expires).toISOString().replace(/\.\d+Z$/, 'Z');
+    const until = typeof expires === 'string' ? expires : new Date(expires).toISOString().replace(/\.\d+Z$/, 'Z');
     const content = { _type: role, spec_version: '1.0.31', version, expires: until, ...body };
     const message = Buffer.from(canonical(content));
     const signatures = signers.map(({ id, privateKey }) => ({
