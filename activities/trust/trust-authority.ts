@@ -3,7 +3,6 @@ import type { CertificateAuthority } from '@sigstore/protobuf-specs';
 import { MAX_CHAIN_LENGTH } from '../limits.ts';
 import { authorityProblem, PURPOSE } from '../sigstore/authority-chain.ts';
 import { hasPurpose, unknownCritical } from '../sigstore/certificate.ts';
-import { isReadable } from '../sigstore/der-effort.ts';
 import { parseCertificate } from '../sigstore/parse-certificate.ts';
 import { readWindow, type ValidityWindow } from './validity-window.ts';
 
@@ -78,11 +77,12 @@ function notAnAuthority(i: number): string {
   return `expected certificates of authorities (CA:TRUE), found another one at place ${i + 1} of the chain; remove it`;
 }
 
-/** Only bytes that are the certificate and nothing more: one certificate has one spelling. */
+/** Only bytes that are the certificate and nothing more, and that the library reads too: one certificate has one spelling. */
 function parse(der: Uint8Array): X509Certificate | undefined {
   try {
     const certificate = new X509Certificate(der);
-    return certificate.raw.equals(der) && isReadable(der) ? certificate : undefined;
+    parseCertificate(der);
+    return certificate.raw.equals(der) ? certificate : undefined;
   } catch {
     // Not a certificate.
     return undefined;

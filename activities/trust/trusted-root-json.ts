@@ -47,6 +47,8 @@ export function readTrustedRootJson(
   if (!read.ok) return fail(read.problem);
   const strange = read.unknown.find(({ what, path }) => what === 'value' && !path.endsWith('.keyDetails'));
   if (strange !== undefined) return fail(`${strange.path}: expected a value that is known, found another; correct it`);
+  const unnamed = unknownFields === 'refuse' ? unnamedKey(read.value, read.unknown) : undefined;
+  if (unnamed !== undefined) return fail(unnamed);
   const tlogs = usableLogs(read.value['tlogs']);
   const ctlogs = usableLogs(read.value['ctlogs']);
   const origins: LogOrigins = new Map(
@@ -98,6 +100,21 @@ const KEY_DETAILS: ReadonlySet<unknown> = new Set([
   PublicKeyDetails.PKIX_ECDSA_P521_SHA_512,
   PublicKeyDetails.PKIX_ED25519,
 ]);
+
+/** A key without its kind, which would leave its log out; a kind that is not known here is told from that. */
+function unnamedKey(root: Readonly<Record<string, unknown>>, unknown: readonly Unknown[]): string | undefined {
+  for (const name of ['tlogs', 'ctlogs'] as const) {
+    const logs: readonly unknown[] = Array.isArray(root[name]) ? root[name] : [];
+    for (const [i, log] of logs.entries()) {
+      const place = `${name}[${i}].publicKey.keyDetails`;
+      const key = isRecord(log) ? log['publicKey'] : undefined;
+      const isNamed = !isRecord(key) || (key['keyDetails'] ?? 0) !== 0 || unknown.some(({ path }) => path === place);
+      if (!isNamed)
+        return `${place}: expected the kind of the key, found none; add it, such as PKIX_ECDSA_P256_SHA_256`;
+    }
+  }
+  return undefined;
+}
 
 /** Logs as {@link readProto} answers them, without those whose keys are not known here. */
 function usableLogs(list: unknown): readonly Readonly<Record<string, unknown>>[] {

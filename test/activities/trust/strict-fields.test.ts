@@ -151,7 +151,17 @@ describe('a trusted_root.json', () => {
     }
   });
 
-  it('is read as Sigstore and GitHub write it', () => {
+  it('names the kind of each key, for a log would be left out without it', () => {
+    for (const keyDetails of [undefined, null, 0, 'PUBLIC_KEY_DETAILS_UNSPECIFIED']) {
+      const bytes = bentJson((json) => ({
+        ...json,
+        ctlogs: json.ctlogs.map((log) => ({ ...log, publicKey: { ...log.publicKey, keyDetails } })),
+      }));
+      assert.match(problemOf(bytes), /^ctlogs\[0\]\.publicKey\.keyDetails: expected the kind of the key, found none/);
+    }
+  });
+
+  it('is read as Sigstore writes it', () => {
     const seeds: unknown = createRequire(import.meta.url)('@sigstore/tuf/seeds.json');
     assert.ok(isRecord(seeds) && Object.keys(seeds).length > 0);
     for (const seed of Object.values(seeds)) {

@@ -31,6 +31,13 @@ export const BASES = {
     entries: promiseOnly,
   },
   chainBundle: { ...certificate, name: 'keyless bundle 0.2', version: '0.2', logs: ['dsse 0.0.1'] },
+  longChain: {
+    ...certificate,
+    name: 'keyless bundle 0.2, its chain',
+    version: '0.2',
+    logs: ['dsse 0.0.1'],
+    chain: true,
+  },
   twoLogs: {
     ...certificate,
     name: 'keyless bundle, both logs and a timestamp',

@@ -53,6 +53,8 @@ export interface Base {
   /** Entry kinds; those of version 0.0.2 other than in-toto's are logged in the v2 log. */
   readonly logs: readonly EntryKind[];
   readonly stamps: number;
+  /** The bundle holds the issuer of the certificate too. */
+  readonly chain?: true;
   readonly wanted?: Wanted;
   readonly require?: Change;
   /** A day after signing, unless it says so. */
@@ -166,7 +168,8 @@ export function contentOf(base: Base, bend: Bend = {}): SignatureContent {
   );
   const stamps = changed(usualStamps, bend.stamps?.(usualStamps, signed));
   if (base.format === 'bundle') {
-    return bundled(bend, bundleOf(signed, { ...versionOf(base), entries, timestamps: stamps }));
+    const usual = bundleOf(signed, { ...versionOf(base), entries, timestamps: stamps });
+    return bundled(bend, base.chain === true ? withIssuer(usual) : usual);
   }
   const [entry] = entries;
   const [timestamp] = stamps;
@@ -178,6 +181,13 @@ export function contentOf(base: Base, bend: Bend = {}): SignatureContent {
     ...(timestamp === undefined ? {} : { timestamp }),
   };
   return layered(base, bend, signed, parts);
+}
+
+function withIssuer(usual: BundleDocument): BundleDocument {
+  const document = structuredClone(usual);
+  const rawBytes = sigstore.intermediate.der.toString('base64');
+  document.verificationMaterial.x509CertificateChain?.certificates.push({ rawBytes });
+  return document;
 }
 
 function versionOf({ version }: Base) {

@@ -56,6 +56,12 @@ export const UNAUTHENTICATED: readonly Place[] = [
     example: { base: BASES.chainBundle, from: 'version=0.2', to: 'version=0.1' },
   },
   {
+    name: '`x509CertificateChain.certificates`, after the first',
+    path: /x509CertificateChain\.certificates\.[1-9]\d*\b/,
+    why: 'authorities come from the trust root; these are no roots, and not used',
+    example: { base: BASES.longChain, from: /(,\{"rawBytes":"[^"]+)[^"]{4}([^"]{8}"\})/, to: '$1AAAA$2' },
+  },
+  {
     name: '`tlogEntries[].logIndex` of Rekor v1, without a promise',
     path: /tlogEntries\.\d+\.logIndex$/,
     only: ({ path }, evidence) => !hasPromise(parentOf(path, evidence)) && !isTiled(parentOf(path, evidence)),
