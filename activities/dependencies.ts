@@ -5,6 +5,7 @@ import type { DockerConfig } from './registry/docker-config.ts';
 import type { Registry } from './registry/registry.ts';
 import type { LiveLogs } from './rekor/live-log.ts';
 import type { Absences } from './revocation/index-contents.ts';
+import type { RecentPlaces } from './revocation/recent-places.ts';
 import type { RevocationBook } from './revocation/revocation-book.ts';
 import type { TrustStore } from './trust/trust-root.ts';
 import type { VerdictKey } from './verdict-key.ts';
@@ -17,6 +18,8 @@ export interface Dependencies {
   readonly revocations: RevocationBook;
   /** Which repositories lately did not have which revoked digests. */
   readonly absences: Absences;
+  /** Where images were allowed lately. */
+  readonly places: RecentPlaces;
   /** The fleet whose nodes may use what is signed here. */
   readonly fleet: string;
   /** The trust roots that the policy names. */

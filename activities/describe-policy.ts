@@ -4,6 +4,7 @@ import { revokedDigests } from '../workflows/revocations.ts';
 import type { Envelope } from '../workflows/verdict.ts';
 import { appliedRevision } from './applied-policy.ts';
 import type { Dependencies } from './dependencies.ts';
+import { expandRevocations } from './expand-revocations.ts';
 import { fleetKnowledge, refreshKeys } from './fleet-knowledge.ts';
 import { MAX_STATEMENT_BYTES } from './limits.ts';
 
@@ -11,10 +12,9 @@ import { MAX_STATEMENT_BYTES } from './limits.ts';
  * States, signed and dated, which policy revision this worker applies, and what it knows of the keys in KMS
  * and of the logs that the policy names. Throws KEY_UNREADABLE.
  */
-export async function describePolicy(
-  dependencies: Pick<Dependencies, 'policy' | 'trust' | 'fleet' | 'revocations' | 'keys' | 'logs' | 'verdictKey'>,
-): Promise<Envelope> {
+export async function describePolicy(dependencies: Omit<Dependencies, 'judgements'>): Promise<Envelope> {
   refreshKeys(dependencies);
+  expandRevocations(dependencies);
   const now = Date.now();
   const head = withinBounds({
     fleet: dependencies.fleet,

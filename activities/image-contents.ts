@@ -1,5 +1,6 @@
 import type { PolicyRequest } from '../workflows/activities.ts';
 import type { Digest } from '../workflows/digest.ts';
+import { repositoryOf } from '../workflows/name.ts';
 import { selectPolicies } from '../workflows/policy/selection.ts';
 import type { Reason } from '../workflows/reason.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -33,6 +34,7 @@ export async function contentsOf(
     const digests = await readImageContents(revocations, { place, digest, readers }, signal);
     await findRevokedIndexes(revocations, dependencies.absences, { place, readers }, signal);
     const reason = revokedImage(revocations, digest, digests);
+    dependencies.places.note(repositoryOf(place), name);
     return reason === undefined ? { kind: 'known', digests } : { kind: 'refused', reason };
   } catch (error) {
     if (!(error instanceof EvidenceError)) throw error;
@@ -43,7 +45,11 @@ export async function contentsOf(
 }
 
 /** The worker's own reader, and where that has no access those with the pull secrets that policies name for this name. */
-function readersOf(dependencies: Dependencies, set: PolicySet, name: string): readonly Registry[] {
+export function readersOf(
+  dependencies: Pick<Dependencies, 'registry' | 'registryWith'>,
+  set: PolicySet,
+  name: string,
+): readonly Registry[] {
   const authorities = selectPolicies(set.policies, name).matching.flatMap((policy) => policy.authorities);
   const own = authorities
     .flatMap(({ sources }) => sources)

@@ -272,5 +272,10 @@ export const ABSENT_MS = 600_000;
 export const MAX_STATEMENT_BYTES = 190_000;
 export const MAX_STATED_REVOCATION_BYTES = 140_000;
 
+/** Repositories in which a worker looks for a digest that is revoked now; for all of them, and for one, in ms. */
+export const MAX_RECENT_PLACES = 200;
+export const BACKGROUND_LOOK_MS = 6_000;
+export const PLACE_LOOK_MS = 2_000;
+
 /** What a worker keeps of revocations: 20,000 digests of 75 bytes, and names. */
 export const MAX_REVOCATION_FILE_BYTES = 4 * 1024 * 1024;

@@ -16,6 +16,7 @@ import { containersAuthPath, credentialsFrom, dockerCredentials } from './regist
 import { type ProviderSettings, providerCredentials } from './registry/provider-credentials.ts';
 import { createRegistry } from './registry/registry.ts';
 import { createLiveLogs } from './rekor/live-logs.ts';
+import { createRecentPlaces } from './revocation/recent-places.ts';
 import { openRevocationBook } from './revocation/revocation-book.ts';
 import { openRevocationFile, readRevocationFile } from './revocation/revocation-file.ts';
 import type { TrustEvent } from './trust/known-root.ts';
@@ -70,7 +71,15 @@ export async function createResources(options: ResourceOptions, log: Log): Promi
   ]);
   const endpoints = configuredEndpoints(options.registryHosts, options.plainHttp);
   const dependencies: Dependencies = {
-    ...{ policy, trust, fleet: options.fleet, revocations, absences: new Map(), verdictKey: options.verdictKey },
+    ...{
+      policy,
+      trust,
+      fleet: options.fleet,
+      revocations,
+      absences: new Map(),
+      places: createRecentPlaces(),
+      verdictKey: options.verdictKey,
+    },
     registry: createRegistry({ endpoints, credentials: own, cache }),
     registryWith: (secrets) => createRegistry({ endpoints, credentials: credentialsFrom(secrets, own), cache }),
     logs: createLiveLogs({

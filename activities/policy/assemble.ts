@@ -26,13 +26,15 @@ export function assemble(files: readonly PolicyFile[], referred: Files): Omit<Po
   );
   const authorities = policies.flatMap(({ policy }) => policy.authorities);
   checkTargets(requirements, policies);
+  const revoking = documents.flatMap((one) => (one.kind === 'revocation' ? [one.revocation] : []));
   return {
     policies: policies.map(({ file, policy: { name, images, mode, authorities: signers } }): Policy => {
       const wanted = requirements.filter((one) => one.policy === name);
       return { name, file, images, mode, authorities: signers.flatMap((one) => toAuthority(one, wanted, referred)) };
     }),
     offlineUses: documents.flatMap((one) => (one.kind === 'offline-use' ? [one.offlineUse] : [])),
-    revocations: revocationLists(documents.flatMap((one) => (one.kind === 'revocation' ? [one.revocation] : []))),
+    revocations: revocationLists(revoking),
+    revokedNames: [...new Set(revoking.flatMap(({ names }) => names))],
     trustRoots: trustRoots(documents, authorities, referred),
     pullSecrets: pullSecrets(authorities, referred),
   };

@@ -119,6 +119,8 @@ export interface PolicySet {
   readonly offlineUses: readonly OfflineUse[];
   /** Stated to nodes beside the revision, so that other decisions stay good when another digest is revoked. */
   readonly revocations: Revocations;
+  /** Names under which revoked indexes can be read, where Revocations say so. */
+  readonly revokedNames: readonly string[];
   readonly trustRoots: readonly TrustRootDocument[];
   /** Registry credentials that policies name by `signaturePullSecrets`, by name. */
   readonly pullSecrets: ReadonlyMap<string, DockerConfig>;

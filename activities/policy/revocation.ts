@@ -1,4 +1,5 @@
 import { type Digest, parseDigest } from '../../workflows/digest.ts';
+import { parseName, repositoryOf } from '../../workflows/name.ts';
 import { MAX_REVOKED } from '../../workflows/policy-head.ts';
 import { mergeRevocations, NO_REVOCATIONS, type Revocations } from '../../workflows/revocations.ts';
 import { type Field, isEmptyList, readCount, readList, readText, reject, required } from './field.ts';
@@ -11,6 +12,14 @@ export interface RevocationDocument extends DocumentName {
   /** Only raised by its author: a digest that a higher revision leaves out may be used again. */
   readonly revision: number;
   readonly digests: readonly Digest[];
+  /** Where some of them can be read, of entries that are a name with a digest. */
+  readonly names: readonly string[];
+}
+
+/** One entry of a list. */
+interface Entry {
+  readonly digest: Digest;
+  readonly name?: string;
 }
 
 /** Reads one document as a Revocation, as `readClusterImagePolicy` reads a policy. */
@@ -21,24 +30,29 @@ export function readRevocation(document: Field): RevocationDocument | undefined 
   const list = required(spec, fields, 'digests', 'add a list of digests');
   const written = fields.get('revision');
   const revision = written === undefined ? 0 : readCount(written, 0, Number.MAX_SAFE_INTEGER);
-  const digests = list && readDigests(list, revision);
-  if (name === undefined || digests === undefined || revision === undefined) return undefined;
-  return { ...name, revision, digests };
+  const entries = list && readEntries(list, revision);
+  if (name === undefined || entries === undefined || revision === undefined) return undefined;
+  const names = entries.flatMap((entry) => entry.name ?? []);
+  return { ...name, revision, digests: entries.map(({ digest }) => digest), names };
 }
 
 /** Without digests a list says that what it revoked before is not revoked any more, which takes a higher revision. */
-function readDigests(list: Field, revision: number | undefined): readonly Digest[] | undefined {
+function readEntries(list: Field, revision: number | undefined): readonly Entry[] | undefined {
   if (isEmptyList(list) && revision !== undefined && revision > 0) return [];
   return readList(list, MAX_REVOKED)
-    ?.map(readDigest)
-    .filter((digest) => digest !== undefined);
+    ?.map(readEntry)
+    .filter((entry) => entry !== undefined);
 }
 
-function readDigest(field: Field): Digest | undefined {
+function readEntry(field: Field): Entry | undefined {
   const text = readText(field);
-  const digest = text === undefined ? undefined : parseDigest(text);
-  if (text === undefined || digest !== undefined) return digest;
-  return reject(field, `expected sha256: and 64 lower-case hex digits, found ${quote(text)}; correct it`);
+  if (text === undefined) return undefined;
+  const digest = parseDigest(text);
+  if (digest !== undefined) return { digest };
+  const name = text.includes('@') ? parseName(text) : undefined;
+  if (name?.digest !== undefined) return { digest: name.digest, name: repositoryOf(name) };
+  const expected = `expected sha256: and 64 lower-case hex digits, found ${quote(text)}`;
+  return reject(field, `${expected}; correct it, or write an image name with such a digest`);
 }
 
 /**

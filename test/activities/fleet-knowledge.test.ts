@@ -7,7 +7,9 @@ import { learn } from '../../activities/fleet-knowledge.ts';
 import { createManagedKeys } from '../../activities/kms/checked-keys.ts';
 import type { KeyDescription, KeyManager } from '../../activities/kms/managed-key.ts';
 import type { ManagedSigner, PolicyLoad } from '../../activities/policy/policy-set.ts';
+import { createRegistry } from '../../activities/registry/registry.ts';
 import { createLiveLogs } from '../../activities/rekor/live-logs.ts';
+import { createRecentPlaces } from '../../activities/revocation/recent-places.ts';
 import { openRevocationBook } from '../../activities/revocation/revocation-book.ts';
 import { describeKey } from '../../activities/sigstore/key.ts';
 import { createVerdictKey, loadVerdictKey } from '../../activities/verdict-key.ts';
@@ -70,6 +72,7 @@ async function fleet(t: TestContext) {
     policies,
     offlineUses: [],
     revocations: [],
+    revokedNames: [],
     trustRoots: [],
     pullSecrets: new Map(),
   };
@@ -82,6 +85,9 @@ async function fleet(t: TestContext) {
     logs: createLiveLogs(),
     fleet: TEST_FLEET,
     revocations: openRevocationBook({ current: () => load }, undefined),
+    ...{ absences: new Map(), places: createRecentPlaces() },
+    registry: createRegistry({}),
+    registryWith: () => createRegistry({}),
     verdictKey,
   });
   return { clock, service, first: worker(), second: worker(), describe: describePolicy };

@@ -17,6 +17,7 @@ import { EvidenceCache } from '../../activities/registry/cache.ts';
 import { credentialsFrom } from '../../activities/registry/docker-credentials.ts';
 import { createRegistry } from '../../activities/registry/registry.ts';
 import { createLiveLogs } from '../../activities/rekor/live-logs.ts';
+import { createRecentPlaces } from '../../activities/revocation/recent-places.ts';
 import { openRevocationBook } from '../../activities/revocation/revocation-book.ts';
 import { createTrustStore } from '../../activities/trust/store.ts';
 import { createVerdictKey, loadVerdictKey } from '../../activities/verdict-key.ts';
@@ -75,7 +76,14 @@ export async function createSetting(t: TestContext, cachedBytes = 1_000_000): Pr
   });
   const cache = new EvidenceCache(cachedBytes);
   const dependencies: Dependencies = {
-    ...{ policy, trust, fleet: TEST_FLEET, revocations: openRevocationBook(policy, undefined), absences: new Map() },
+    ...{
+      policy,
+      trust,
+      fleet: TEST_FLEET,
+      revocations: openRevocationBook(policy, undefined),
+      absences: new Map(),
+      places: createRecentPlaces(),
+    },
     registry: createRegistry({ cache, credentials: async () => ({ kind: 'anonymous' }) }),
     registryWith: (config) => createRegistry({ cache, credentials: credentialsFrom(config) }),
     logs: createLiveLogs(),

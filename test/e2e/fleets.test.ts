@@ -10,6 +10,7 @@ import type { ServerProcess } from '../../infra/stack/process.ts';
 import type { Backend } from '../../shim/backend.ts';
 import { parseOfflineFile } from '../../shim/offline/offline-file.ts';
 import { connectBackend } from '../../shim/temporal.ts';
+import { parseEnvelope } from '../../shim/verdict-keys.ts';
 import type { Activities } from '../../workflows/activities.ts';
 import { parseDigest } from '../../workflows/digest.ts';
 import type { Envelope, SignedVerdict } from '../../workflows/verdict.ts';
@@ -19,6 +20,7 @@ import { pushImage } from '../support/image.ts';
 import { assertRefused, pullThrough, startTestHouse, type TestHouse } from '../support/pull.ts';
 import { createTestVerdictKey } from '../support/verdicts.ts';
 import { startWorkflowWorker } from '../support/workflow-worker.ts';
+import { eventually } from './guarded-node.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../infra/portcullis', import.meta.url));
 
@@ -71,9 +73,16 @@ async function startNode(name: string, taskQueue: string, fleet: string) {
   return { shim, launcherSocket };
 }
 
+/** The first statement of some workers: their workflow may have just begun. */
+async function statementOf(backend: Backend): Promise<Envelope> {
+  return await eventually('a policy statement', async () =>
+    parseEnvelope(await backend.policyHead(Date.now() + 5_000)),
+  );
+}
+
 /** What staging's worker signed about an image, as anyone who may use the namespace gets it. */
 async function signedByStaging(image: { readonly name: string; readonly digest: string }) {
-  const statement = (await stagingBackend.policyHead(Date.now() + 10_000)) as Envelope;
+  const statement = await statementOf(stagingBackend);
   const { policyRevision } = JSON.parse(Buffer.from(statement.payload, 'base64').toString());
   const digest = parseDigest(image.digest);
   assert.ok(digest !== undefined);
@@ -105,10 +114,7 @@ describe('a node of production, with the key that staging signs with, too', () =
     for (const [name, lie, code] of lies) {
       const production = createTestActivities(createTestVerdictKey());
       const genuine = connectBackend('portcullis');
-      const describePolicy = async () => {
-        const head = (await genuine.policyHead(Date.now() + 5_000)) as Envelope;
-        return head;
-      };
+      const describePolicy = () => statementOf(genuine);
       const worker = await startWorkflowWorker(house.temporal.address, { ...production, describePolicy, ...lie });
       // The workers of the house sign for the fleet "portcullis": that is production's own name in the second case.
       const fleet = name === 'both' ? 'production' : 'portcullis';

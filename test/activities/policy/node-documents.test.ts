@@ -78,7 +78,35 @@ describe('a Revocation', () => {
     assert.deepEqual(loaded.ok && loaded.set.revocations, expected);
   });
 
+  it('may name the image with a digest, and has a revision and no digest when it ends', async (t) => {
+    const spec = { revision: 7, digests: [`registry.example/app:v1@${A}`, `registry.example/app@${B}`, A] };
+    const loaded = await load(
+      t,
+      document('Revocation', spec, 'one'),
+      document('Revocation', { revision: 1, digests: [] }, 'two'),
+    );
+    assert.deepEqual(loaded.ok && [loaded.set.revocations, loaded.set.revokedNames], [
+      [
+        { name: 'one', revision: 7, digests: [A, B] },
+        { name: 'two', revision: 1, digests: [] },
+      ],
+      ['registry.example/app'],
+    ]);
+  });
+
+  for (const revision of [-1, 1.5, '1', true, 2 ** 53]) {
+    it(`is refused with the revision ${JSON.stringify(revision)}`, async (t) => {
+      const problems = await problemsOf(t, document('Revocation', { revision, digests: [A] }));
+      assert.match(problems.join('\n'), /spec\.revision: expected a number from 0 to 9007199254740991, found/);
+    });
+  }
+
   const wrong: readonly (readonly [string, unknown, RegExp])[] = [
+    [
+      'a name without a digest',
+      ['registry.example/app@v1'],
+      /spec\.digests\[0\]: expected sha256: .* or write an image name/,
+    ],
     ['no list', A, /spec\.digests: expected a list/],
     ['nothing in it', [], /spec\.digests: expected at least one item/],
     ['a tag', ['app:v1'], /spec\.digests\[0\]: expected sha256: and 64 lower-case hex digits, found "app:v1"/],

@@ -17,7 +17,7 @@ const BROKEN: PolicyLoad = { ok: false, revision: '', problems: [] };
 
 /** What a policy directory with these lists is loaded as. */
 function loaded(revocations: Revocations): PolicyLoad {
-  const nothing = { policies: [], offlineUses: [], trustRoots: [], pullSecrets: new Map() };
+  const nothing = { policies: [], offlineUses: [], trustRoots: [], pullSecrets: new Map(), revokedNames: [] };
   return { ok: true, set: { revision: 'a'.repeat(64), ...nothing, revocations } };
 }
 

@@ -123,6 +123,26 @@ describe('an allow', () => {
     const [list] = setting.dependencies.revocations.stated();
     assert.ok([outer, inner, child].every((digest) => list?.digests.includes(digest)));
   });
+
+  it('states it also when nobody asks again: for images that were allowed, and for an index with its name', async (t) => {
+    const { setting, target, ask, revoke, child, inner, outer, name, evidence } = await scene(t);
+    const stated = async (wanted: readonly Digest[]) => {
+      for (let attempt = 0; attempt < 100; attempt++) {
+        await setting.activities.describePolicy();
+        const known = setting.dependencies.revocations.stated().flatMap(({ digests }) => digests);
+        if (wanted.every((digest) => known.includes(digest))) return true;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      return false;
+    };
+    const elsewhere = { ...target, repository: 'demo/elsewhere' };
+    const far = await pushImage(elsewhere, 'far');
+    const index = await pushIndex(elsewhere, 'v1', [far]);
+    const named = `${setting.registry.address}/demo/elsewhere:v1@${index}`;
+    await ask(child, evidence.child, name.replace(/:v1$/, ''));
+    await revoke([outer, named as Digest]);
+    assert.ok(await stated([outer, inner, child, index, far]));
+  });
 });
 
 describe('evidence', () => {
