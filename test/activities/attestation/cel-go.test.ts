@@ -21,6 +21,12 @@ describe(`conditions beside cel-go ${celGo}`, () => {
     assert.ok(rules.length >= 270 && values.length >= 180);
   });
 
+  it('are recorded with the version that go.mod pins', () => {
+    const pins = readFileSync(new URL('cel-go/go.mod', import.meta.url), 'utf8');
+    assert.match(celGo, /^v\d+\.\d+\.\d+$/);
+    assert.ok(pins.includes(`cel.dev/cel-go ${celGo}\n`), `${celGo}: run cel-go again`);
+  });
+
   for (const rule of rules) {
     it(`${rule} says what cel-go says, over every type`, () => {
       const found = values.flatMap((value, i) => {
