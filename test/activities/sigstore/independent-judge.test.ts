@@ -8,7 +8,7 @@ import { type IndependentQuestion, independentJudge } from '../../support/indepe
 import { questionOf } from '../../support/independent-judge/question.ts';
 import { stampOf } from '../../support/virtual-sigstore/evidence.ts';
 import { createKeyPair } from '../../support/virtual-sigstore/key-pair.ts';
-import { trustedRootJson } from '../../support/virtual-sigstore/trusted-root.ts';
+import { chainTrust, trustedRootJson } from '../../support/virtual-sigstore/trusted-root.ts';
 import { BASES, wants } from './negatives/bases.ts';
 import { BESIDE_POSITIVES } from './negatives/beside.ts';
 import {
@@ -59,10 +59,27 @@ const TIMES: readonly Positive[] = [
   ],
 ];
 
+const { intermediate, window } = sigstore;
+
+/** Authorities that are trusted without the root above them (`pinned-authority.test.ts`). */
+const PINNED: readonly Positive[] = [
+  ...[BASES.keyless, BASES.tiled, BASES.legacy, BASES.attached, BASES.stamped].map(
+    (base): Positive => [
+      base,
+      'an authority without its root',
+      {
+        trust: (plan) => {
+          plan.authorities = [chainTrust('https://fulcio.test', [intermediate], window)];
+        },
+      },
+    ],
+  ),
+];
+
 /** Everything that holds by a certificate, by the name that `EXCEPTIONS` has for it. */
 const EVIDENCE: readonly (readonly [name: string, base: Base, bend: Bend])[] = [
   ...Object.values<Base>(BASES).map((base) => [base.name, base, {}] as const),
-  ...[...POSITIVES, ...BESIDE_POSITIVES, ...IDENTITY_POSITIVES, ...KEY_KINDS, ...TIMES].map(
+  ...[...POSITIVES, ...BESIDE_POSITIVES, ...IDENTITY_POSITIVES, ...KEY_KINDS, ...TIMES, ...PINNED].map(
     ([base, what, bend]) => [`${base.name}: ${what}`, base, bend] as const,
   ),
 ].filter(([, base]) => base.signer === 'certificate');
