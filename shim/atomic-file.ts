@@ -8,7 +8,6 @@ import {
   fsyncSync,
   lstatSync,
   openSync,
-  readdirSync,
   readFileSync,
   readSync,
   renameSync,
@@ -16,6 +15,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { namesIn } from './memory/read-state.ts';
 
 /** What another process that is replacing the same file may take, in ms; a draft that is older was left by one that was killed. */
 const ABANDONED_MS = 60_000;
@@ -53,11 +53,14 @@ export function draftOf(path: string): string {
   return `${path}.${randomBytes(8).toString('hex')}.new`;
 }
 
+/** A folder with more files than any of ours has is not looked through. */
+const MAX_NAMES = 10_000;
+
 /** Removes the drafts of processes that were killed. Never throws: what cannot be removed does no harm. */
 function removeAbandoned(path: string): void {
   try {
     const [folder, name] = [dirname(path), basename(path)];
-    for (const entry of readdirSync(folder)) {
+    for (const entry of namesIn(folder, MAX_NAMES) ?? []) {
       if (!entry.startsWith(name) || !DRAFT.test(entry.slice(name.length))) continue;
       const draft = join(folder, entry);
       if (Date.now() - lstatSync(draft).mtimeMs > ABANDONED_MS) rmSync(draft, { recursive: true, force: true });

@@ -1,8 +1,9 @@
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
-import { lstat, readdir, stat } from 'node:fs/promises';
+import { lstat, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { codeOf, isShortage, readTrusted } from './bounded-file.ts';
 import { ALWAYS, type KeyWindow, narrower, parseKeyWindow } from './key-window.ts';
+import { namesIn } from './memory/read-state.ts';
 import { messageOf } from './message-of.ts';
 import type { AcceptedKey, VerdictKeys } from './verdict-keys.ts';
 
@@ -22,6 +23,9 @@ export interface VerdictKeyFiles {
 /** Workers sign with one key, and with another while keys are rotated; each signature is tried with each key. */
 const MAX_KEYS = 32;
 
+/** Files that are listed of the folder, every two seconds. */
+const MAX_NAMES = 1_000;
+
 /** A PEM block of some 200 bytes, or two times, and room for what people keep beside it. */
 const MAX_FILE_BYTES = 16 * 1024;
 
@@ -32,7 +36,9 @@ const MAX_FILE_BYTES = 16 * 1024;
  */
 export async function readVerdictKeyFiles(path: string): Promise<VerdictKeyFiles> {
   const isFolder = (await stat(path)).isDirectory();
-  const names = isFolder ? (await readdir(path)).toSorted() : [];
+  const names = isFolder ? namesIn(path, MAX_NAMES)?.toSorted() : [];
+  if (names === undefined)
+    throw new Error(`expected at most ${MAX_NAMES} files in ${path}, found more; remove the old ones`);
   const files = isFolder ? names.filter((name) => name.endsWith('.pub')).map((name) => join(path, name)) : [path];
   if (files.length > MAX_KEYS) {
     throw new Error(`expected at most ${MAX_KEYS} *.pub files in ${path}, found ${files.length}; remove the old ones`);

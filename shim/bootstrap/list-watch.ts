@@ -1,10 +1,11 @@
-import { lstat, readdir } from 'node:fs/promises';
+import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest } from '../../workflows/digest.ts';
 import { codeOf, isShortage, readBounded } from '../bounded-file.ts';
 import type { LocalRule } from '../local-rule.ts';
 import type { Log } from '../log.ts';
 import { lookEvery } from '../look-every.ts';
+import { namesIn } from '../memory/read-state.ts';
 import { distrustOf as distrustOfPath } from '../ownership.ts';
 import { plainJson, plainText } from '../plain-text.ts';
 import { type ListContent, type ListedDigest, parseList } from './list-file.ts';
@@ -23,6 +24,9 @@ export interface BootstrapList {
 const LOOK_MS = 2_000;
 
 const MAX_FILES = 100;
+
+/** Files that are listed of the folder, every two seconds. */
+const MAX_NAMES = 1_000;
 const MAX_BYTES = 2 * 1024 * 1024;
 
 /** Reads the `*.list` files of a folder and follows their changes. A folder that isn't there is an empty list. */
@@ -69,16 +73,17 @@ export async function watchBootstrapList(directory: string, log: Log): Promise<B
  * memory says nothing of its files, and rejects.
  */
 export async function readLists(directory: string): Promise<ListContent> {
-  let names: readonly string[];
+  let names: readonly string[] | undefined;
   try {
-    names = await readdir(directory);
+    names = namesIn(directory, MAX_NAMES);
   } catch (error) {
     if (isShortage(error)) throw error;
     return { listed: [], problems: codeOf(error) === 'ENOENT' ? [] : [{ from: directory, problem: String(error) }] };
   }
-  const files = names.filter((name) => name.endsWith('.list') && !name.startsWith('.')).toSorted();
-  if (files.length > MAX_FILES) {
-    const problem = `expected at most ${MAX_FILES} lists, found ${files.length}; put them together`;
+  const files = (names ?? []).filter((name) => name.endsWith('.list') && !name.startsWith('.')).toSorted();
+  if (names === undefined || files.length > MAX_FILES) {
+    const found = names === undefined ? `more than ${MAX_NAMES} files` : `${files.length}`;
+    const problem = `expected at most ${MAX_FILES} lists, found ${found}; put them together`;
     return { listed: [], problems: [{ from: directory, problem }] };
   }
   const folder = (await distrustOf(directory)) ?? distrustOfPath(directory);

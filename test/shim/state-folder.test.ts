@@ -104,6 +104,7 @@ describe('a daemon whose state folder was filled by others', () => {
   it('starts among many files, and says that they are too many', async (t) => {
     const { log } = await startsWith(t, (state) => {
       for (const folder of ['verdicts', 'imported']) mkdirSync(join(state, folder), { mode: 0o700 });
+      execFileSync('sh', ['-c', 'cd "$1" && seq 60000 | xargs touch', 'sh', state]);
       for (let number = 1; number <= 30_000; number++) {
         writeFileSync(join(state, 'verdicts', `${String(number).padStart(12, '0')}.verdicts`), '');
         writeFileSync(join(state, 'imported', `${number}.json`), '');

@@ -116,6 +116,8 @@ describe('the verdict keys of a folder', () => {
   it('are not more than anybody needs, and not those of a path that is not there', async () => {
     for (let i = 0; i < 33; i++) await put(`${i}.pub`, pem(one.publicKey));
     await assert.rejects(read(), { message: /expected at most 32 \*\.pub files .*found 33; remove the old ones/ });
+    for (let i = 0; i < 1_000; i++) await put(`${i}.txt`, '');
+    await assert.rejects(read(), { message: /expected at most 1000 files .*found more; remove the old ones/ });
     await rm(folder.path, { recursive: true });
     await assert.rejects(read(), { code: 'ENOENT' });
   });

@@ -64,6 +64,14 @@ describe('a bootstrap list', () => {
 });
 
 describe('the lists of a folder', () => {
+  it('let nothing in when it holds more files than are listed', async () => {
+    const path = folder('many', { 'a.list': A });
+    for (let i = 0; i < 1_000; i++) writeFileSync(join(path, `${i}.txt`), '');
+    const { listed, problems } = await readLists(path);
+    assert.deepEqual(listed, []);
+    assert.match(problems.map(({ problem }) => problem).join(), /at most 100 lists, found more than 1000 files/);
+  });
+
   it('are its *.list files alone', async () => {
     const path = folder('several', { 'b.list': B, 'a.list': A, 'c.txt': digestOf('cc'), '.d.list': digestOf('dd') });
     const { listed } = await readLists(path);
