@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { agreementOn } from '../../support/independent-judge/agreement.ts';
 import { asBundle } from '../../support/independent-judge/as-bundle.ts';
-import { EXCEPTIONS } from '../../support/independent-judge/exceptions.ts';
+import { EXCEPTIONS, renamed } from '../../support/independent-judge/exceptions.ts';
 import { type IndependentQuestion, independentJudge } from '../../support/independent-judge/judge.ts';
 import { questionOf } from '../../support/independent-judge/question.ts';
 import { stampOf } from '../../support/virtual-sigstore/evidence.ts';
@@ -76,10 +76,19 @@ const PINNED: readonly Positive[] = [
   ),
 ];
 
+/** The name of a field in the proto file; `payloadType` is one there already. */
+const protoName = (name: string): string =>
+  name === 'payloadType' ? name : name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
+/** Fields by their original proto names, which protobuf JSON allows (`bundle.test.ts`). */
+const SPELLED: readonly Positive[] = [
+  [BASES.keyless, 'original names of fields', { bundle: (document) => renamed(document, protoName) }],
+];
+
 /** Everything that holds by a certificate, by the name that `EXCEPTIONS` has for it. */
 const EVIDENCE: readonly (readonly [name: string, base: Base, bend: Bend])[] = [
   ...Object.values<Base>(BASES).map((base) => [base.name, base, {}] as const),
-  ...[...POSITIVES, ...BESIDE_POSITIVES, ...IDENTITY_POSITIVES, ...KEY_KINDS, ...TIMES, ...PINNED].map(
+  ...[...POSITIVES, ...BESIDE_POSITIVES, ...IDENTITY_POSITIVES, ...KEY_KINDS, ...TIMES, ...PINNED, ...SPELLED].map(
     ([base, what, bend]) => [`${base.name}: ${what}`, base, bend] as const,
   ),
 ].filter(([, base]) => base.signer === 'certificate');

@@ -53,8 +53,9 @@ function reducedBy({ reduce }: Exception, bundle: Uint8Array): Uint8Array | unde
     case 'bundle': {
       // Evidence of the tests.
       const document = JSON.parse(Buffer.from(bundle).toString()) as BundleDocument;
-      reduce.change(document);
-      return Buffer.from(JSON.stringify(document));
+      const changed = reduce.change(document);
+      const isAnother = typeof changed === 'object' && changed !== null;
+      return Buffer.from(JSON.stringify(isAnother ? changed : document));
     }
   }
 }

@@ -15,7 +15,8 @@ export interface Exception {
 }
 
 export type Reduction =
-  | { readonly kind: 'bundle'; readonly change: (bundle: BundleDocument) => void }
+  /** Changes the bundle, or answers another one. */
+  | { readonly kind: 'bundle'; readonly change: (bundle: BundleDocument) => unknown }
   /** The same fields by their JSON names. */
   | { readonly kind: 'json-names' }
   /** The bundle as it is; no subject is asked for. */
@@ -105,6 +106,16 @@ export const EXCEPTIONS: readonly Exception[] = [
     says: /^Failed to verify certificate chain$/,
   },
   {
+    evidence: ['keyless bundle, Rekor v1: original names of fields'],
+    reason: 'the package reads the JSON names of fields alone; protobuf JSON allows the original names as well',
+    says: /^invalid bundle$/,
+    reduce: {
+      kind: 'bundle',
+      change: (bundle) =>
+        renamed(bundle, (name) => name.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())),
+    },
+  },
+  {
     evidence: CURVED.flatMap((base) => ['ECDSA P-384', 'ECDSA P-521'].map((curve) => `${base}: ${curve}`)),
     reason:
       'the package hashes with SHA-256 whatever the curve; Sigstore pairs P-384 with SHA-384 and P-521 with SHA-512',
@@ -148,6 +159,13 @@ export const EXCEPTIONS: readonly Exception[] = [
     reduce: { kind: 'json-names' },
   },
 ];
+
+/** The same JSON with other names for its fields. */
+export function renamed(value: unknown, rename: (name: string) => string): unknown {
+  if (Array.isArray(value)) return value.map((one) => renamed(one, rename));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, field]) => [rename(name), renamed(field, rename)]));
+}
 
 function firstOnly(list: unknown[] | undefined): void {
   list?.splice(1);
