@@ -52,10 +52,12 @@ export function readTrustedRootJson(
   const tlogs = usableLogs(read.value['tlogs']);
   const ctlogs = usableLogs(read.value['ctlogs']);
   const origins: LogOrigins = new Map(
-    tlogs.flatMap((log, i) => (typeof log['origin'] === 'string' ? [[i, log['origin']] as const] : [])),
+    tlogs.flatMap(({ log }, i) => (typeof log['origin'] === 'string' ? [[i, log['origin']] as const] : [])),
   );
-  const root = TrustedRoot.fromJSON({ ...read.value, tlogs, ctlogs });
-  const result = checkTrustedRoot(root, origins);
+  const logs = { tlogs: tlogs.map(({ log }) => log), ctlogs: ctlogs.map(({ log }) => log) };
+  const places = { tlogs: tlogs.map(({ place }) => place), ctlogs: ctlogs.map(({ place }) => place) };
+  const root = TrustedRoot.fromJSON({ ...read.value, ...logs });
+  const result = checkTrustedRoot(root, origins, places);
   if (!result.ok) return fail(result.problem);
   const useless = unknownFields === 'refuse' ? allUseless(result.checked) : undefined;
   if (useless !== undefined) return fail(useless);
@@ -116,13 +118,21 @@ function unnamedKey(root: Readonly<Record<string, unknown>>, unknown: readonly U
   return undefined;
 }
 
+interface UsableLog {
+  readonly log: Readonly<Record<string, unknown>>;
+  /** Among all logs of its list. */
+  readonly place: number;
+}
+
 /** Logs as {@link readProto} answers them, without those whose keys are not known here. */
-function usableLogs(list: unknown): readonly Readonly<Record<string, unknown>>[] {
+function usableLogs(list: unknown): readonly UsableLog[] {
   if (!Array.isArray(list)) return [];
   const entries: readonly unknown[] = list;
-  return entries
-    .filter(isRecord)
-    .filter(({ publicKey }) => !isRecord(publicKey) || KEY_DETAILS.has(publicKey['keyDetails']));
+  return entries.flatMap((log, place) => {
+    if (!isRecord(log)) return [];
+    const { publicKey } = log;
+    return !isRecord(publicKey) || KEY_DETAILS.has(publicKey['keyDetails']) ? [{ log, place }] : [];
+  });
 }
 
 function fail(problem: string): { readonly ok: false; readonly problem: string } {

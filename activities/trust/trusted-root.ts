@@ -17,8 +17,15 @@ export type TrustedRootResult =
   | { readonly ok: true; readonly checked: CheckedTrustedRoot }
   | { readonly ok: false; readonly problem: string };
 
-/** Checks a trusted root as a whole; one entry that can't hold refuses all, because nobody would miss it. */
-export function checkTrustedRoot(root: TrustedRoot, origins: LogOrigins = new Map()): TrustedRootResult {
+/** Where the logs of a trusted root stand in its file, in which others may stand between them. */
+export type LogPlaces = Readonly<Record<'tlogs' | 'ctlogs', readonly number[]>>;
+
+/** Checks a trusted root as a whole; one entry that can't hold refuses all, because its absence would go unnoticed. */
+export function checkTrustedRoot(
+  root: TrustedRoot,
+  origins: LogOrigins = new Map(),
+  places?: LogPlaces,
+): TrustedRootResult {
   try {
     const checked = {
       certificateAuthorities: each('certificateAuthorities', root.certificateAuthorities, (one) => {
@@ -29,14 +36,24 @@ export function checkTrustedRoot(root: TrustedRoot, origins: LogOrigins = new Ma
         const read = readAuthority(one, 'timestamps');
         return 'problem' in read ? read : { value: read.authority };
       }),
-      ctlogs: each('ctlogs', root.ctlogs, (one) => {
-        const read = readLog(one, 'ctlog');
-        return 'problem' in read ? read : { value: read.log };
-      }),
-      tlogs: each('tlogs', root.tlogs, (one, i) => {
-        const read = readLog(one, 'tlog', origins.get(i));
-        return 'problem' in read ? read : { value: read.log };
-      }),
+      ctlogs: each(
+        'ctlogs',
+        root.ctlogs,
+        (one) => {
+          const read = readLog(one, 'ctlog');
+          return 'problem' in read ? read : { value: read.log };
+        },
+        places?.ctlogs,
+      ),
+      tlogs: each(
+        'tlogs',
+        root.tlogs,
+        (one, i) => {
+          const read = readLog(one, 'tlog', origins.get(i));
+          return 'problem' in read ? read : { value: read.log };
+        },
+        places?.tlogs,
+      ),
     };
     const { certificateAuthorities, timestampAuthorities, tlogs } = checked;
     return certificateAuthorities.length + timestampAuthorities.length + tlogs.length > 0
@@ -87,13 +104,14 @@ function each<T, R>(
   name: string,
   list: readonly T[],
   read: (one: T, i: number) => { readonly value: R } | { readonly problem: string },
+  places?: readonly number[],
 ): readonly R[] {
   if (list.length > MAX_TRUST_ENTRIES) {
     throw new Problem(`${name}: expected at most ${MAX_TRUST_ENTRIES}, found ${list.length}; remove those of no use`);
   }
   return list.map((one, i) => {
     const result = read(one, i);
-    if ('problem' in result) throw new Problem(`${name}[${i}]: ${result.problem}`);
+    if ('problem' in result) throw new Problem(`${name}[${places?.[i] ?? i}]: ${result.problem}`);
     return result.value;
   });
 }

@@ -151,6 +151,18 @@ describe('a trusted_root.json', () => {
     }
   });
 
+  it('is told by the place in the file, also behind a log that is left out', () => {
+    const bytes = bentJson((json) => ({
+      ...json,
+      tlogs: json.tlogs.map((log, i) =>
+        i === 0
+          ? { ...log, publicKey: { ...log.publicKey, keyDetails: 'PKIX_OF_THE_FUTURE' } }
+          : { ...log, logId: { keyId: Buffer.alloc(32, 1).toString('base64') } },
+      ),
+    }));
+    assert.match(problemOf(bytes), /^tlogs\[1\]: expected the log id that follows from the key/);
+  });
+
   it('names the kind of each key, for a log would be left out without it', () => {
     for (const keyDetails of [undefined, null, 0, 'PUBLIC_KEY_DETAILS_UNSPECIFIED']) {
       const bytes = bentJson((json) => ({
