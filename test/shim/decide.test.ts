@@ -108,6 +108,8 @@ describe('a decision', () => {
 
 describe('a decision without a backend', () => {
   const offline = envelopeOf({ expiresAt: aMinuteAgo, offlineUntil: inAnHour });
+  const longAgo = new Date(Date.now() - 91 * 24 * 3_600_000).toISOString();
+  const NEVER = '2099-01-01T00:00:00.000Z';
 
   it('is made by a kept verdict that the policy permits for that, under the last policy that was stated', async () => {
     const { decision, ok } = await decideIn({ kept: offline, remembered: ended });
@@ -135,6 +137,11 @@ describe('a decision without a backend', () => {
     [
       'what it permits is over',
       { kept: envelopeOf({ expiresAt: aMinuteAgo, offlineUntil: aMinuteAgo }), remembered: ended },
+      'TEMPORAL_UNREACHABLE',
+    ],
+    [
+      'its signer meant it to be used for ever',
+      { kept: envelopeOf({ decidedAt: longAgo, expiresAt: NEVER, offlineUntil: NEVER }), remembered: ended },
       'TEMPORAL_UNREACHABLE',
     ],
     [
