@@ -90,7 +90,8 @@ describe('the permissions in infra/aws', () => {
 
   it('for verdicts are for one algorithm and for digests, which is how they are signed', async () => {
     await work['policy-verdict']?.();
-    const [statement] = (await readDocument('policy-verdict')).Statement;
+    const { Statement: statements } = await readDocument('policy-verdict');
+    const statement = statements.find(({ Action }) => Action.includes('kms:Sign'));
     const signed = ofWorker().filter(({ operation }) => operation === 'Sign');
     assert.equal(signed.length, 2); // the trial and the verdict
     for (const { body } of signed) {
@@ -98,6 +99,21 @@ describe('the permissions in infra/aws', () => {
       assert.deepEqual(statement?.Condition, {
         StringEquals: { 'kms:SigningAlgorithm': SigningAlgorithm, 'kms:MessageType': MessageType },
       });
+    }
+  });
+
+  it('put a condition on requests alone that carry its keys: a key that is missing denies', async () => {
+    // AWS KMS developer guide, "Condition keys for AWS KMS": both are of Sign and Verify requests.
+    const carry = new Set(['kms:Sign', 'kms:Verify']);
+    for (const name of Object.keys(work)) {
+      for (const { Action, Condition } of (await readDocument(name)).Statement) {
+        if (Condition !== undefined)
+          assert.deepEqual(
+            Action.filter((one) => !carry.has(one)),
+            [],
+            name,
+          );
+      }
     }
   });
 
