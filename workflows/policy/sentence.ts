@@ -32,7 +32,7 @@ const MAX_QUOTE = 300;
 const MAX_NAMES = 5;
 
 export function revokedSentence({ digest }: Subject): string {
-  return `${digest} was revoked by a Revocation of the policy; use another build of the image`;
+  return `${digest} was revoked by a Revocation of the policy, by its own digest or with an index that lists it; use another build of the image`;
 }
 
 /** Why nothing can pass while no policy is loaded. */
