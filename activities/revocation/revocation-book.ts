@@ -36,6 +36,7 @@ export function openRevocationBook(
   let known = kept?.revocations ?? NO_REVOCATIONS;
   let revoked = revokedDigests(known);
   let seen: PolicySet | undefined;
+  let isUnwritten = false;
   const trees = createTreeMemory();
   /** Revoked digests below which nothing is unknown. */
   const read = new Set<Digest>();
@@ -47,6 +48,7 @@ export function openRevocationBook(
     for (const problem of endedWithoutRevision(seen?.revocations, known, load.set.revocations)) {
       alarm('revocation', { problem });
     }
+    if (seen === undefined) for (const digest of learnedBefore(known, load.set.revocations)) read.add(digest);
     seen = load.set;
     merge(load.set.revocations);
   }
@@ -58,7 +60,17 @@ export function openRevocationBook(
     if (!addsRevocations(known, wider)) return;
     known = wider;
     revoked = revokedDigests(known);
-    kept?.file.write(known, (problem) => alarm('revocations could not be kept', { problem }));
+    keep();
+  }
+
+  /** Writes what is known; what could not be written is written again with the next statement, and reported once. */
+  function keep(): void {
+    const isReported = isUnwritten;
+    isUnwritten = false;
+    kept?.file.write(known, (problem) => {
+      isUnwritten = true;
+      if (!isReported) alarm('revocations could not be kept', { problem });
+    });
   }
 
   /** The lists, and in each of them what lies below its indexes. */
@@ -81,6 +93,7 @@ export function openRevocationBook(
     },
     stated() {
       refresh();
+      if (isUnwritten) keep();
       return boundedLists(known, seen?.revocations ?? NO_REVOCATIONS);
     },
     remember(tree) {
@@ -127,6 +140,14 @@ const DIGEST_BYTES = 74;
 /** A list in a statement, with the names of its fields. */
 function bytesOf({ name, digests }: RevocationList): number {
   return 60 + name.length + digests.length * DIGEST_BYTES;
+}
+
+/** What is kept of a list beside its document: an index of it lists that, so that it need not be looked for again. */
+function learnedBefore(kept: Revocations, directory: Revocations): readonly Digest[] {
+  return directory.flatMap(({ name, revision, digests }) => {
+    const before = kept.find((list) => list.name === name && list.revision === revision);
+    return before?.digests.filter((digest) => !digests.includes(digest)) ?? [];
+  });
 }
 
 /** What was taken out of a directory and is still revoked, because its list has no higher revision. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import type { PolicyLoad } from '../../../activities/policy/policy-set.ts';
@@ -34,7 +34,7 @@ async function worker(path: string | undefined, ...states: readonly PolicyLoad[]
     book.stated();
   }
   await kept?.file.idle();
-  return { book, alarms, revoked: [...book.revoked().keys()] };
+  return { book, file: kept?.file, alarms, revoked: [...book.revoked().keys()] };
 }
 
 async function statePath(t: TestContext): Promise<string> {
@@ -104,6 +104,21 @@ describe('the revocations of a worker', () => {
     assert.deepEqual([[...late.revoked().keys()], late.unread()], [[A, B], []]);
   });
 
+  it('are not looked for again after a restart, where an index listed them', async (t) => {
+    const path = await statePath(t);
+    const { book, file } = await worker(path, loaded(list(1, A)));
+    book.remember(
+      new Map([
+        [A, [B, C]],
+        [B, []],
+        [C, []],
+      ]),
+    );
+    await file?.idle();
+    const again = await worker(path, loaded(list(1, A)));
+    assert.deepEqual([again.revoked, again.book.unread()], [[A, B, C], [A]]);
+  });
+
   it('are stated within bounds: what the directory says always, and no part of a list that is only remembered', async () => {
     const many = (name: string, count: number, from: number): Revocations[number] => {
       const digests = Array.from({ length: count }, (_, i) =>
@@ -160,6 +175,26 @@ describe('the file of revocations', () => {
     one.write(list(2, C), assert.fail);
     await one.idle();
     assert.deepEqual(await readRevocationFile(path), [...list(2, C), { name: 'more', revision: 0, digests: [B] }]);
+  });
+
+  it('is written later when the disk did not take it, and that is reported once', async (t) => {
+    const path = await statePath(t);
+    const blocking = join(path, '..', '..', 'state');
+    const file = openRevocationFile(path);
+    await writeFile(blocking, 'a file where the folder should be');
+    const alarms: string[] = [];
+    const book = openRevocationBook({ current: () => loaded(list(1, A)) }, { file, revocations: [] }, (message) => {
+      alarms.push(message);
+    });
+    for (let statement = 0; statement < 3; statement++) {
+      assert.deepEqual(book.stated(), list(1, A));
+      await file.idle();
+    }
+    assert.deepEqual(alarms, ['revocations could not be kept']);
+    await rm(blocking);
+    book.stated();
+    await file.idle();
+    assert.deepEqual(await readRevocationFile(path), list(1, A));
   });
 
   it('that can not be written is told, and nothing is forgotten meanwhile', async (t) => {
