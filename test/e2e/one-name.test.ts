@@ -105,7 +105,11 @@ const pullers = {
 
 for (const [client, pull] of Object.entries(pullers)) {
   describe(`an image that ${client} pulls by another spelling of its registry`, () => {
-    const spellings = (): readonly string[] => [`127.0.0.1:${port}`, `127.0.0.1:0${port}`, `LOCALHOST:${port}`];
+    const spellings = (): readonly string[] => [
+      ...[`127.0.0.1:${port}`, `127.0.0.1:0${port}`, `LOCALHOST:${port}`],
+      // CRI takes no IPv6 address that maps IPv4.
+      ...(client === 'ctr' ? [`[::ffff:127.0.0.1]:${port}`] : []),
+    ];
 
     it('is under the strict policy of that registry, whatever a weak one says', async () => {
       for (const registry of spellings()) {
