@@ -147,7 +147,7 @@ export function watchPolicy(
 
   /** Adds what a statement revokes; answers why it can't. */
   function merge(keyId: string, stated: Revocations | undefined): Reason | undefined {
-    const next = addStatement(revocations, keyId, stated);
+    const next = addStatement(revocations, keyId, stated, isTrusted);
     if (next === undefined) return unknown('revokes more than a node keeps; compare it with the policy directory');
     if (next === revocations) return undefined;
     revocations = next;

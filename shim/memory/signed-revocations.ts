@@ -16,9 +16,12 @@ export interface SignerRevocations {
 }
 
 /** What a node keeps of all keys together: it has to fit the file of its state. */
-export const MAX_KEPT_DIGESTS = 20_000;
-export const MAX_KEPT_LISTS = 2_000;
+const MAX_KEPT_DIGESTS = 20_000;
+const MAX_KEPT_LISTS = 4_000;
 export const MAX_KEPT_SIGNERS = 100;
+
+/** The share of one key: three times what one statement can say, so that a stolen key leaves room for the others. */
+const MAX_DIGESTS_OF_SIGNER = 5_000;
 
 /** Whether that is as much as a node keeps. */
 export function fitsNode(all: readonly SignerRevocations[]): boolean {
@@ -26,22 +29,29 @@ export function fitsNode(all: readonly SignerRevocations[]): boolean {
   return all.length <= MAX_KEPT_SIGNERS && lists.length <= MAX_KEPT_LISTS && countDigests(lists) <= MAX_KEPT_DIGESTS;
 }
 
-/** Adds a statement. Answers the same object when it says nothing new, and `undefined` when there is no room for it. */
+/**
+ * Adds a statement. Answers the same object when it says nothing new, and `undefined` when there is no room for it. Only where room
+ * is needed do the lists go of keys that are not trusted any more, and only those that the statement repeats.
+ */
 export function addStatement(
   all: readonly SignerRevocations[],
   keyId: string,
   stated: Revocations | undefined,
+  isTrusted: (keyId: string) => boolean,
 ): readonly SignerRevocations[] | undefined {
   const known = all.find((one) => one.keyId === keyId)?.revocations ?? NO_REVOCATIONS;
   if (stated === undefined || !addsRevocations(known, stated)) return all;
   const merged = mergeRevocations(known, stated);
-  if (merged === undefined) return undefined;
-  const others = all.filter((one) => one.keyId !== keyId).map((one) => withoutRepeated(one, merged));
-  const next = [...others.filter(({ revocations }) => revocations.length > 0), { keyId, revocations: merged }];
+  if (merged === undefined || countDigests(merged) > MAX_DIGESTS_OF_SIGNER) return undefined;
+  const others = all.filter((one) => one.keyId !== keyId);
+  const own = { keyId, revocations: merged };
+  if (fitsNode([...others, own])) return [...others, own];
+  const fewer = others.map((one) => (isTrusted(one.keyId) ? one : withoutRepeated(one, merged)));
+  const next = [...fewer.filter(({ revocations }) => revocations.length > 0), own];
   return fitsNode(next) ? next : undefined;
 }
 
-/** Without the lists that another key has stated as they are, or with more: else each new key would repeat all of them. */
+/** Without the lists that another key has stated as they are, or with more. */
 function withoutRepeated({ keyId, revocations }: SignerRevocations, by: Revocations): SignerRevocations {
   const isRepeated = ({ name, revision, digests }: RevocationList) => {
     const other = by.find((one) => one.name === name);

@@ -90,7 +90,7 @@ function allRevocations(
   heads: readonly PolicyHead[],
 ): readonly SignerRevocations[] | undefined {
   return heads.reduce<readonly SignerRevocations[] | undefined>(
-    (known, { revocations }) => known && addStatement(known, keyId, revocations),
+    (known, { revocations }) => known && addStatement(known, keyId, revocations, () => true),
     before,
   );
 }

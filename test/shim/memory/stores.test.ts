@@ -125,7 +125,9 @@ describe('what a store accepts it returns, also after a restart:', () => {
       payload: 'A'.repeat(262_144),
       signatures: Array.from({ length: 8 }, () => signature),
     };
-    const state = { revocations: [{ keyId: 'a'.repeat(64), revocations: named }], statement };
+    const empty = named.map((list) => ({ ...list, digests: [] }));
+    const other = { keyId: 'b'.repeat(64), revocations: empty };
+    const state = { revocations: [{ keyId: 'a'.repeat(64), revocations: named }, other], statement };
     assert.equal(openNodeState(path).write(state), undefined);
     assert.deepEqual(openNodeState(path).read(), { kind: 'state', state });
   });
