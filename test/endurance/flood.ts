@@ -22,6 +22,8 @@ export interface FloodSize {
 const PATIENCE_MS = 70_000;
 const RETRY_MS = 2_000;
 const QUIET_PULLS = 40;
+/** How long there are as many pulls as in the flood, and no junk yet. */
+const BUSY_MS = 15_000;
 const PIECES = 12;
 const IMAGES = 4;
 
@@ -72,6 +74,8 @@ async function flood(
     );
   }, 200);
   const load = startLoad(scene, size, randomFrom(size.seed + 1));
+  await delay(BUSY_MS);
+  const busy = load.firstPulls();
   const pushes = new Map<string, number>();
   let artefacts = 0;
   try {
@@ -94,7 +98,7 @@ async function flood(
     clearInterval(look);
     await load.stop();
     return {
-      ...{ pushes: new Map([...pushes].filter(([name]) => !name.includes('/'))), artefacts, quiet, stoppedMs },
+      ...{ pushes: new Map([...pushes].filter(([name]) => !name.includes('/'))), artefacts, quiet, busy, stoppedMs },
       ...load.result(),
       memory: { before, peak, after: load.lastMemory() },
     };
@@ -213,6 +217,8 @@ function startLoad({ house, calm, beset, bad }: Scene, size: FloodSize, random: 
   const hostile = Promise.all(Array.from({ length: size.hostilePulls }, badPulls));
   return {
     count: () => pulls + hostilePulls,
+    /** How long first pulls took since this was last asked. */
+    firstPulls: () => summarize(took.splice(0)),
     /** No more good pulls; those under way end. */
     async settle() {
       stopped = true;
