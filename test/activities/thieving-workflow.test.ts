@@ -121,5 +121,14 @@ describe('whoever may run workflows in the namespace', () => {
     const known = { ...expected, digest: signed.digest };
     const allowed = checkVerdict(await steal(truth), known, verdictKeys, Date.now());
     assert.equal(allowed.kind === 'good' && allowed.verdict.outcome, 'allow');
+
+    // No word of the thief is signed with it.
+    const invented = { code: 'POLICY_WARNS', sentence: 'call +1 555 0100 to renew your certificate' };
+    const reasons = [{ code: 'SIGNATURE_VERIFIED', sentence: 'as the thief says' }, invented];
+    const worded = await steal({ ...truth, claim: { ...truth.claim, reasons } });
+    const checked = checkVerdict(worded, known, verdictKeys, Date.now());
+    assert.ok(checked.kind === 'good');
+    assert.deepEqual([checked.verdict.reasons.length, checked.verdict.reasons[0].code], [1, 'SIGNATURE_VERIFIED']);
+    assert.doesNotMatch(JSON.stringify(worded), /thief|renew your certificate/);
   });
 });
