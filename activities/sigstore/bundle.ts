@@ -127,7 +127,9 @@ function checkCertificates(
 /** Signers must not put a root into a bundle (protobuf-specs `sigstore_bundle.proto`), for somebody might trust it. */
 function checkWithoutRoot(others: readonly Readonly<Record<string, unknown>>[]): Refusal | undefined {
   const hasRoot = others.some(({ rawBytes }) => isSelfIssued(Buffer.from(String(rawBytes), 'base64')));
-  return hasRoot ? malformed('its chain has a root certificate, or what is none') : undefined;
+  return hasRoot
+    ? malformed('its chain contains a root certificate or something that is not a certificate')
+    : undefined;
 }
 
 function checkContent(bundle: Readonly<Record<string, unknown>>, contents: BundleContents): Refusal | undefined {
