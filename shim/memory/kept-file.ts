@@ -20,7 +20,10 @@ export interface KeptFile {
   read(): KeptRead;
   /** Takes the space on the disk, where there is no file yet. Answers why it can't, as a sentence. */
   reserve(): string | undefined;
-  /** Replaces the text. Answers why it was not kept, as a sentence; then the former text stays. Never throws. */
+  /**
+   * Replaces the text. Answers why it was not kept, as a sentence: then the former text stays, unless the disk failed between
+   * the two copies. Never throws.
+   */
   write(text: string): string | undefined;
 }
 
