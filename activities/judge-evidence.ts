@@ -49,6 +49,15 @@ const TIMELY: ReadonlySet<ReasonCode> = new Set([
   'LOG_KEY_EXPIRED',
 ]);
 
+/** Refusals before it is asked which image the evidence is about: they are the same beside every image. */
+const OF_ANY_IMAGE: ReadonlySet<ReasonCode> = new Set([
+  'EVIDENCE_MALFORMED',
+  'EVIDENCE_TOO_LARGE',
+  'EVIDENCE_UNSUPPORTED',
+  'SIGNATURE_INVALID',
+  'WRONG_KEY',
+]);
+
 /** Refusals that an entry, once the log has it, may turn into a proof where the policy has entries looked up. */
 const LOOKED_UP: ReadonlySet<ReasonCode> = new Set([...TIMELY, 'LOG_ENTRY_MISSING', 'TIMESTAMP_MISSING']);
 
@@ -102,8 +111,17 @@ export async function judgeEvidence(
   reference: SignatureReference,
   signal: AbortSignal,
 ): Promise<ThreadJudgement> {
-  const question = questionOf(dependencies, subject, rule, reference);
-  return await dependencies.judgements.get(question, () => judgeNow(dependencies, subject, rule, reference, signal));
+  const { judgements } = dependencies;
+  const ofBlob = questionOf(dependencies, subject, rule, reference, 'any image');
+  const known = judgements.refusal(ofBlob);
+  if (known !== undefined) return known;
+  const question = questionOf(dependencies, subject, rule, reference, 'this image');
+  return await judgements.get(question, async () => {
+    const judged = await judgeNow(dependencies, subject, rule, reference, ofBlob, signal);
+    const { judgement, keepMs } = judged;
+    if (!judgement.valid && OF_ANY_IMAGE.has(judgement.code)) judgements.keepRefusal(ofBlob, judgement, keepMs);
+    return judged;
+  });
 }
 
 async function judgeNow(
@@ -111,6 +129,7 @@ async function judgeNow(
   subject: EvidenceSubject,
   { requirements, condition }: EvidenceRule,
   reference: SignatureReference,
+  ofBlob: string,
   signal: AbortSignal,
 ): Promise<Judged> {
   const registry = registryOf(dependencies, subject.set, reference.source);
@@ -126,6 +145,9 @@ async function judgeNow(
     }
   }
   const content = await readSignature(registry, subject.name, reference, signal);
+  // Others may have judged it while it was read.
+  const known = dependencies.judgements.refusal(ofBlob);
+  if (known !== undefined) return { judgement: known, keepMs: 0 };
   let refusal = refuse('KEY_UNSUITABLE', 'there is no key to judge by');
   for (const requirement of requirements) {
     const foundEntries = await lookUp(dependencies, subject, requirement, content, signal);
@@ -231,12 +253,19 @@ function questionOf(
   { set, policy, authority, name, digest, keys, trustRevision }: EvidenceSubject,
   { wanted, condition }: EvidenceRule,
   reference: SignatureReference,
+  about: 'this image' | 'any image',
 ): string {
   // Not when a KMS was asked: that is another time for the same key.
   const known = keys.check.usable ? keys.check.keyId : keys.check.code;
   const trust = [trustRevision, trustRevisionOf(dependencies, set)];
   const applied = [set.revision, ...trust, policy, authority, wanted, condition !== undefined, known];
   return createHash('sha256')
-    .update(JSON.stringify([...applied, repositoryOf(imageName(name)), digest, contentIn(reference)]))
+    .update(
+      JSON.stringify([
+        ...applied,
+        about === 'this image' ? [repositoryOf(imageName(name)), digest] : [],
+        contentIn(reference),
+      ]),
+    )
     .digest('base64');
 }

@@ -1,5 +1,8 @@
 import type { ThreadJudgement } from './judging/judging-message.ts';
 
+/** A refusal that is known to be the answer to a question. */
+type KnownRefusal = Extract<ThreadJudgement, { readonly valid: false }>;
+
 /** A judgement, and for how long it is the answer to its question, in ms; 0 keeps it only for those who wait for it. */
 export interface Judged {
   readonly judgement: ThreadJudgement;
@@ -31,6 +34,7 @@ export class JudgementCache {
   readonly #now: () => number;
   // A Map iterates in order of insertion, and a hit inserts again: the first entry is the least recently used.
   readonly #entries = new Map<string, Entry>();
+  readonly #refusals = new Map<string, { readonly refusal: KnownRefusal; readonly until: number }>();
   #statements = 0;
 
   constructor(bounds: JudgementBounds, now: () => number = () => performance.now()) {
@@ -59,6 +63,22 @@ export class JudgementCache {
     } catch (error) {
       this.#forget(question, entry);
       throw error;
+    }
+  }
+
+  /** The refusal that was kept under that question, if there is one. A proof is never handed out here. */
+  refusal(question: string): KnownRefusal | undefined {
+    const known = this.#refusals.get(question);
+    return known === undefined || known.until <= this.#now() ? undefined : known.refusal;
+  }
+
+  /** Keeps a refusal under another question to which it is the answer too. */
+  keepRefusal(question: string, refusal: KnownRefusal, keepMs: number): void {
+    this.#refusals.delete(question);
+    this.#refusals.set(question, { refusal, until: this.#now() + keepMs });
+    for (const oldest of this.#refusals.keys()) {
+      if (this.#refusals.size <= this.#bounds.most) break;
+      this.#refusals.delete(oldest);
     }
   }
 

@@ -88,4 +88,21 @@ describe('the judgement cache', () => {
     for (const _ of [1, 2]) await cache.get('d', large.make);
     assert.equal(large.asked, 2, 'one that is too large alone is not kept');
   });
+
+  it('keeps a refusal under another question for its time, and hands out no proof there', async () => {
+    const { cache, clock } = cacheAt(2);
+    await cache.get('a', counting(proof).make);
+    assert.equal(cache.refusal('a'), undefined);
+    cache.keepRefusal('blob', refusal, MINUTE);
+    assert.equal(cache.refusal('blob'), refusal);
+    clock.now = MINUTE;
+    assert.equal(cache.refusal('blob'), undefined);
+    for (const blob of ['b', 'c', 'd']) cache.keepRefusal(blob, refusal, MINUTE);
+    assert.deepEqual(
+      ['b', 'c', 'd'].map((blob) => cache.refusal(blob)),
+      [undefined, refusal, refusal],
+    );
+    cache.keepRefusal('d', refusal, 0);
+    assert.equal(cache.refusal('d'), undefined, 'for no time');
+  });
 });

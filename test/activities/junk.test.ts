@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import type { SignatureReference } from '../../workflows/activities.ts';
 import type { Digest } from '../../workflows/digest.ts';
-import { BUNDLE, pushBlob, pushBundle, pushReferrer } from '../support/registry-push.ts';
+import { BUNDLE, pushBlob, pushBundle, pushImage, pushReferrer } from '../support/registry-push.ts';
 import { cosignBundle, createSigningKey } from '../support/signer.ts';
 import { digestOf } from '../support/verdicts.ts';
 import { createSetting } from './setting.ts';
@@ -120,5 +120,21 @@ describe('junk beside an image', () => {
       assert.ok(found.signatures.some(({ blob }) => blob === good.blob));
     }
     assert.equal(reads(), 1);
+  });
+
+  it('is judged once for all the images that it is put beside, and what is about one image is judged for each', async (t) => {
+    const { activities, asked, add, readsOf, registry } = await prepare(t);
+    const target = { address: registry.address, repository: 'demo/app' };
+    const junk = await add(expensive(1));
+    const good = await add(cosignBundle(release, asked.digest));
+    const first = await activities.verifySignature({ ...asked, signatures: [junk, good] });
+    assert.equal(first.satisfied, true);
+    const other = await pushImage(target, 'v2');
+    const before = readsOf();
+    const second = await activities.verifySignature({ ...asked, digest: other, signatures: [junk, good] });
+    assert.ok(!second.satisfied);
+    const codes = second.rejected.map(({ code }) => code);
+    assert.deepEqual(codes, ['EVIDENCE_TOO_LARGE', 'SUBJECT_MISMATCH']);
+    assert.equal(readsOf() - before, 1, 'the signature of the other image alone');
   });
 });
