@@ -46,6 +46,16 @@ function isRoot(certificate: X509Certificate): boolean {
   }
 }
 
+/** Tells whether a certificate signs timestamps (RFC 3161 section 2.3), and says nothing critical that is not looked at. */
+export function isForTimestamps(certificate: X509Certificate): boolean {
+  try {
+    return unknownCritical(certificate) === undefined && hasPurpose(certificate, PURPOSE.timeStamping);
+  } catch {
+    // Its extensions are no DER.
+    return false;
+  }
+}
+
 /** Tells whether the library looks at everything that these authorities say of what is below them, or this file does. */
 export function isUsable(authorities: readonly X509Certificate[], purpose: Purpose): boolean {
   return authorities.every((certificate) => limitOf(certificate, purpose) === undefined);
@@ -68,6 +78,15 @@ export function authorityProblem(
 
 /** Name constraints are not evaluated here, critical or not, so an authority that has them is not used. */
 function limitOf(certificate: X509Certificate, purpose: Purpose): string | undefined {
+  try {
+    return readLimit(certificate, purpose);
+  } catch {
+    // Extensions are parsed when they are asked for.
+    return 'its extensions can not be read';
+  }
+}
+
+function readLimit(certificate: X509Certificate, purpose: Purpose): string | undefined {
   const unknown = unknownCritical(certificate);
   if (unknown !== undefined) return `its critical extension ${quote(unknown)} is not evaluated here`;
   if (extensionValue(certificate, NAME_CONSTRAINTS) !== undefined) return 'its name constraints are not evaluated here';
@@ -76,6 +95,14 @@ function limitOf(certificate: X509Certificate, purpose: Purpose): string | undef
 }
 
 function powerProblem(certificate: X509Certificate, below: number): string | undefined {
+  try {
+    return readPower(certificate, below);
+  } catch {
+    return 'its basic constraints or its key usage can not be read';
+  }
+}
+
+function readPower(certificate: X509Certificate, below: number): string | undefined {
   if (!certificate.isCA) return 'its key usage does not include signing certificates';
   const length = certificate.extBasicConstraints?.pathLenConstraint;
   if (length === undefined || length >= BigInt(below)) return undefined;

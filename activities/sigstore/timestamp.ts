@@ -1,8 +1,7 @@
 import { createPublicKey } from 'node:crypto';
 import { RFC3161Timestamp } from '@sigstore/core';
 import type { TrustMaterial } from '@sigstore/verify';
-import { anchored, isUsable, PURPOSE } from './authority-chain.ts';
-import { hasPurpose, unknownCritical } from './certificate.ts';
+import { anchored, isForTimestamps, isUsable, PURPOSE } from './authority-chain.ts';
 import { isReadable } from './der-effort.ts';
 import { failed, refuse, type Step } from './judgement.ts';
 import { runLibrary, type Signing } from './library-step.ts';
@@ -37,7 +36,7 @@ export function proveTimestamp(
   if (named.length === 0) {
     return failed(refuse('TIMESTAMP_UNTRUSTED', 'the trust root does not name the authority of the signed timestamp'));
   }
-  const usable = named.filter(isForTimestamps);
+  const usable = named.filter(isUsableAuthority);
   if (usable.length === 0) {
     return failed(refuse('TIMESTAMP_UNTRUSTED', "the certificate of the signed timestamp's authority is not for that"));
   }
@@ -93,11 +92,10 @@ function isFramedBy({ keyType, certificates }: TimestampFrame, { certChain }: Au
   }
 }
 
-/** RFC 3161 section 2.3, which the library does not look at, nor at critical extensions and purposes of authorities. */
-function isForTimestamps({ certChain }: Authority): boolean {
+/** The library looks neither at purposes nor at critical extensions. */
+function isUsableAuthority({ certChain }: Authority): boolean {
   const [leaf, ...authorities] = certChain;
-  if (leaf === undefined || unknownCritical(leaf) !== undefined) return false;
-  return hasPurpose(leaf, PURPOSE.timeStamping) && isUsable(authorities, PURPOSE.timeStamping);
+  return leaf !== undefined && isForTimestamps(leaf) && isUsable(authorities, PURPOSE.timeStamping);
 }
 
 function isValidAt({ certChain, validFor }: Authority, time: Date): boolean {

@@ -1,8 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import type { CertificateAuthority } from '@sigstore/protobuf-specs';
 import { MAX_CHAIN_LENGTH } from '../limits.ts';
-import { authorityProblem, PURPOSE } from '../sigstore/authority-chain.ts';
-import { hasPurpose, unknownCritical } from '../sigstore/certificate.ts';
+import { authorityProblem, isForTimestamps, PURPOSE } from '../sigstore/authority-chain.ts';
 import { parseCertificate } from '../sigstore/parse-certificate.ts';
 import { readWindow, type ValidityWindow } from './validity-window.ts';
 
@@ -38,7 +37,7 @@ export function uselessness(chain: readonly Uint8Array[], kind: 'certificates' |
   if (leaf === undefined || authorities.length === 0) {
     return 'expected the issuer of the certificate that signs timestamps in the chain, found none; add it';
   }
-  if (unknownCritical(leaf) !== undefined || !hasPurpose(leaf, PURPOSE.timeStamping)) {
+  if (!isForTimestamps(leaf)) {
     return 'expected a certificate for time stamping in first place of the chain, found another; replace it';
   }
   return sayProblem(authorityProblem(authorities, PURPOSE.timeStamping), 1);

@@ -113,6 +113,20 @@ describe('a chain that ends in an intermediate', () => {
     }
   });
 
+  it('is not kept from counting by an authority beside it whose extensions can not be read', () => {
+    const broken = issuing('broken', all, { id: '2.5.29.37', critical: false, value: Buffer.from([0x30, 0x05]) });
+    const beside: Bend = {
+      ...pinned([intermediate]),
+      trust: (plan) => {
+        plan.authorities = [[broken], [intermediate]].map((chain) =>
+          chainTrust('https://fulcio.test', chain, sigstore.window),
+        );
+      },
+    };
+    assert.equal(codeOf(BASES.keyless, beside), 'valid');
+    assert.equal(codeOf(BASES.keyless, pinned([broken])), 'CERTIFICATE_UNTRUSTED');
+  });
+
   it('counts within the window that the trust root gives it', () => {
     const until = (ms: number): Bend => ({
       ...pinned([intermediate]),
