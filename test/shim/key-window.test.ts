@@ -30,7 +30,7 @@ describe('the window of a verdict key', () => {
     ['a field more', `{"notAfter": "${TO}", "notafter": "${FROM}"}`, /found "notafter"/],
     ['an inherited name', '{"__proto__": {"notAfter": 1}}', /found "__proto__"/],
     ['a number', '{"notAfter": 1900000000}', /notAfter to be a time like .*found 1900000000/],
-    ['a number without end', '{"notAfter": 1e999}', /notAfter to be a time/],
+    ['a number without end', '{"notAfter": 1e999}', /larger than any double/],
     ['null for an end', '{"notAfter": null}', /notAfter to be a time like .*found null/],
     ['a day without a time', '{"notAfter": "2030-01-31"}', /notAfter to be a time/],
     ['a time without a zone', '{"notBefore": "2030-01-31T12:00:00"}', /notBefore to be a time/],

@@ -71,7 +71,7 @@ describe('a daemon whose state folder was filled by others', () => {
 
   it('holds the largest import there may be, and uses it', async (t) => {
     const node = await lonelyNode(t, key);
-    const reasons = [{ code: 'SIGNATURE_VERIFIED', sentence: 'x'.repeat(3_400) }] as const;
+    const reasons = [{ code: 'SIGNATURE_VERIFIED', sentence: 'x'.repeat(3_350) }] as const;
     const verdicts = Array.from({ length: MAX_OFFLINE_VERDICTS }, (_, number) =>
       anOfflineVerdict(key, { reasons: [...reasons], name: `${name}-${number}` }),
     );
