@@ -4,12 +4,10 @@ import {
   constants,
   existsSync,
   fchmodSync,
-  fstatSync,
   fsyncSync,
   lstatSync,
   openSync,
   readFileSync,
-  readSync,
   renameSync,
   rmSync,
   writeSync,
@@ -67,26 +65,6 @@ function removeAbandoned(path: string): void {
     }
   } catch {
     // There is no folder, or another process was first.
-  }
-}
-
-/** Opens a file for reading; a link is not followed, and a named pipe without a writer is not waited for. */
-export const READ_OWN_FILE = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-
-/** Reads back what {@link replaceFile} wrote, at most so many bytes; `undefined` when it is longer, is no file, or can't be read. */
-export function readSmallFile(path: string, mostBytes: number): string | undefined {
-  try {
-    const fd = openSync(path, READ_OWN_FILE);
-    try {
-      if (!fstatSync(fd).isFile()) return undefined;
-      const bytes = Buffer.alloc(mostBytes + 1);
-      const length = readSync(fd, bytes, 0, bytes.length, 0);
-      return length > mostBytes ? undefined : bytes.toString('utf8', 0, length);
-    } finally {
-      closeSync(fd);
-    }
-  } catch {
-    return undefined;
   }
 }
 

@@ -8,11 +8,14 @@ export type StateRead =
   /** A sentence: what was expected and what was found. */
   | { readonly kind: 'unreadable'; readonly problem: string };
 
+/** Opens a file for reading; a link is not followed, and a named pipe without a writer is not waited for. */
+export const READ_OWN_FILE = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
 /** Reads a regular file of at most so many bytes. Follows no link, waits for no pipe, never throws. */
 export function readState(path: string, mostBytes: number): StateRead {
   let fd: number | undefined;
   try {
-    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+    fd = openSync(path, READ_OWN_FILE);
     const at = fstatSync(fd);
     if (!at.isFile()) return { kind: 'unreadable', problem: `expected a file at ${path}, found something else` };
     if (at.size > mostBytes) return { kind: 'unreadable', problem: tooLarge(path, mostBytes) };

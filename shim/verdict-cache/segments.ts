@@ -1,17 +1,7 @@
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  ftruncateSync,
-  openSync,
-  readFileSync,
-  readSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync, openSync, readFileSync, readSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { codeOf } from '../bounded-file.ts';
-import { namesIn } from '../memory/read-state.ts';
+import { namesIn, READ_OWN_FILE } from '../memory/read-state.ts';
 
 /** One file of records; it is only ever appended to, and removed as a whole. */
 export interface Segment {
@@ -44,7 +34,7 @@ export function listSegments(directory: string): readonly string[] {
 export function openSegment(path: string): { readonly segment: Segment; readonly content: Buffer } | string {
   let fd: number | undefined;
   try {
-    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+    fd = openSync(path, READ_OWN_FILE);
     const at = fstatSync(fd);
     if (at.isFile() && at.size <= 2 * MAX_SEGMENT_BYTES) {
       const content = readFileSync(fd);

@@ -13,7 +13,8 @@ import {
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { readSmallFile, replaceFile } from '../../shim/atomic-file.ts';
+import { replaceFile } from '../../shim/atomic-file.ts';
+import { readState } from '../../shim/memory/read-state.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 describe('a file that is replaced in one step', () => {
@@ -21,8 +22,10 @@ describe('a file that is replaced in one step', () => {
     await using folder = await temporaryFolder();
     const path = join(folder.path, 'file');
     for (const content of ['former', 'new']) replaceFile(path, content);
-    assert.deepEqual([readSmallFile(path, 3), readdirSync(folder.path)], ['new', ['file']]);
-    assert.equal(readSmallFile(path, 2), undefined);
+    const read = readState(path, 3);
+    assert.equal(read.kind === 'content' && read.bytes.toString(), 'new');
+    assert.deepEqual(readdirSync(folder.path), ['file']);
+    assert.equal(readState(path, 2).kind, 'unreadable');
   });
 
   it('holds the former content when the disk does not take the new one, and nothing stays beside it', async () => {
@@ -82,9 +85,11 @@ describe('a file that is replaced in one step', () => {
     replaceFile(path, 'content');
     symlinkSync(path, link);
     assert.equal(spawnSync('mkfifo', [pipe]).status, 0);
+    const [read, ...others] = [path, link, pipe].map((one) => readState(one, 100));
+    assert.equal(read?.kind === 'content' && read.bytes.toString(), 'content');
     assert.deepEqual(
-      [path, link, pipe].map((one) => readSmallFile(one, 100)),
-      ['content', undefined, undefined],
+      others.map(({ kind }) => kind),
+      ['unreadable', 'unreadable'],
     );
   });
 });
