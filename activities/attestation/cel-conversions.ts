@@ -5,7 +5,8 @@ const { BOOL, BYTES, DOUBLE, INT, STRING, UINT } = CelScalar;
 /**
  * Conversions from text as cel-spec has them (langdef "Types and Conversions", v0.25.1, with the syntax of cel-go).
  * `@bufbuild/cel` takes what JavaScript takes: the empty text is 0, `0x10` is 16, spaces don't count, and `double("n/a")` is
- * NaN, which no comparison finds to be too high. Here they are errors.
+ * NaN, which no comparison finds to be too high. Here they are errors, and so is the one
+ * modulus that overflows.
  */
 export const CONVERSIONS: readonly CelFunc[] = [
   celFunc('int', [STRING], INT, toInt),
@@ -13,6 +14,7 @@ export const CONVERSIONS: readonly CelFunc[] = [
   celFunc('double', [STRING], DOUBLE, toDouble),
   celFunc('bool', [STRING], BOOL, toBool),
   celFunc('string', [BYTES], STRING, toText),
+  celFunc('_%_', [INT, INT], INT, modulo),
 ];
 
 const INTEGER = /^[+-]?0*([0-9]{1,19})$/;
@@ -21,6 +23,13 @@ const DECIMAL = /^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$/;
 
 const MAX_INT = 2n ** 63n - 1n;
 const MAX_UINT = 2n ** 64n - 1n;
+
+/** Overflows where the division does (langdef "Overflow"). */
+function modulo(left: bigint, right: bigint): bigint {
+  if (right === 0n) throw new Error('modulus by zero');
+  if (left === -MAX_INT - 1n && right === -1n) throw new Error('the integers of a modulus overflow');
+  return left % right;
+}
 
 function toInt(text: string): bigint {
   const digits = INTEGER.exec(text)?.[1];

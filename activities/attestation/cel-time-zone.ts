@@ -39,7 +39,11 @@ function namedOffset(time: Date, zone: string): number {
   return offset;
 }
 
+/** Names are case-sensitive, as files of the time zone database are; `Intl` takes any case. */
+const NAME = /^[A-Z][A-Za-z0-9_+-]*(?:\/[A-Z][A-Za-z0-9_+-]*)*$/;
+
 function formatOf(zone: string): Intl.DateTimeFormat {
+  if (!NAME.test(zone)) throw new Error('a time zone is named as in Europe/Paris, or written as in +02:00');
   const known = formats.get(zone);
   if (known !== undefined) return known;
   const two = '2-digit';

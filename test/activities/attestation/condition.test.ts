@@ -166,6 +166,8 @@ describe('a condition that denies, over values of the wrong type', () => {
     [{ at: '2026-06-01T00:00:00Z' }, 'timestamp(predicate.at).seconds > 0'],
     [{ l: ['critical', 'x'] }, 'predicate.l[true] != "critical"'],
     [{ tag: '\u{1F600}' }, 'predicate.tag < "\u{FFFD}"'],
+    [{ zone: 'utc' }, 'timestamp("2026-01-01T00:00:00Z").getHours(predicate.zone) == 0'],
+    [{ n: '-9223372036854775808' }, 'int(predicate.n) % -1 == 0'],
   ];
   for (const [predicate, condition] of DENIED) {
     it(`does not hold: ${condition} over ${JSON.stringify(predicate)}`, async () => {
