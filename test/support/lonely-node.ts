@@ -7,7 +7,7 @@ import type { ServerProcess } from '../../infra/stack/process.ts';
 import type { Digest } from '../../workflows/digest.ts';
 import { pullThrough } from './pull.ts';
 import { temporaryFolder } from './temporary-folder.ts';
-import type { TestVerdictKey } from './verdicts.ts';
+import { TEST_FLEET, type TestVerdictKey } from './verdicts.ts';
 
 /** A node with the real daemon, whose backend never answers. */
 export interface LonelyNode {
@@ -47,7 +47,7 @@ export async function lonelyNode(t: TestContext, key: TestVerdictKey): Promise<L
       const port = await freePort();
       const server = await startShim({
         ...{ dir: folder.path, temporal: `127.0.0.1:${await freePort()}`, verdictKeys: at('keys'), ...sockets },
-        ...{ state: at('state'), bootstrap: at('bootstrap'), metrics: `127.0.0.1:${port}` },
+        ...{ fleet: TEST_FLEET, state: at('state'), bootstrap: at('bootstrap'), metrics: `127.0.0.1:${port}` },
       });
       t.after(() => server.stop());
       return {
