@@ -46,6 +46,18 @@ export const MAX_REDIRECTS = 5;
 /** One registry request, in ms, however much time its caller has: a hung connection must not use up all of it. */
 export const MAX_REGISTRY_REQUEST_MS = 30_000;
 
+/** One lookup of a name, in ms: name servers answer in tens of them, and the fast attempt of a check has 2 s. */
+export const MAX_LOOKUP_MS = 3_000;
+
+/** One connection, TLS included, in ms; a request that was given up must not leave it behind for longer. */
+export const MAX_CONNECT_MS = 5_000;
+
+/** `/etc/hosts` and `/etc/resolv.conf`: some KiB, or MiB where somebody blocks names by it. */
+export const MAX_NAME_FILE_BYTES = 4 * 1024 * 1024;
+
+/** Requests to registries under way in one worker, of which each registry and repository has a fair share. */
+export const MAX_REGISTRY_REQUESTS = 512;
+
 /** A credential helper, in ms: it may ask a cloud's API, and containerd's whole patience is about 10 s. */
 export const MAX_CREDENTIAL_HELPER_MS = 5_000;
 

@@ -8,6 +8,7 @@ import type {
   VerifyCommandInput,
 } from '@aws-sdk/client-kms';
 import type { EvidenceError } from '../evidence-error.ts';
+import { connections } from '../http/connections.ts';
 import { MAX_KMS_ANSWER_BYTES, MAX_KMS_REQUEST_MS } from '../limits.ts';
 import type { AwsKey } from './aws-key.ts';
 import { type Call, classOfConnection, classOfName, type FailureClass, kmsFailure, retryAfterOf } from './failure.ts';
@@ -103,7 +104,11 @@ function createClient(sdk: Sdk, { region, endpoint }: AwsKey): KMSClient {
     maxAttempts: 1,
     // Unless it is told to, the SDK reads the shared files once in the life of a process.
     credentialDefaultProvider: (init: object) => sdk.defaultProvider({ ...init, ignoreCache: true }),
-    requestHandler: { connectionTimeout: MAX_KMS_REQUEST_MS },
+    requestHandler: {
+      connectionTimeout: MAX_KMS_REQUEST_MS,
+      httpAgent: connections().httpAgent(),
+      httpsAgent: connections().httpsAgent(),
+    },
     ...(region !== undefined && { region }),
     ...(endpoint !== undefined && { endpoint: `https://${endpoint}` }),
   });

@@ -1,8 +1,14 @@
 import type { Digest } from '../../workflows/digest.ts';
 import { parseDigest } from '../../workflows/digest.ts';
 import { EvidenceError } from '../evidence-error.ts';
-import type { Party } from '../judging/slots.ts';
-import { MAX_BUNDLE_BYTES, MAX_CACHED_EVIDENCE_BYTES, MAX_MANIFEST_BYTES, MAX_REGISTRY_REQUEST_MS } from '../limits.ts';
+import { type Party, Slots } from '../judging/slots.ts';
+import {
+  MAX_BUNDLE_BYTES,
+  MAX_CACHED_EVIDENCE_BYTES,
+  MAX_MANIFEST_BYTES,
+  MAX_REGISTRY_REQUEST_MS,
+  MAX_REGISTRY_REQUESTS,
+} from '../limits.ts';
 import { type Ask, askAt } from './ask.ts';
 import { Authorizer } from './authorizer.ts';
 import { EvidenceCache } from './cache.ts';
@@ -87,18 +93,22 @@ export function createRegistry(options: RegistryOptions): Registry {
       const held = digest === undefined ? undefined : cache.get(digest);
       if (digest !== undefined && held !== undefined) return { digest, bytes: held };
       const what = `GET manifest ${shortReference(reference)} of ${name.registry}/${name.repository}`;
-      const found = await firstFound(what, await (digest === undefined ? origin : places)(name), async (endpoint) => {
-        const url = urlAt(endpoint, `${name.repository}/manifests/${reference}`);
-        const request = { what, method: 'GET', url, accept: MANIFEST_ACCEPT, redirects: 'same-host' } as const;
-        return getContent(askOf(endpoint, name), request, { digest, maxBytes: MAX_MANIFEST_BYTES }, limited(signal));
-      });
+      const found = await firstFound(
+        { what, name, signal },
+        await (digest === undefined ? origin : places)(name),
+        async (endpoint) => {
+          const url = urlAt(endpoint, `${name.repository}/manifests/${reference}`);
+          const request = { what, method: 'GET', url, accept: MANIFEST_ACCEPT, redirects: 'same-host' } as const;
+          return getContent(askOf(endpoint, name), request, { digest, maxBytes: MAX_MANIFEST_BYTES }, limited(signal));
+        },
+      );
       if (found !== undefined) cache.put(found.digest, found.bytes);
       return found;
     },
 
     async headManifest(name, tag, signal) {
       const what = `HEAD manifest ${shortReference(tag)} of ${name.registry}/${name.repository}`;
-      return firstFound(what, await origin(name), async (endpoint) => {
+      return firstFound({ what, name, signal }, await origin(name), async (endpoint) => {
         const url = urlAt(endpoint, `${name.repository}/manifests/${tag}`);
         const request = { what, method: 'HEAD', url, accept: MANIFEST_ACCEPT, redirects: 'same-host' } as const;
         const { response } = await askOf(endpoint, name)(request, limited(signal));
@@ -115,7 +125,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       const held = cache.get(digest);
       if (held !== undefined) return held;
       const what = `GET blob ${shortReference(digest)} of ${name.registry}/${name.repository}`;
-      const found = await firstFound(what, await places(name), async (endpoint) => {
+      const found = await firstFound({ what, name, signal }, await places(name), async (endpoint) => {
         const url = urlAt(endpoint, `${name.repository}/blobs/${digest}`);
         const request = { what, method: 'GET', url, redirects: 'all' } as const;
         return getContent(askOf(endpoint, name), request, { digest, maxBytes }, limited(signal));
@@ -126,7 +136,7 @@ export function createRegistry(options: RegistryOptions): Registry {
 
     async listReferrers(name, digest, signal, limits = FIRST_LISTING) {
       const what = `GET referrers of ${name.registry}/${name.repository}`;
-      return firstFound(what, await origin(name), (endpoint) => {
+      return firstFound({ what, name, signal }, await origin(name), (endpoint) => {
         const url = urlAt(endpoint, `${name.repository}/referrers/${digest}`);
         const question = { ask: askOf(endpoint, name), what, url, newSignal: () => limited(signal) };
         return listReferrersAt(question, limits);
@@ -135,7 +145,7 @@ export function createRegistry(options: RegistryOptions): Registry {
 
     async listTagged(name, tag, signal, limits = FIRST_LISTING) {
       const what = `GET manifest ${tag} of ${name.registry}/${name.repository}`;
-      return firstFound(what, await origin(name), (endpoint) => {
+      return firstFound({ what, name, signal }, await origin(name), (endpoint) => {
         const url = urlAt(endpoint, `${name.repository}/manifests/${tag}`);
         const question = { ask: askOf(endpoint, name), what, url, newSignal: () => limited(signal) };
         return listTaggedAt(question, limits);
@@ -146,7 +156,7 @@ export function createRegistry(options: RegistryOptions): Registry {
 
     async has(name, kind, digest, signal) {
       const what = `HEAD ${kind === 'blobs' ? 'blob' : 'manifest'} ${shortReference(digest)} of ${name.registry}/${name.repository}`;
-      const found = await firstFound(what, await origin(name), (endpoint) => {
+      const found = await firstFound({ what, name, signal }, await origin(name), (endpoint) => {
         const url = urlAt(endpoint, `${name.repository}/${kind}/${digest}`);
         const maxBytes = kind === 'blobs' ? MAX_BUNDLE_BYTES : MAX_MANIFEST_BYTES;
         return isThere(askOf(endpoint, name), { what, url }, { digest, maxBytes }, limited(signal));
@@ -172,12 +182,38 @@ async function isThere(
   return content === undefined ? undefined : true;
 }
 
+/** Requests of this process; a registry that gives no answer must leave room for those that do. */
+const requests = new Slots(MAX_REGISTRY_REQUESTS);
+
+/** One question to a registry, wherever its content is. */
+interface Question {
+  readonly what: string;
+  readonly name: Repository;
+  readonly signal: AbortSignal;
+}
+
+/** Asks within the share of a registry and a repository, whatever hosts the registry sends us to. */
+async function inShare<T>({ what, name, signal }: Question, ask: () => Promise<T>): Promise<T> {
+  const party = { host: name.registry, part: name.repository };
+  const leave = await requests.enter(party, MAX_REGISTRY_REQUEST_MS, signal);
+  if (leave === undefined) {
+    const message = `${what}: too many other requests wait for ${name.registry}; check whether it answers`;
+    throw new EvidenceError('REGISTRY_TIMEOUT', message, { retryable: true });
+  }
+  try {
+    return await ask();
+  } finally {
+    leave();
+  }
+}
+
 /** Asks the places in order; what one lacks or fails at, another may have. Absent only when the origin says so. */
 async function firstFound<T>(
-  what: string,
+  question: Question,
   places: readonly RegistryEndpoint[],
   ask: (endpoint: RegistryEndpoint) => Promise<T | undefined>,
 ): Promise<T | undefined> {
+  const { what } = question;
   let isAbsent = false;
   let failure: unknown = misbehaved(
     what,
@@ -186,7 +222,7 @@ async function firstFound<T>(
   );
   for (const endpoint of places) {
     try {
-      const found = await ask(endpoint);
+      const found = await inShare(question, () => ask(endpoint));
       if (found !== undefined) return found;
       isAbsent ||= endpoint.origin;
     } catch (error) {

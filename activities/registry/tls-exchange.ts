@@ -1,6 +1,7 @@
-import { Agent, request as httpsRequest } from 'node:https';
+import { type Agent, request as httpsRequest } from 'node:https';
 import { Readable } from 'node:stream';
 import { getCACertificates } from 'node:tls';
+import { connections } from '../http/connections.ts';
 
 /** What a TLS connection to one endpoint needs besides the system's trust. PEM texts. */
 export interface EndpointTls {
@@ -46,8 +47,7 @@ function agentFor(tls: EndpointTls): Agent {
   const key = JSON.stringify(tls);
   const known = agents.get(key);
   if (known !== undefined) return known;
-  const agent = new Agent({
-    keepAlive: true,
+  const agent = connections().httpsAgent({
     ca: [...getCACertificates('default'), ...tls.authorities],
     cert: tls.clients.map(({ certificate }) => certificate),
     key: tls.clients.map(({ key: pem }) => pem),

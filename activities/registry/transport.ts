@@ -1,3 +1,4 @@
+import { connections } from '../http/connections.ts';
 import { MAX_REDIRECTS } from '../limits.ts';
 import { misbehaved, transportFailure } from './failure.ts';
 import { type EndpointTls, exchangeOverTls } from './tls-exchange.ts';
@@ -66,6 +67,7 @@ async function exchange(request: HttpRequest, signal: AbortSignal): Promise<Resp
       method: request.method,
       headers,
       redirect: 'manual',
+      dispatcher: connections().dispatcher,
       signal,
       ...(body === undefined ? {} : { body }),
     });

@@ -1,3 +1,4 @@
+import { connections } from '../http/connections.ts';
 import { MAX_TUF_REQUEST_MS } from '../limits.ts';
 
 /** Where the files of a TUF repository are had from. */
@@ -39,7 +40,7 @@ export function httpMirror(base: URL, { requestMs = MAX_TUF_REQUEST_MS }: HttpMi
       const timer = setTimeout(() => done.abort(), requestMs).unref();
       const signal = AbortSignal.any([outer, done.signal]);
       try {
-        const response = await fetch(prefix + path, { signal });
+        const response = await fetch(prefix + path, { signal, dispatcher: connections().dispatcher });
         if (response.status !== 200)
           throw new MirrorError(`it answered ${response.status} to ${path}`, response.status);
         return await readBody(response, path, maxBytes);

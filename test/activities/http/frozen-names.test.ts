@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it, type TestContext } from 'node:test';
+import { createConnections, useConnections } from '../../../activities/http/connections.ts';
+import { createNameLookup } from '../../../activities/http/name-lookup.ts';
+import { anonymous } from '../../../activities/registry/credential.ts';
+import { createRegistry } from '../../../activities/registry/registry.ts';
+import { findSignatures } from '../../../activities/registry/signatures.ts';
+import { send } from '../../../activities/registry/transport.ts';
+import { httpMirror } from '../../../activities/trust/tuf-mirror.ts';
+import { startNameServer, type TestNameServer } from '../../support/name-server.ts';
+import { type FakeRegistry, type FakeRegistryOptions, startFakeRegistry } from '../../support/registry.ts';
+import { pushBundle, pushImage } from '../../support/registry-push.ts';
+import { digestOf } from '../../support/verdicts.ts';
+
+let names: TestNameServer;
+let own: ReturnType<typeof useConnections>;
+
+before(async () => {
+  names = await startNameServer((name) => (name.startsWith('good') ? ['127.0.0.1'] : 'silence'));
+  const none = { hostsFile: '/nonexistent', resolvConf: '/nonexistent' };
+  own = useConnections(createConnections(createNameLookup({ servers: [names.address], ...none })));
+});
+after(async () => {
+  useConnections(own);
+  await names.stop();
+});
+
+async function start(t: TestContext, options: FakeRegistryOptions = {}): Promise<FakeRegistry> {
+  const fake = await startFakeRegistry(options);
+  t.after(() => fake.stop());
+  return fake;
+}
+
+/** A signed image of a registry that is reached by a name which only DNS knows. */
+async function signed(fake: FakeRegistry) {
+  const port = fake.address.split(':')[1];
+  const target = { address: fake.address, repository: 'demo/app' };
+  const digest = await pushImage(target, 'v1');
+  await pushBundle(target, digest, Buffer.from('{}'));
+  return { name: `good.registry.test:${port}/demo/app:v1`, digest, plainHttp: `good.registry.test:${port}` };
+}
+
+/** 60 verifications against a registry that answers in its own way; they are over when the test is. */
+function flood(hostile: FakeRegistry, digest: Parameters<typeof findSignatures>[1]['digest']): Promise<unknown> {
+  const registry = createRegistry({ credentials: anonymous });
+  const name = `${hostile.address}/demo/app:v1`;
+  return Promise.allSettled(
+    Array.from({ length: 60 }, () =>
+      findSignatures(registry, { name, digest, source: {} }, AbortSignal.timeout(4_000)),
+    ),
+  );
+}
+
+async function assertQuick(t: TestContext, hostile: FakeRegistry, digest: Parameters<typeof flood>[1]): Promise<void> {
+  const { plainHttp, ...image } = await signed(await start(t));
+  const registry = () => createRegistry({ credentials: anonymous, plainHttp: [plainHttp] });
+  const request = { ...image, source: {} };
+  const flooding = flood(hostile, digest);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  for (let round = 0; round < 10; round++) {
+    const before = performance.now();
+    const found = await findSignatures(registry(), request, AbortSignal.timeout(2_000));
+    assert.equal(found.signatures.length, 1);
+    const took = performance.now() - before;
+    assert.ok(took < 1_500, `the signed image took ${took} ms`);
+  }
+  await flooding;
+}
+
+describe('a registry whose names no name server answers', () => {
+  it('delays no other registry by its redirects of blobs', async (t) => {
+    const hostile = await start(t);
+    const target = { address: hostile.address, repository: 'demo/app' };
+    const digest = await pushImage(target, 'v1');
+    await pushBundle(target, digest, Buffer.from('{"hostile":true}'));
+    let count = 0;
+    hostile.setFault({
+      get effect() {
+        return { kind: 'redirect', to: `http://n${count++}.silent.test/blob` } as const;
+      },
+      matches: ({ path }) => path.includes('/blobs/'),
+    });
+    await assertQuick(t, hostile, digest);
+    const silent = names.asked.filter((name) => name.endsWith('.silent.test'));
+    assert.ok(silent.length > 20, `only ${silent.length} names were looked up, so nothing was shown`);
+  });
+
+  it('delays no other registry by the token service that it names', async (t) => {
+    const hostile = await start(t, { auth: { kind: 'bearer', realm: 'http://token.silent.test/token' } });
+    await assertQuick(t, hostile, digestOf('ab'));
+  });
+});
+
+describe('a redirect to another host', () => {
+  for (const [what, where, ask] of [
+    ['a manifest', '/manifests/v1', 'getManifest'],
+    ['a tag', '/manifests/v1', 'headManifest'],
+    ['the list of referrers', '/referrers/', 'listReferrers'],
+  ] as const) {
+    it(`is not followed for ${what}, and its name is not looked up`, async (t) => {
+      const hostile = await start(t);
+      const digest = await pushImage({ address: hostile.address, repository: 'demo/app' }, 'v1');
+      for (const status of [301, 302, 307, 308]) {
+        const effect = { kind: 'redirect', to: 'http://elsewhere.silent.test/x', status } as const;
+        hostile.setFault({ effect, matches: ({ path }) => path.includes(where) });
+        const registry = createRegistry({ credentials: anonymous });
+        const name = { registry: hostile.address, repository: 'demo/app' };
+        const signal = AbortSignal.timeout(2_000);
+        const asked = ask === 'listReferrers' ? registry[ask](name, digest, signal) : registry[ask](name, 'v1', signal);
+        await assert.rejects(asked, { code: 'REGISTRY_MISBEHAVED', retryable: false, message: /hosts\.toml/ });
+      }
+      assert.ok(!names.asked.includes('elsewhere.silent.test'));
+    });
+  }
+
+  it('is followed for a manifest on the same host', async (t) => {
+    const fake = await start(t);
+    const digest = await pushImage({ address: fake.address, repository: 'demo/app' }, 'v1');
+    const effect = { kind: 'redirect', to: `/v2/demo/app/manifests/${digest}` } as const;
+    fake.setFault({ effect, matches: ({ path }) => path.endsWith('/v1') });
+    const name = { registry: fake.address, repository: 'demo/app' };
+    const found = await createRegistry({ credentials: anonymous }).getManifest(name, 'v1', AbortSignal.timeout(2_000));
+    assert.equal(found?.digest, digest);
+  });
+});
+
+describe('every client of a worker', () => {
+  it('looks names up in the same way: logs and key managers, and mirrors of trust roots', async () => {
+    const request = {
+      what: 'GET x',
+      method: 'GET',
+      url: new URL('http://log.silent.test/'),
+      redirects: 'none',
+    } as const;
+    const start = performance.now();
+    await assert.rejects(send(request, AbortSignal.timeout(10_000)), { code: 'REGISTRY_TIMEOUT' });
+    const mirror = httpMirror(new URL('http://tuf.silent.test/'));
+    await assert.rejects(mirror.get('root.json', 1, AbortSignal.timeout(10_000)), /ETIMEOUT/);
+    assert.ok(performance.now() - start < 8_000);
+    for (const name of ['log.silent.test', 'tuf.silent.test']) assert.ok(names.asked.includes(name), name);
+  });
+});
