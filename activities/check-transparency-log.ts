@@ -4,7 +4,7 @@ import { evidenceRules } from './authority-rule.ts';
 import type { Dependencies } from './dependencies.ts';
 import { EvidenceError } from './evidence-error.ts';
 import { learn } from './fleet-knowledge.ts';
-import { countedEvidence, type EvidenceSubject, judgeEvidence, notRevoked } from './judge-evidence.ts';
+import { asUnread, countedEvidence, type EvidenceSubject, judgeEvidence, notRevoked } from './judge-evidence.ts';
 import type { ProvenEntry } from './sigstore/judgement.ts';
 import { checkedSubject } from './verify-signature.ts';
 
@@ -39,13 +39,16 @@ export async function checkLogs(
   const { rule: authority } = subject;
   const { counted, rejected } = notRevoked(dependencies, countedEvidence(authority, signatures));
   const proven: ProvenEvidence[] = [];
+  let unread: EvidenceError | undefined;
   for (const rule of evidenceRules(authority, dependencies.trust, subject.keys.keys)) {
     for (const reference of counted) {
-      const judgement = await judgeEvidence(dependencies, subject, rule, reference, signal);
-      if (judgement.valid) proven.push({ reference, entries: judgement.entries });
+      const judgement = await judgeEvidence(dependencies, subject, rule, reference, signal).catch(asUnread);
+      if (judgement instanceof EvidenceError) unread ??= judgement;
+      else if (judgement.valid) proven.push({ reference, entries: judgement.entries });
       else rejected.push({ blob: reference.blob, code: judgement.code, sentence: judgement.sentence });
     }
   }
+  if (proven.length === 0 && unread !== undefined) throw unread;
   const confirmed = new Set<Digest>();
   for (const { reference, entries } of proven) {
     const problem =

@@ -8,6 +8,7 @@ import { trustRevisionOf } from './applied-policy.ts';
 import { type AuthorityKeys, authorityKeys } from './authority-keys.ts';
 import { type EvidenceRule, logsOf } from './authority-rule.ts';
 import type { Dependencies } from './dependencies.ts';
+import { EvidenceError } from './evidence-error.ts';
 import { imageName } from './image-name.ts';
 import type { Judged } from './judgement-cache.ts';
 import type { Share } from './judging/fair-queue.ts';
@@ -144,7 +145,8 @@ async function judgeNow(
       return { judgement: refuse('SUBJECT_MISMATCH', sentence), keepMs: 0 };
     }
   }
-  const content = await readSignature(registry, subject.name, reference, signal);
+  const content = await readOrRefuse(registry, subject.name, reference, signal);
+  if ('code' in content) return { judgement: content, keepMs: WORKFLOW_EXECUTION_MS };
   // Others may have judged it while it was read.
   const known = dependencies.judgements.refusal(ofBlob);
   if (known !== undefined) return { judgement: known, keepMs: 0 };
@@ -158,6 +160,27 @@ async function judgeNow(
     refusal = judgement;
   }
   return { judgement: inContext(subject, refusal), keepMs: lastsFor(subject, refusal) };
+}
+
+/** What is larger than any evidence is junk, however large its manifest says that it is, and no inability. */
+async function readOrRefuse(
+  registry: Registry,
+  name: string,
+  reference: SignatureReference,
+  signal: AbortSignal,
+): Promise<SignatureContent | Refusal> {
+  try {
+    return await readSignature(registry, name, reference, signal);
+  } catch (error) {
+    if (!(error instanceof EvidenceError) || error.code !== 'EVIDENCE_TOO_LARGE') throw error;
+    return refuse(error.code, error.message);
+  }
+}
+
+/** The failure when one piece of evidence could not be read, which says nothing of the others; throws all else. */
+export function asUnread(error: unknown): EvidenceError {
+  if (error instanceof EvidenceError && error.code.startsWith('REGISTRY_')) return error;
+  throw error;
 }
 
 /** For how long evidence that was refused would be refused again, in ms. */

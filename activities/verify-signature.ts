@@ -5,7 +5,14 @@ import { evaluateCondition } from './attestation/condition.ts';
 import { type EvidenceRule, evidenceRules } from './authority-rule.ts';
 import type { Dependencies } from './dependencies.ts';
 import { EvidenceError } from './evidence-error.ts';
-import { countedEvidence, type EvidenceSubject, judgeEvidence, notRevoked, subjectOf } from './judge-evidence.ts';
+import {
+  asUnread,
+  countedEvidence,
+  type EvidenceSubject,
+  judgeEvidence,
+  notRevoked,
+  subjectOf,
+} from './judge-evidence.ts';
 import type { ThreadJudgement } from './judging/judging-message.ts';
 import { type Refusal, refuse } from './sigstore/judgement.ts';
 
@@ -66,6 +73,7 @@ export async function judgeAuthority(
   return { satisfied: false, rejected, ...(partial.length === 0 ? {} : { partial }) };
 }
 
+/** What can't be read hides nothing that holds; where nothing does, it may have been the one. */
 async function firstThatHolds(
   dependencies: Dependencies,
   subject: EvidenceSubject,
@@ -74,12 +82,18 @@ async function firstThatHolds(
   rejected: Rejection[],
   signal: AbortSignal,
 ): Promise<Signer | undefined> {
+  let unread: EvidenceError | undefined;
   for (const reference of references) {
-    const proof = await judgeEvidence(dependencies, subject, rule, reference, signal);
+    const proof = await judgeEvidence(dependencies, subject, rule, reference, signal).catch(asUnread);
+    if (proof instanceof EvidenceError) {
+      unread ??= proof;
+      continue;
+    }
     const judgement = await underCondition(rule, proof, signal);
     if (judgement.valid) return signerOf(subject, reference, judgement);
     rejected.push({ blob: reference.blob, code: judgement.code, sentence: judgement.sentence });
   }
+  if (unread !== undefined) throw unread;
   return undefined;
 }
 

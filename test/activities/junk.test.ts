@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
+import { ApplicationFailure } from '@temporalio/common';
 import type { SignatureReference } from '../../workflows/activities.ts';
 import type { Digest } from '../../workflows/digest.ts';
 import { BUNDLE, pushBlob, pushBundle, pushImage, pushReferrer } from '../support/registry-push.ts';
@@ -136,5 +137,26 @@ describe('junk beside an image', () => {
     const codes = second.rejected.map(({ code }) => code);
     assert.deepEqual(codes, ['EVIDENCE_TOO_LARGE', 'SUBJECT_MISMATCH']);
     assert.equal(readsOf() - before, 1, 'the signature of the other image alone');
+  });
+
+  it('is no inability when it is larger than any evidence, or its bytes do not arrive', async (t) => {
+    const { activities, asked, add, registry } = await prepare(t);
+    const target = { address: registry.address, repository: 'demo/app' };
+    const huge = await pushBlob(target, Buffer.alloc(11 * 1024 * 1024, 0x20));
+    const gone = digestOf('ee');
+    const good = await add(cosignBundle(release, asked.digest));
+    const junk = [huge, gone].map((blob): SignatureReference => {
+      return { format: 'bundle', place: 'referrers', source: {}, manifest: good.manifest, blob };
+    });
+    const outcome = await activities.verifySignature({ ...asked, signatures: [...junk, good] });
+    assert.equal(outcome.satisfied, true);
+    const alone = await activities.verifySignature({ ...asked, signatures: junk.slice(0, 1) });
+    assert.ok(!alone.satisfied);
+    assert.equal(alone.rejected[0]?.code, 'EVIDENCE_TOO_LARGE');
+    await assert.rejects(activities.verifySignature({ ...asked, signatures: junk }), (error) => {
+      assert.ok(error instanceof ApplicationFailure);
+      assert.deepEqual([error.type, error.nonRetryable], ['REGISTRY_MISBEHAVED', false]);
+      return true;
+    });
   });
 });
