@@ -24,7 +24,7 @@ const RETRY_MS = 2_000;
 const QUIET_PULLS = 40;
 /** How long there are as many pulls as in the flood, and no junk yet. */
 const BUSY_MS = 15_000;
-const PIECES = 12;
+const PIECES = 5;
 const IMAGES = 4;
 
 /**
