@@ -60,6 +60,12 @@ export const MORE_PATIENT: readonly Difference[] = [
 /** Where the package `sigstore` refuses the evidence that we accept. Only good evidence may be here. */
 export const SIGSTORE_REFUSES: readonly Difference[] = [
   {
+    faults: ['issuing authority alone'],
+    applies: ({ signer }) => signer === 'keyless',
+    reason:
+      'the package follows every chain to a certificate that signs itself; cosign and Go stop at the one that is trusted',
+  },
+  {
     faults: ['nothing', "a stranger's bundle beside"],
     applies: ({ writer, kind, format, signer, timestamps }) =>
       writer === 2 && kind === 'attestation' && format === 'legacy' && signer === 'keyless' && timestamps,
