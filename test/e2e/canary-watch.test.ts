@@ -41,9 +41,12 @@ async function watchedNode() {
       await daemon.stop();
       daemon = await scene.startDaemon(home, { metrics, canaryOf: address });
     },
-    /** Waits until the daemon says so of itself. */
+    /** Waits until the daemon says so of itself; its metrics come a moment after the gate. */
     async shows(line: RegExp) {
-      const scrape = async () => await (await fetch(`http://${metrics}/metrics`)).text();
+      const scrape = async () => {
+        const response = await fetch(`http://${metrics}/metrics`).catch(() => undefined);
+        return (await response?.text()) ?? '';
+      };
       while (!line.test(await scrape())) await delay(200);
       return await scrape();
     },
