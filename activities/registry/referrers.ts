@@ -69,7 +69,7 @@ export async function listTaggedAt(
   limits: ListingLimits,
 ): Promise<Listing | 'no-index' | undefined> {
   const signal = newSignal();
-  const { response } = await ask({ what, method: 'GET', url, accept: MANIFEST_ACCEPT, redirects: 'same-host' }, signal);
+  const { response } = await ask({ what, method: 'GET', url, accept: MANIFEST_ACCEPT, redirects: 'all' }, signal);
   if (response.status !== 200) await discard(response);
   if (response.status === 404) return undefined;
   if (response.status !== 200) throw unexpectedStatus(what, '200 or 404', response);
@@ -157,7 +157,7 @@ async function askForPage(
   filter: string | undefined,
   signal: AbortSignal,
 ): Promise<HttpResponse | undefined> {
-  const redirects = 'same-host-but-see-other';
+  const redirects = 'all-but-see-other';
   const answer = await ask({ what, method: 'GET', url, accept: OCI_INDEX, redirects }, signal);
   const { status, headers } = answer.response;
   const isIndex = essence(headers.get('content-type') ?? '') === OCI_INDEX;

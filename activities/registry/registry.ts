@@ -98,7 +98,7 @@ export function createRegistry(options: RegistryOptions): Registry {
         await (digest === undefined ? origin : places)(name),
         async (endpoint) => {
           const url = urlAt(endpoint, `${name.repository}/manifests/${reference}`);
-          const request = { what, method: 'GET', url, accept: MANIFEST_ACCEPT, redirects: 'same-host' } as const;
+          const request = { what, method: 'GET', url, accept: MANIFEST_ACCEPT, redirects: 'all' } as const;
           return getContent(askOf(endpoint, name), request, { digest, maxBytes: MAX_MANIFEST_BYTES }, limited(signal));
         },
       );
@@ -110,7 +110,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       const what = `HEAD manifest ${shortReference(tag)} of ${name.registry}/${name.repository}`;
       return firstFound({ what, name, signal }, await origin(name), async (endpoint) => {
         const url = urlAt(endpoint, `${name.repository}/manifests/${tag}`);
-        const request = { what, method: 'HEAD', url, accept: MANIFEST_ACCEPT, redirects: 'same-host' } as const;
+        const request = { what, method: 'HEAD', url, accept: MANIFEST_ACCEPT, redirects: 'all' } as const;
         const { response } = await askOf(endpoint, name)(request, limited(signal));
         await discard(response);
         if (response.status === 404) return undefined;

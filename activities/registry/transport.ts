@@ -16,10 +16,10 @@ export interface HttpRequest {
   /** For the origin of `url` alone: who follows a redirect elsewhere is nobody in particular. */
   readonly endpoint?: { readonly headers?: Readonly<Record<string, string>>; readonly tls?: EndpointTls } | undefined;
   /**
-   * Which redirects are followed. `same-host` refuses to follow them to another host, for who answers decides which
-   * names are looked up. The answer of those that are not followed is handed back as it is.
+   * Which redirects are followed, to any host: `registry.k8s.io` sends manifests elsewhere too. The answer of those that
+   * are not followed is handed back as it is.
    */
-  readonly redirects: 'all' | 'same-host' | 'same-host-but-see-other' | 'none';
+  readonly redirects: 'all' | 'all-but-see-other' | 'none';
 }
 
 export interface HttpResponse {
@@ -78,7 +78,7 @@ async function exchange(request: HttpRequest, signal: AbortSignal): Promise<Resp
 
 function isFollowed(request: HttpRequest, status: number): boolean {
   if (request.redirects === 'none') return false;
-  if (status === 303) return request.redirects !== 'same-host-but-see-other';
+  if (status === 303) return request.redirects !== 'all-but-see-other';
   return status === 301 || status === 302 || status === 307 || status === 308;
 }
 
@@ -93,10 +93,6 @@ function redirectTarget(request: HttpRequest, from: URL, location: string | null
   }
   if (target.username !== '' || target.password !== '') {
     throw misbehaved(request.what, `expected a redirect without credentials, got some for ${target.host}`, false);
-  }
-  if (request.redirects !== 'all' && target.hostname !== from.hostname) {
-    const other = `got a redirect to ${target.host}; name that host as server in the worker's hosts.toml`;
-    throw misbehaved(request.what, `expected an answer of ${from.host}, ${other}`, false);
   }
   return target;
 }
