@@ -64,7 +64,7 @@ export interface ShimOptions {
   readonly canaryOf?: string;
 }
 
-/** Starts `portcullis shim` and waits until it answers on its socket, which it does without Temporal too. */
+/** Starts `portcullis shim` and waits until it answers on both its sockets, which it does without Temporal too. */
 export async function startShim(options: ShimOptions): Promise<ServerProcess> {
   return await startServer({
     name: options.name ?? 'shim',
@@ -81,7 +81,8 @@ export async function startShim(options: ShimOptions): Promise<ServerProcess> {
     ],
     dir: options.dir,
     env: { TEMPORAL_ADDRESS: options.temporal },
-    ready: () => accepts(options.launcherSocket),
+    // the gate opens first, and the gRPC service, which commands ask, a moment later
+    ready: async () => (await accepts(options.launcherSocket)) && (await accepts(options.grpcSocket)),
     graceMs: 20_000,
   });
 }
