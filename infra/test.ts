@@ -11,7 +11,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const STAGES = {
   check: { files: [], atOnce: 0, what: 'types, lint, format, architecture' },
   unit: {
-    files: ['test/{workflows,activities,shim,infra,bench,fuzz}/**/*.test.ts'],
+    files: ['test/{workflows,activities,shim,infra,bench,fuzz,networks}/**/*.test.ts'],
     atOnce: 2,
     what: 'pure functions, parsers, the launcher, the registry reader; a few against real servers',
   },
