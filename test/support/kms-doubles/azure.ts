@@ -27,6 +27,8 @@ export interface AzureDouble extends AsyncDisposable {
   readonly permissions: Set<string>;
   /** The data action of each call that came with a token, in order. */
   readonly calls: string[];
+  /** Method and path of each of them, with placeholders as in Azure's REST reference. */
+  readonly requests: string[];
   /** Answers every call instead. */
   fault: ((response: ServerResponse) => void) | undefined;
   /** With them Azure's own client comes here, whatever the vault, over plain HTTP at the last step. */
@@ -44,6 +46,7 @@ export async function startAzureDouble(): Promise<AzureDouble> {
     deleted: new Set(),
     permissions: new Set(AZURE_PERMISSIONS),
     calls: [],
+    requests: [],
     fault: undefined,
     settings: {
       credential: { getToken },
@@ -93,8 +96,10 @@ async function answer(double: AzureDouble, request: IncomingMessage, response: S
   ).pathname.split('/');
   const permission = operation === 'read' ? AZURE_PERMISSIONS[0] : `${ACTIONS}/${operation}/action`;
   double.calls.push(permission ?? '');
+  const shown = operation === 'read' ? '' : `/{key-version}/${operation}`;
+  double.requests.push(`${request.method} /${room}/{key-name}${shown}`);
   if (double.fault !== undefined) return double.fault(response);
-  if (!double.permissions.has(permission ?? '')) return send(response, 403, { error: { code: 'Forbidden' } });
+  if (!mayDo(double.permissions, permission ?? '')) return send(response, 403, { error: { code: 'Forbidden' } });
   const versions = double.keys.get(name) ?? [];
   const found = version === '' ? versions.at(-1) : versions.find((one) => one.version === version);
   if (room === 'deletedkeys') {
@@ -104,6 +109,12 @@ async function answer(double: AzureDouble, request: IncomingMessage, response: S
   if (found === undefined || double.deleted.has(name)) return send(response, 404, { error: { code: 'KeyNotFound' } });
   if (operation === 'read') return send(response, 200, bundle(name, found));
   send(response, 200, use(found, operation, body));
+}
+
+/** Who may read an asymmetric key may verify by it: Azure's permissions reference, `keys/verify/action`. */
+function mayDo(permissions: ReadonlySet<string>, permission: string): boolean {
+  const [read = '', verify] = AZURE_PERMISSIONS;
+  return permissions.has(permission) || (permission === verify && permissions.has(read));
 }
 
 function bundle(name: string, found: AzureVersion | undefined) {

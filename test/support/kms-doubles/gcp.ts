@@ -30,6 +30,8 @@ export interface GcpDouble extends AsyncDisposable {
   readonly permissions: Set<string>;
   /** The permission of each call that came, in order. */
   readonly calls: string[];
+  /** The RPC of each call, in order. */
+  readonly methods: string[];
   /** Answers every call instead, or bends the answer. */
   fault: GcpFault | undefined;
   readonly clientOptions: GcpClientOptions;
@@ -55,6 +57,7 @@ export async function startGcpDouble(): Promise<GcpDouble> {
     keys: new Map(),
     permissions: new Set(GCP_PERMISSIONS),
     calls: [],
+    methods: [],
     fault: undefined,
     clientOptions: { servicePath: '127.0.0.1', port, projectId: 'p', sslCreds: credentials.createInsecure() },
     async [Symbol.asyncDispose]() {
@@ -66,6 +69,7 @@ export async function startGcpDouble(): Promise<GcpDouble> {
     (call, answer) => {
       const permission = `cloudkms.cryptoKeyVersions.${verb}`;
       double.calls.push(permission);
+      double.methods.push(call.getPath().split('/').at(-1) ?? '');
       const { fault } = double;
       if (fault?.kind === 'hang') return;
       if (fault?.kind === 'status')
