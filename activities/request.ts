@@ -8,7 +8,7 @@ import type {
   VerificationRequest,
 } from '../workflows/activities.ts';
 import { MAX_EVIDENCE_PARTS } from '../workflows/deadlines.ts';
-import { parseName, repositoryOf } from '../workflows/name.ts';
+import { nameWithDigest, parseName, repositoryOf } from '../workflows/name.ts';
 import type { Envelope } from '../workflows/verdict.ts';
 import { readClaim } from './claim.ts';
 import { MAX_EVIDENCE, MAX_PULL_SECRETS } from './limits.ts';
@@ -73,9 +73,12 @@ export function readVerdictRequest(value: unknown): VerdictRequest {
   };
 }
 
-/** Reads a request about a name alone. */
+/** Reads a request about a name alone, which may have a digest: that is what is looked for then. */
 export function readNameRequest(value: unknown): { readonly name: string } {
-  return { name: readName(readFields(value, 'the whole')) };
+  const { name: found } = readFields(value, 'the whole') as { name?: unknown };
+  const name = typeof found === 'string' ? parseName(found) : undefined;
+  if (name === undefined || nameWithDigest(name) !== found) throw invalid('name', 'an image name in full', found);
+  return { name: found };
 }
 
 const PLACES = ['referrers', 'referrers-tag', 'signature-tag', 'attestation-tag'] as const;

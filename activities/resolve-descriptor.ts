@@ -3,7 +3,7 @@ import type { Dependencies } from './dependencies.ts';
 import { imageName } from './image-name.ts';
 import { resolve } from './registry/resolve.ts';
 
-/** What a name points to now. Throws REQUEST_INVALID when there is no such image, and the REGISTRY_ codes. */
+/** What a name points to now. Throws IMAGE_NOT_FOUND when there is no such image, REQUEST_INVALID for what is no name, and the REGISTRY_ codes. */
 export async function resolveDescriptor(
   { registry }: Pick<Dependencies, 'registry'>,
   request: { readonly name: string },

@@ -13,7 +13,7 @@ import { ReflectionService } from '@grpc/reflection';
 import { protoPath as HEALTH_PROTO, HealthImplementation } from 'grpc-health-check';
 import { SHIM_DEADLINE_MS } from '../workflows/deadlines.ts';
 import { parseDescriptor } from '../workflows/descriptor.ts';
-import { nameWithoutDigest, parseName } from '../workflows/name.ts';
+import { nameWithDigest, parseName } from '../workflows/name.ts';
 import { BackendProblem } from './backend.ts';
 import { type NodeHandlers, nodeHandlers } from './canary/service.ts';
 import type { DecisionOptions } from './decide.ts';
@@ -28,7 +28,7 @@ import {
   type WireVerdict,
   type WireVerifyRequest,
 } from './proto/schema.ts';
-import { parseVerifyRequest, toServiceError, toWireCheck, toWireVerdict } from './wire.ts';
+import { parseVerifyRequest, statusOfCode, toServiceError, toWireCheck, toWireVerdict } from './wire.ts';
 
 /** What the service asks: the same gate as the launcher's. */
 export interface VerifierHandlers {
@@ -159,14 +159,14 @@ async function resolve(
   const deadline = deadlineOf(call) ?? Number.POSITIVE_INFINITY;
   try {
     const found = parseDescriptor(
-      await handlers.resolve(nameWithoutDigest(name), Math.min(deadline - ANSWER_MS, Date.now() + RESOLVE_MS)),
+      await handlers.resolve(nameWithDigest(name), Math.min(deadline - ANSWER_MS, Date.now() + RESOLVE_MS)),
     );
     if (found === undefined) throw new Error('the worker answered with something that is no descriptor');
     done(null, found);
   } catch (error) {
     const code = error instanceof BackendProblem ? error.code : 'INTERNAL';
     done({
-      code: GrpcStatus.UNAVAILABLE,
+      code: statusOfCode(code),
       details: `${code}: ${messageOf(error)}`,
     });
   }

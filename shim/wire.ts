@@ -2,7 +2,7 @@ import { status as GrpcStatus, Metadata, type ServiceError } from '@grpc/grpc-js
 import type { Check, CheckState } from '../workflows/checklist.ts';
 import { parseDigest } from '../workflows/digest.ts';
 import { nameWithoutDigest, parseName } from '../workflows/name.ts';
-import type { Outcome } from '../workflows/reason.ts';
+import { type Outcome, REASON_OUTCOME, type ReasonCode } from '../workflows/reason.ts';
 import { type Decision, decisionIdOf, outcomeOf, type Question, reasonsOf, subjectOf } from './decision.ts';
 import { toJudgement } from './judgement.ts';
 import {
@@ -13,7 +13,8 @@ import {
   type WireVerifyRequest,
 } from './proto/schema.ts';
 
-const WIRE_OUTCOME: Readonly<Record<Outcome, WireVerdict['outcome']>> = {
+/** An outcome as `portcullis.v1` spells it. */
+export const WIRE_OUTCOME: Readonly<Record<Outcome, WireVerdict['outcome']>> = {
   allow: 'ALLOW',
   deny: 'DENY',
   inconclusive: 'INCONCLUSIVE',
@@ -108,7 +109,16 @@ function shorten(verdict: WireVerdict): WireVerdict {
 }
 
 function statusOf(decision: Decision, callerGaveUp: boolean): GrpcStatus {
-  if (reasonsOf(decision)[0].code === 'REQUEST_INVALID') return GrpcStatus.INVALID_ARGUMENT;
-  if (outcomeOf(decision) === 'deny') return GrpcStatus.PERMISSION_DENIED;
+  if (outcomeOf(decision) === 'deny') return statusOfDenial(reasonsOf(decision)[0].code);
   return callerGaveUp && decision.by === 'node' ? GrpcStatus.DEADLINE_EXCEEDED : GrpcStatus.UNAVAILABLE;
+}
+
+/** The status of an answer that has a code and no verdict. */
+export function statusOfCode(code: ReasonCode): GrpcStatus {
+  return REASON_OUTCOME[code] === 'deny' ? statusOfDenial(code) : GrpcStatus.UNAVAILABLE;
+}
+
+function statusOfDenial(code: ReasonCode): GrpcStatus {
+  if (code === 'REQUEST_INVALID') return GrpcStatus.INVALID_ARGUMENT;
+  return code === 'IMAGE_NOT_FOUND' ? GrpcStatus.NOT_FOUND : GrpcStatus.PERMISSION_DENIED;
 }

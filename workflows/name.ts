@@ -74,6 +74,11 @@ export function nameWithoutDigest(name: ImageName): string {
   return name.tag === undefined ? repositoryOf(name) : `${repositoryOf(name)}:${name.tag}`;
 }
 
+/** The name in one spelling, with its digest where it has one: `registry/repository[:tag][@digest]`. */
+export function nameWithDigest(name: ImageName): string {
+  return name.digest === undefined ? nameWithoutDigest(name) : `${nameWithoutDigest(name)}@${name.digest}`;
+}
+
 /** The name by which a node asks about what a person typed: CRI adds `latest` where there is neither tag nor digest. */
 export function pulledName(name: ImageName): string {
   const isBare = name.tag === undefined && name.digest === undefined;

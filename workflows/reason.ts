@@ -57,6 +57,7 @@ export const REASON_OUTCOME = {
   EVIDENCE_UNSUPPORTED: 'deny',
   REVOKED: 'deny',
   CANARY_REFUSED: 'deny',
+  IMAGE_NOT_FOUND: 'deny',
   REQUEST_INVALID: 'deny',
 
   POLICY_INVALID: 'inconclusive',

@@ -35,13 +35,7 @@ export function azureFailure(call: Call, error: unknown): unknown {
   if (status !== undefined) {
     // A key that was there a moment ago is looked at again.
     const kind = status === 404 ? 'fault' : (classOfStatus(status) ?? 'misbehaved');
-    const advice = kind === 'denied' ? { advice: 'grant its identity the role in infra/azure' } : {};
-    return kmsFailure(
-      kind,
-      { ...call, ...advice },
-      `status ${status}`,
-      parseRetryAfter(retryAfterOf(error), Date.now()),
-    );
+    return kmsFailure(kind, call, `status ${status}`, parseRetryAfter(retryAfterOf(error), Date.now()));
   }
   const connection = classOfConnection(error);
   if (connection !== undefined) return kmsFailure(connection.kind, call, connection.found);

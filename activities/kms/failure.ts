@@ -3,13 +3,50 @@ import { EvidenceError } from '../evidence-error.ts';
 import { MAX_RETRY_AFTER_MS } from '../limits.ts';
 import { quote } from '../sigstore/quote.ts';
 
+interface Provider {
+  /** How the names of its services begin. */
+  readonly service: RegExp;
+  /** How a worker gets what it needs, with the folder that has it. */
+  readonly grant: string;
+  /** What a key of it is found by. */
+  readonly place: string;
+  /** What the way to it depends on. */
+  readonly way: string;
+}
+
+const PROVIDERS: readonly Provider[] = [
+  {
+    ...{ service: /^AWS KMS\b/, grant: 'give its identity this permission on this key, see infra/aws' },
+    ...{ place: 'region and account', way: 'network, region, endpoint and proxy' },
+  },
+  {
+    ...{ service: /^Google Cloud KMS\b/, grant: 'grant its identity the role in infra/gcp' },
+    ...{ place: 'project, location and key ring', way: 'network and proxy' },
+  },
+  {
+    ...{ service: /^Azure Key Vault\b/, grant: 'grant its identity the role in infra/azure' },
+    ...{ place: 'the name of the vault', way: 'network, the name of the vault and proxy' },
+  },
+  {
+    ...{ service: /^(?:Vault|OpenBao)\b/, grant: 'give its token the policy in infra/vault' },
+    ...{ place: 'address, namespace and mount', way: 'network, address and proxy' },
+  },
+];
+
+const OTHER: Omit<Provider, 'service'> = {
+  grant: 'give its identity this permission on this key, see infra/README.md',
+  place: 'where it is',
+  way: 'network, endpoint and proxy',
+};
+
 interface Class {
   readonly code: ReasonCode;
   /** Whether the same call may be answered differently in a moment. What is no inability of the service is an answer. */
   readonly retryable: boolean;
   /** Completes "AWS KMS ...". */
   readonly says: string;
-  readonly advice: string;
+  /** What to do about it, in the words of the provider where those differ. */
+  readonly advice: string | ((provider: Omit<Provider, 'service'>) => string);
 }
 
 /** What can go wrong between a worker and any KMS, and what each comes to. The only place where that is decided. */
@@ -24,7 +61,7 @@ const CLASSES = {
   },
   unreachable: {
     ...{ code: 'KMS_UNREACHABLE', retryable: true, says: 'cannot be reached' },
-    advice: 'look at network, region, endpoint and proxy',
+    advice: ({ way }) => `check ${way}`,
   },
   timeout: {
     ...{ code: 'KMS_TIMEOUT', retryable: true, says: 'did not answer in time' },
@@ -36,15 +73,15 @@ const CLASSES = {
   },
   denied: {
     ...{ code: 'KMS_ACCESS_DENIED', retryable: false, says: 'does not let this worker do that' },
-    advice: 'give its identity this permission on this key, see infra/aws',
+    advice: ({ grant }) => grant,
   },
   'no-credentials': {
     ...{ code: 'KMS_CREDENTIALS', retryable: true, says: 'was not asked, this worker has no credentials for it' },
-    advice: "look at the worker's environment and role",
+    advice: "check the credentials in the worker's environment and of its machine",
   },
   'refused-credentials': {
     ...{ code: 'KMS_CREDENTIALS', retryable: true, says: 'does not believe the credentials of this worker' },
-    advice: "look at the worker's environment and role",
+    advice: "check the credentials in the worker's environment and of its machine",
   },
   'expired-credentials': {
     ...{ code: 'KMS_CREDENTIALS', retryable: true, says: 'says that the credentials of this worker have expired' },
@@ -60,7 +97,7 @@ const CLASSES = {
   },
   missing: {
     ...{ code: 'KEY_NOT_FOUND', retryable: false, says: 'knows no such key' },
-    advice: "correct the policy's key; look at region and account",
+    advice: ({ place }) => `correct the policy's key; check ${place}`,
   },
   disabled: {
     ...{ code: 'KEY_DISABLED', retryable: false, says: 'says that the key is disabled' },
@@ -164,12 +201,17 @@ export interface Call {
 export function kmsFailure(kind: FailureClass, call: Call, found?: string, retryAfterMs?: number): EvidenceError {
   const { code, retryable, says, advice } = CLASSES[kind];
   const shown = found === undefined ? '' : `, found ${quote(found)}`;
-  const sentence = `${call.service} ${says} (${call.permission} on ${quote(call.key)}${shown}); ${call.advice ?? advice}`;
+  const cure = call.advice ?? (typeof advice === 'string' ? advice : advice(providerOf(call)));
+  const sentence = `${call.service} ${says} (${call.permission} on ${quote(call.key)}${shown}); ${cure}`;
   const wait = kind === 'throttled' ? (retryAfterMs ?? backOff()) : retryAfterMs;
   return new EvidenceError(code, sentence, {
     retryable,
     ...(retryable && wait !== undefined && { retryAfterMs: Math.min(wait, MAX_RETRY_AFTER_MS) }),
   });
+}
+
+function providerOf({ service }: Call): Omit<Provider, 'service'> {
+  return PROVIDERS.find((one) => one.service.test(service)) ?? OTHER;
 }
 
 /** At least a second, and not the same for all workers, so that they don't come back together. */

@@ -41,8 +41,7 @@ export function gcpFailure(call: Call, error: unknown): unknown {
   if (name === undefined || kind === undefined) return error;
   // An answer that is larger than we allow has the status of a quota.
   if (/larger than max/i.test(error.message)) return kmsFailure('misbehaved', call, 'an answer that is too large');
-  const advice = kind === 'denied' ? { advice: 'grant its identity the role in infra/gcp' } : {};
-  return kmsFailure(kind, { ...call, ...advice }, name);
+  return kmsFailure(kind, call, name);
 }
 
 function codeOf(error: unknown): number | undefined {

@@ -32,7 +32,7 @@ function meaningOf(status: number, words: string): { readonly kind: FailureClass
   if (status === 403) {
     return /invalid token|bad token|missing client token/.test(words)
       ? { kind: 'refused-credentials', advice: 'its token is unknown, expired or revoked: renew it' }
-      : { kind: 'denied', advice: 'give its token the policy in infra/vault' };
+      : { kind: 'denied' };
   }
   if (status === 412) return { kind: 'fault' };
   if (status === 503 && words.includes('sealed')) return { kind: 'fault', advice: 'it is sealed: unseal it' };

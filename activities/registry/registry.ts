@@ -56,6 +56,8 @@ export interface Registry {
     signal: AbortSignal,
     limits?: ListingLimits,
   ): Promise<Listing | 'no-index' | undefined>;
+  /** Whether the registry itself knows the repository, whatever is in it. */
+  hasRepository(name: Repository, signal: AbortSignal): Promise<boolean>;
   /** Whether the cache holds this content: it may be gone where it came from. */
   remembers(digest: Digest): boolean;
   /** Whether the registry itself has this content now, whatever the cache and mirrors hold. */
@@ -150,6 +152,21 @@ export function createRegistry(options: RegistryOptions): Registry {
         const question = { ask: askOf(endpoint, name), what, url, newSignal: () => limited(signal) };
         return listTaggedAt(question, limits);
       });
+    },
+
+    async hasRepository(name, signal) {
+      const what = `GET tags of ${name.registry}/${name.repository}`;
+      const found = await firstFound({ what, name, signal }, await origin(name), async (endpoint) => {
+        const url = urlAt(endpoint, `${name.repository}/tags/list`);
+        url.searchParams.set('n', '1');
+        const request = { what, method: 'GET', url, redirects: 'all' } as const;
+        const { response } = await askOf(endpoint, name)(request, limited(signal));
+        await discard(response);
+        if (response.status === 404) return undefined;
+        if (response.status !== 200) throw unexpectedStatus(what, '200 or 404', response);
+        return true;
+      });
+      return found === true;
     },
 
     remembers: (digest) => cache.get(digest) !== undefined,

@@ -7,16 +7,29 @@ import type { Manifest, Registry } from './registry.ts';
 
 /**
  * What a name points to now; without tag and digest that is `latest`. The digest is of the bytes that were read: what
- * HEAD says only saves reading them again. Throws REQUEST_INVALID when there is no such image, and the REGISTRY_ codes.
+ * HEAD says only saves reading them again. Throws IMAGE_NOT_FOUND when there is no such image, and the REGISTRY_ codes.
  */
 export async function resolve(registry: Registry, name: ImageName, signal: AbortSignal): Promise<Descriptor> {
   const manifest = await find(registry, name, signal);
   if (manifest === undefined) {
-    const place = `${name.registry}/${name.repository}`;
-    const message = `${place}: expected an image at ${name.digest ?? name.tag ?? 'latest'}, the registry has none there`;
-    throw new EvidenceError('REQUEST_INVALID', message, { retryable: false });
+    const message = await whatIsMissing(registry, name, signal);
+    throw new EvidenceError('IMAGE_NOT_FOUND', message, { retryable: false });
   }
   return { mediaType: mediaTypeOf(manifest.bytes), digest: manifest.digest, size: manifest.bytes.byteLength };
+}
+
+/** The time in which a registry may add whether it has the repository, in ms: that it has no such image is known by then. */
+const REPOSITORY_QUESTION_MS = 1_000;
+
+/** What a registry lacks that has no such image. A registry that does not tell whether it has the repository changes the advice alone. */
+async function whatIsMissing(registry: Registry, name: ImageName, signal: AbortSignal): Promise<string> {
+  const { registry: host, repository, digest, tag = 'latest' } = name;
+  const [what, field] = digest === undefined ? [`tag "${tag}"`, 'tag'] : [`image with the digest ${digest}`, 'digest'];
+  const soon = AbortSignal.any([signal, AbortSignal.timeout(REPOSITORY_QUESTION_MS)]);
+  const isKnown = await registry.hasRepository(name, soon).catch(() => undefined);
+  if (isKnown === false) return `${host} has no repository ${repository}; correct the image name, or push the image`;
+  const wrong = isKnown === true ? `the ${field}` : `the name and the ${field}`;
+  return `${host}/${repository} has no ${what}; correct ${wrong}, or push the image`;
 }
 
 async function find(registry: Registry, name: ImageName, signal: AbortSignal): Promise<Manifest | undefined> {

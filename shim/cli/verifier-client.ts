@@ -1,4 +1,5 @@
 import { Client, credentials, status as GrpcStatus, type ServiceError, type StatusObject } from '@grpc/grpc-js';
+import { isReasonCode, REASON_OUTCOME, type Reason } from '../../workflows/reason.ts';
 import {
   RESOLVE_METHOD,
   statusMessage,
@@ -14,7 +15,8 @@ import {
 export interface VerifierClient {
   /** Verifies, telling each step; answers the verdict whatever it is. Rejects when none came. */
   watch(name: string, digest: string, show: (checks: readonly WireCheck[]) => void): Promise<WireVerdict>;
-  resolve(name: string): Promise<WireDescriptor>;
+  /** Answers why not, when a worker or the shim says that with a code. Rejects when nothing of that kind came. */
+  resolve(name: string): Promise<WireDescriptor | Reason>;
   close(): void;
 }
 
@@ -62,8 +64,9 @@ export function connectVerifier(socketPath: string): VerifierClient {
           { name },
           deadline(),
           (error, found) => {
-            if (error !== null || found === undefined) reject(toError(error, socketPath));
-            else resolve(found);
+            const answer = error === null ? found : reasonOf(error);
+            if (answer === undefined) reject(toError(error, socketPath));
+            else resolve(answer);
           },
         );
       }),
@@ -82,6 +85,12 @@ function verdictOf(error: ServiceError): WireVerdict | undefined {
   } catch {
     return undefined; // bytes that are no status: the error itself is what there is to tell
   }
+}
+
+/** The reason in the text of an error; a code that allows is not the reason of a failure. */
+function reasonOf({ details }: ServiceError): Reason | undefined {
+  const [, code = '', sentence = ''] = /^([A-Z_]{1,64}): (.*)$/s.exec(details) ?? [];
+  return isReasonCode(code) && REASON_OUTCOME[code] !== 'allow' ? { code, sentence } : undefined;
 }
 
 function toError(error: ServiceError | null, socketPath: string): Error {

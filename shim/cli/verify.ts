@@ -1,7 +1,9 @@
 import { parseArgs } from 'node:util';
 import { type ImageName, parseName, pulledName } from '../../workflows/name.ts';
+import { REASON_OUTCOME, type Reason } from '../../workflows/reason.ts';
 import { plainJson, plainText } from '../plain-text.ts';
 import type { WireVerdict } from '../proto/schema.ts';
+import { WIRE_OUTCOME } from '../wire.ts';
 import { DEFAULT_GRPC_SOCKET, wrongUsage } from './options.ts';
 import { createStaircase } from './staircase.ts';
 import { connectVerifier } from './verifier-client.ts';
@@ -57,12 +59,24 @@ async function verify(image: string, name: ImageName, socketPath: string, tell: 
   const staircase = createStaircase(write, process.stdout.isTTY === true);
   const client = connectVerifier(socketPath);
   try {
-    const digest = name.digest ?? (await client.resolve(image)).digest;
-    write(`${image}\n${plainText(digest)}\n`);
-    const verdict = await client.watch(pulledName(name), digest, staircase.show);
+    const found = name.digest === undefined ? await client.resolve(image) : { digest: name.digest };
+    write(`${image}\n`);
+    if ('digest' in found) write(`${plainText(found.digest)}\n`);
+    const verdict =
+      'digest' in found
+        ? await client.watch(pulledName(name), found.digest, staircase.show)
+        : unresolved(pulledName(name), found);
     staircase.end(verdict);
     return verdict;
   } finally {
     client.close();
   }
+}
+
+/** The answer about a tag that could not be looked up: a verdict that has no digest. */
+function unresolved(name: string, reason: Reason): WireVerdict {
+  return {
+    ...{ decisionId: '', workflowId: '', name, digest: '', outcome: WIRE_OUTCOME[REASON_OUTCOME[reason.code]] },
+    ...{ reasons: [reason], signers: [], policyRevision: '', trustRevision: '', decidedAt: '', expiresAt: '' },
+  };
 }

@@ -92,6 +92,8 @@ for (const [title, read, genuine] of READERS) {
   });
 }
 
+const PINNED = `${NAME}@${digestOf('ab')}`;
+
 describe('a name', () => {
   const hostile = [
     'demo/app:v1',
@@ -100,7 +102,7 @@ describe('a name', () => {
     'LOCALHOST:5000/demo/app:v1',
     'ghcr.io:443/demo/app:v1',
     '[0:0::1]:5000/demo/app:v1',
-    `${NAME}@${digestOf('ab')}`,
+    PINNED,
     '127.0.0.1:5000/../../v2/_catalog',
     '127.0.0.1:5000/demo/app:v1\r\nHost: evil',
     '127.0.0.1:5000/demo/app?x=y',
@@ -110,7 +112,9 @@ describe('a name', () => {
   for (const name of hostile) {
     it(`is refused in the form ${JSON.stringify(name.slice(0, 60))}`, () => {
       for (const [, read, genuine] of READERS.filter(([, , fields]) => 'name' in fields)) {
-        assertRefused(() => read({ ...genuine, name }));
+        // A look-up alone may be about a digest.
+        if (name === PINNED && read === readNameRequest) assert.deepEqual(read({ name }), { name });
+        else assertRefused(() => read({ ...genuine, name }));
       }
       assertRefused(() => readVerdictRequest({ claim: { ...claim, name }, evidence: [] }));
     });

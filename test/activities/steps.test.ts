@@ -220,11 +220,20 @@ describe('resolveDescriptor', () => {
     assert.equal(descriptor.mediaType, 'application/vnd.oci.image.manifest.v1+json');
   });
 
-  it('refuses a name that points nowhere, and one with a digest', async (t) => {
+  it('says of a name that points nowhere what is missing: the repository, the tag or the digest', async (t) => {
     const { activities, image, registry } = await prepare(t);
-    const absent = { name: `${registry.address}/demo/absent:v1` };
-    await assertFails(activities.resolveDescriptor(absent), 'REQUEST_INVALID', /the registry has none there/);
-    const pinned = { name: `${image.name}@${digestOf('ab')}` };
-    await assertFails(activities.resolveDescriptor(pinned), 'REQUEST_INVALID', /without a digest/);
+    const fails = (name: string, sentence: RegExp) =>
+      assertFails(activities.resolveDescriptor({ name }), 'IMAGE_NOT_FOUND', sentence);
+    await fails(`${registry.address}/demo/absent:v1`, /has no repository demo\/absent; /);
+    const repository = image.name.replace(/:[^:/]*$/, '');
+    await fails(`${repository}:v9`, /has no tag "v9"; /);
+    await fails(`${repository}@${digestOf('ab')}`, /has no image with the digest sha256:(ab){32}; /);
+    const pinned = await activities.resolveDescriptor({ name: `${repository}@${image.digest}` });
+    assert.equal(pinned.digest, image.digest);
+  });
+
+  it('refuses what is no name', async (t) => {
+    const { activities } = await prepare(t);
+    await assertFails(activities.resolveDescriptor({ name: 'a b' }), 'REQUEST_INVALID', /an image name/);
   });
 });

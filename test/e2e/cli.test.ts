@@ -112,6 +112,20 @@ describe('portcullis verify', () => {
     assert.partialDeepStrictEqual(verdict, { outcome: 'DENY', name: unsigned.name, digest: unsigned.digest });
   });
 
+  it('exits with 1 for a tag that does not exist, and says what is missing', async () => {
+    const absent = signed.name.replace(/:[^:/]*$/, ':no-such-tag');
+    const text = await verify(absent);
+    assert.equal(text.exitCode, 1, text.stderr);
+    const repository = absent.slice(0, -':no-such-tag'.length);
+    const sentence = `${repository} has no tag "no-such-tag"; correct the tag, or push the image`;
+    assert.equal(text.stdout, `${absent}\ndeny IMAGE_NOT_FOUND: ${sentence}\n`);
+    const json = await verify(absent, '--output', 'json');
+    assert.equal(json.exitCode, 1);
+    const verdict: unknown = JSON.parse(json.stdout);
+    const reasons = [{ code: 'IMAGE_NOT_FOUND', sentence }];
+    assert.partialDeepStrictEqual(verdict, { outcome: 'DENY', name: absent, digest: '', reasons });
+  });
+
   it('says in one sentence that no shim is there', async () => {
     const run = await portcullis('verify', '--grpc-socket', join(dir, 'nobody.sock'), signed.name);
     assert.equal(run.exitCode, 3);

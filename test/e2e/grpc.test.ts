@@ -9,7 +9,7 @@ import { RESOLVE_METHOD, VERIFY_METHOD } from '../../shim/proto/schema.ts';
 import { checkHealth, followHealth } from '../shim/standard-services.ts';
 import { callVerifier, type VerifierCaller } from '../shim/verifier-caller.ts';
 import { type DevServer, startDevServer } from '../support/dev-server.ts';
-import { createTestActivities, passing } from '../support/evidence.ts';
+import { createTestActivities, lasting, passing } from '../support/evidence.ts';
 import { createTestVerdictKey, digestOf, TEST_FLEET } from '../support/verdicts.ts';
 import { startWorkflowWorker, type WorkflowWorker } from '../support/workflow-worker.ts';
 
@@ -23,10 +23,22 @@ const RECOVERY_MS = 4_500;
 let recovery: number | undefined;
 
 /** Repositories that say what happens to their images. */
+/** The names that were looked up. */
+const resolved: string[] = [];
+
 const activities = createTestActivities(key, {
   async resolvePolicy(input) {
     policyQuestions.push(input.name);
     return await honest.resolvePolicy(input);
+  },
+  async resolveDescriptor(input) {
+    resolved.push(input.name);
+    if (input.name.endsWith(':absent')) {
+      const sentence = '127.0.0.1:5000/signed has no tag "absent"; correct the tag, or push the image';
+      throw lasting('IMAGE_NOT_FOUND', sentence);
+    }
+    if (input.name.endsWith(':unsaid')) throw passing('REGISTRY_ERROR', 'the registry answered 503');
+    return await honest.resolveDescriptor(input);
   },
   async fetchSignatures(input) {
     if (input.name.includes('/unsigned')) return { signatures: [], unreadable: [] };
@@ -251,6 +263,21 @@ describe('Resolve', () => {
     const { code, found } = await resolve('127.0.0.1:5000/signed:v1');
     assert.equal(code, status.OK);
     assert.deepEqual(found, { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest: DIGEST, size: 1 });
+  });
+
+  it('is NOT_FOUND for a name that points nowhere, and UNAVAILABLE when that could not be found out', async () => {
+    const absent = await resolve('127.0.0.1:5000/signed:absent');
+    assert.equal(absent.code, status.NOT_FOUND);
+    assert.match(absent.details, /^IMAGE_NOT_FOUND: 127\.0\.0\.1:5000\/signed has no tag "absent"; /);
+    const unsaid = await resolve('127.0.0.1:5000/signed:unsaid');
+    assert.equal(unsaid.code, status.UNAVAILABLE);
+    assert.match(unsaid.details, /^REGISTRY_ERROR: /);
+  });
+
+  it('asks for the digest of a name that has one', async () => {
+    const pinned = `127.0.0.1:5000/signed@${DIGEST}`;
+    assert.equal((await resolve(pinned)).code, status.OK);
+    assert.equal(resolved.at(-1), pinned);
   });
 
   it('is INVALID_ARGUMENT for a name that is none', async () => {

@@ -24,7 +24,8 @@ describe('a decision as a gRPC status', () => {
     it(`is none of OK when the node itself says ${code}`, () => {
       const decision = refuseAtOnce({ code, sentence: 'because' });
       const refusing = REASON_OUTCOME[code] === 'deny' ? status.PERMISSION_DENIED : status.UNAVAILABLE;
-      const expected = code === 'REQUEST_INVALID' ? status.INVALID_ARGUMENT : refusing;
+      const own = { REQUEST_INVALID: status.INVALID_ARGUMENT, IMAGE_NOT_FOUND: status.NOT_FOUND };
+      const expected = own[code as keyof typeof own] ?? refusing; // most codes have no status of their own
       assert.equal(toServiceError(decision, false)?.code, expected);
       const late = expected === status.UNAVAILABLE ? status.DEADLINE_EXCEEDED : expected;
       assert.equal(toServiceError(decision, true)?.code, late);

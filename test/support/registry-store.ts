@@ -143,6 +143,8 @@ export class RegistryStore {
   }
 
   #listTags(repository: string): Answer {
+    if (![...this.#manifests.keys()].some((key) => key.startsWith(`${repository}@`)))
+      return refusal(404, 'NAME_UNKNOWN');
     const prefix = `${repository}:`;
     const tags = [...this.#tags.keys()].filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));
     return json(200, { name: repository, tags });

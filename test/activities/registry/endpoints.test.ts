@@ -120,5 +120,22 @@ test('a tag resolves to what its bytes hash to, whatever HEAD says or can', asyn
   fake.setFault({ effect: { kind: 'status', status: 503 }, matches });
   await assert.rejects(resolve(fresh(), name, signal), { code: 'REGISTRY_ERROR' });
   fake.setFault(undefined);
-  await assert.rejects(resolve(fresh(), { ...name, tag: 'v9' }, signal), { code: 'REQUEST_INVALID', message: /v9/ });
+  const place = `${name.registry}/${name.repository}`;
+  const absent = (changes: object, message: string) =>
+    assert.rejects(resolve(fresh(), { ...name, ...changes }, signal), { code: 'IMAGE_NOT_FOUND', message });
+  await absent({ tag: 'v9' }, `${place} has no tag "v9"; correct the tag, or push the image`);
+  const missing = digestOf(Buffer.from('cd'));
+  await absent(
+    { digest: missing },
+    `${place} has no image with the digest ${missing}; correct the digest, or push the image`,
+  );
+  await absent(
+    { repository: 'demo/absent' },
+    `${name.registry} has no repository demo/absent; correct the image name, or push the image`,
+  );
+  // Who may not list tags is not told more than that there is none; it is the answer of the registry all the same.
+  fake.setFault({ effect: { kind: 'status', status: 403 }, matches: ({ path }) => path.includes('/tags/list') });
+  await absent({ tag: 'v9' }, `${place} has no tag "v9"; correct the name and the tag, or push the image`);
+  fake.setFault({ effect: { kind: 'status', status: 403 }, matches });
+  await assert.rejects(resolve(fresh(), { ...name, tag: 'v9' }, signal), { code: 'REGISTRY_UNAUTHORIZED' });
 });

@@ -34,6 +34,19 @@ for (const [kind, place] of [
     const name = `${server.address}/demo/app:v1`;
     const resolved = await resolve(registry, { registry: server.address, repository: 'demo/app', tag: 'v1' }, signal);
     assert.equal(resolved.digest, image);
+    const absent = async (changes: object) => {
+      const asked = { registry: server.address, repository: 'demo/app', tag: 'v1', ...changes };
+      return await resolve(registry, asked, signal).catch((error: unknown) => String(error));
+    };
+    const missing = `sha256:${'cd'.repeat(32)}`;
+    assert.deepEqual(
+      [await absent({ tag: 'v9' }), await absent({ digest: missing }), await absent({ repository: 'demo/absent' })],
+      [
+        `EvidenceError: ${server.address}/demo/app has no tag "v9"; correct the tag, or push the image`,
+        `EvidenceError: ${server.address}/demo/app has no image with the digest ${missing}; correct the digest, or push the image`,
+        `EvidenceError: ${server.address} has no repository demo/absent; correct the image name, or push the image`,
+      ],
+    );
     const found = await findSignatures(registry, { name, digest: image, source: {} }, signal);
     assert.deepEqual(found, {
       signatures: [
