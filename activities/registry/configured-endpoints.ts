@@ -4,7 +4,7 @@ import { canonicalRegistry } from '../../workflows/registry-host.ts';
 import { EvidenceError } from '../evidence-error.ts';
 import { MAX_HOSTS_FILE_BYTES, MAX_REGISTRY_MIRRORS } from '../limits.ts';
 import { readConfiguredFile } from './configured-file.ts';
-import { originOnly, type RegistryEndpoint, type RegistryEndpoints } from './endpoints.ts';
+import { originOnly, type RegistryEndpoint, type RegistryEndpoints, urlAt } from './endpoints.ts';
 import { type HostEntry, type HostsFile, parseHostsFile } from './hosts-file.ts';
 import type { EndpointTls } from './tls-exchange.ts';
 
@@ -52,46 +52,93 @@ interface FoundFolder {
 async function readFolder(path: string): Promise<FoundFolder | undefined> {
   const file = join(path, 'hosts.toml');
   const text = await readText(file);
-  if (text !== undefined) {
+  if (text !== undefined && text !== '') {
     const hosts = parseHostsFile(text);
     if (typeof hosts === 'string') throw unusable(file, hosts);
     return { path, hosts };
   }
   const names = await readdir(path).catch(() => []);
   const certificates = names.filter((name) => /\.(crt|cert)$/.test(name)).toSorted();
-  return certificates.length === 0 ? undefined : { path, hosts: dockerStyle(path, certificates) };
+  return certificates.length === 0 ? undefined : { path, hosts: dockerStyle(path, certificates, new Set(names)) };
 }
 
-/** A folder of docker's: `*.crt` are authorities, `NAME.cert` and `NAME.key` a client's. */
-function dockerStyle(path: string, names: readonly string[]): HostsFile {
-  if (names.length > MAX_REGISTRY_MIRRORS)
+/** A folder of docker's: `*.crt` are authorities, `NAME.cert` and `NAME.key` a client's. Without a key file the certificate's holds both. */
+function dockerStyle(path: string, certificates: readonly string[], names: ReadonlySet<string>): HostsFile {
+  if (certificates.length > MAX_REGISTRY_MIRRORS)
     throw unusable(path, `expected at most ${MAX_REGISTRY_MIRRORS} certificates`);
-  const clients = names
+  const clients = certificates
     .filter((name) => name.endsWith('.cert'))
-    .map((name) => ({ certificate: name, key: name.replace(/\.cert$/, '.key') }));
-  const authorities = names.filter((name) => name.endsWith('.crt'));
-  const none = { url: '', pulls: true, skipVerify: false, overridePath: false, headers: {} };
+    .map((certificate) => ({ certificate, key: certificate.replace(/\.cert$/, '.key') }))
+    .map(({ certificate, key }) => ({ certificate, key: names.has(key) ? key : certificate }));
+  const authorities = certificates.filter((name) => name.endsWith('.crt'));
+  const none = { url: '', pulls: true, resolves: true, skipVerify: false, overridePath: false, headers: {} };
   return { mirrors: [], origin: { ...none, authorities, clients } };
 }
 
+/**
+ * The mirrors and the registry itself. Tables of the registry's own host say how it is reached: the registry is asked there
+ * before it is asked where `server` says, and there it is shown and told the same.
+ */
 async function toEndpoints(
   registry: string,
   usual: RegistryEndpoint,
   { path, hosts }: FoundFolder,
 ): Promise<readonly RegistryEndpoint[]> {
-  const toEndpoint = async (entry: HostEntry, origin: boolean): Promise<RegistryEndpoint> => {
-    const url = entry.url === '' ? usual.url : served(entry.url);
+  const server: Place = { url: hosts.origin.url === '' ? usual.url : served(hosts.origin.url), entry: hosts.origin };
+  const tables: readonly Place[] = hosts.mirrors.map((entry) => ({ url: served(entry.url), entry }));
+  const own = tables.filter(({ url }) => isSamePlace(url, server.url));
+  const isServer = (place: Place) => own.includes(place) && rootOf(place) === rootOf(server);
+  const isRegistry = (place: Place) => own.includes(place) && (place.entry.resolves || isApiRoot(place));
+  const toEndpoint = async ({ url, entry }: Place, origin: boolean): Promise<RegistryEndpoint> => {
     const tls = await tlsOf(path, entry);
     return {
       ...{ url, origin, hasApiPath: !entry.overridePath, headers: entry.headers },
-      ...(url.host !== usual.url.host && { namespace: registry }),
+      ...(!isSamePlace(url, usual.url) && { namespace: registry }),
       ...(tls !== undefined && { tls }),
     };
   };
   return await Promise.all([
-    ...hosts.mirrors.map((mirror) => toEndpoint(mirror, false)),
-    toEndpoint(hosts.origin, true),
+    ...tables.map((place) => toEndpoint(isServer(place) ? told(server, place) : place, isRegistry(place))),
+    ...(own.some((place) => isServer(place) && isRegistry(place))
+      ? []
+      : [
+          toEndpoint(
+            own.reduceRight<Place>((known, table) => told(known, table), server),
+            true,
+          ),
+        ]),
   ]);
+}
+
+/** Where a table or `server` says that something is. */
+interface Place {
+  readonly url: URL;
+  readonly entry: HostEntry;
+}
+
+/** The same place, reached as both say; where they differ, as the second says. */
+function told({ url, entry }: Place, { entry: more }: Place): Place {
+  return {
+    url,
+    entry: {
+      ...entry,
+      authorities: [...new Set([...entry.authorities, ...more.authorities])],
+      clients: [...entry.clients, ...more.clients],
+      skipVerify: entry.skipVerify || more.skipVerify,
+      headers: { ...entry.headers, ...more.headers },
+    },
+  };
+}
+
+const rootOf = ({ url, entry }: Place) => urlAt({ url, origin: true, hasApiPath: !entry.overridePath }, '').href;
+const isApiRoot = (place: Place) => new URL(rootOf(place)).pathname === '/v2/';
+
+/** Whether two URLs name one host and port, in any spelling, also where only one of them means TLS. */
+function isSamePlace(a: URL, b: URL): boolean {
+  const names = ({ host, hostname, port, protocol }: URL) =>
+    [host, `${hostname}:${port === '' && protocol === 'http:' ? 80 : port || 443}`].map(canonicalRegistry);
+  const known = names(b);
+  return names(a).some((name) => name !== undefined && known.includes(name));
 }
 
 /** Docker Hub is served elsewhere than its name says, also where a file names it. */

@@ -8,6 +8,8 @@ export interface HostEntry {
   readonly url: string;
   /** Whether images are fetched there. */
   readonly pulls: boolean;
+  /** Whether it may say what a tag is. */
+  readonly resolves: boolean;
   readonly authorities: readonly string[];
   readonly clients: readonly { readonly certificate: string; readonly key: string }[];
   readonly skipVerify: boolean;
@@ -21,6 +23,9 @@ export interface HostsFile {
   /** What stands for the registry itself; `url` is empty where the file names no `server`. */
   readonly origin: HostEntry;
 }
+
+/** What a place can do (containerd 2.4 `parseHostConfig`): all of it where its list is empty or missing. */
+const CAPABILITIES = ['pull', 'resolve', 'push', 'referrers'];
 
 /** Keys of a place; `dial_timeout` is read by containerd, and our own limits are shorter. */
 const KEYS = ['capabilities', 'ca', 'client', 'skip_verify', 'header', 'override_path', 'dial_timeout'];
@@ -62,24 +67,31 @@ function parseEntry(at: string, url: string, value: unknown): HostEntry | string
   if (unknown !== undefined) return `${at}${unknown}: expected one of ${KEYS.join(', ')}`;
   if (url !== '' && !isPlace(url))
     return `${at || 'server'}: expected a URL of a host without user, query and fragment`;
-  const capabilities = texts(value['capabilities'] ?? ['pull', 'resolve', 'push']);
+  const capabilities = parseCapabilities(value['capabilities'] ?? []);
   const authorities = texts(value['ca'] ?? []);
   const clients = parseClients(value['client'] ?? []);
   const headers = parseHeaders(value['header'] ?? {});
   const { skip_verify: skipVerify = false, override_path: overridePath = false } = value;
-  if (capabilities === undefined) return `${at}capabilities: expected a list of pull, resolve and push`;
+  if (capabilities === undefined) return `${at}capabilities: expected a list of ${CAPABILITIES.join(', ')}`;
   if (authorities === undefined) return `${at}ca: expected a path or a list of paths`;
   if (clients === undefined) return `${at}client: expected a path, a list of paths, or a list of [certificate, key]`;
   if (headers === undefined) return `${at}header: expected names with a text or a list of texts, without line breaks`;
   if (typeof skipVerify !== 'boolean') return `${at}skip_verify: expected true or false`;
   if (typeof overridePath !== 'boolean') return `${at}override_path: expected true or false`;
-  return { url, pulls: capabilities.includes('pull'), authorities, clients, skipVerify, overridePath, headers };
+  const can = { pulls: capabilities.includes('pull'), resolves: capabilities.includes('resolve') };
+  return { url, ...can, authorities, clients, skipVerify, overridePath, headers };
 }
 
 function isPlace(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const { username, password, search, hash } = new URL(text);
   return [username, password, search, hash].every((part) => part === '');
+}
+
+function parseCapabilities(value: unknown): readonly string[] | undefined {
+  const list = Array.isArray(value) ? texts(value)?.map((one) => one.toLowerCase()) : undefined;
+  if (list?.every((one) => CAPABILITIES.includes(one)) !== true) return undefined;
+  return list.length === 0 ? CAPABILITIES : list;
 }
 
 /** One text is a list of one. */

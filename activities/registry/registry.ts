@@ -224,7 +224,11 @@ async function inShare<T>({ what, name, signal }: Question, ask: () => Promise<T
   }
 }
 
-/** Asks the places in order; what one lacks or fails at, another may have. Absent only when the origin says so. */
+/**
+ * Asks the places in order; what one lacks or fails at, another may have. Absent only when the origin says so: where it is
+ * configured in several ways, by the first that is connected to. An origin that answers with an error is not overruled by
+ * another way to it, which may lead to less.
+ */
 async function firstFound<T>(
   question: Question,
   places: readonly RegistryEndpoint[],
@@ -232,22 +236,23 @@ async function firstFound<T>(
 ): Promise<T | undefined> {
   const { what } = question;
   let isAbsent = false;
-  let failure: unknown = misbehaved(
-    what,
-    'expected the registry itself among its endpoints, found mirrors only',
-    false,
-  );
+  let failure: unknown;
+  let answered: EvidenceError | undefined;
   for (const endpoint of places) {
+    if (endpoint.origin && isAbsent) continue;
     try {
       const found = await inShare(question, () => ask(endpoint));
       if (found !== undefined) return found;
       isAbsent ||= endpoint.origin;
     } catch (error) {
       failure = error;
+      if (endpoint.origin && error instanceof EvidenceError && error.code !== 'REGISTRY_UNREACHABLE')
+        answered ??= error;
     }
   }
+  if (answered !== undefined) throw answered;
   if (isAbsent) return undefined;
-  throw failure;
+  throw failure ?? misbehaved(what, 'expected the registry itself among its endpoints, found mirrors only', false);
 }
 
 async function getContent(

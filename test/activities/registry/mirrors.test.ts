@@ -1,21 +1,16 @@
 import assert from 'node:assert/strict';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
-import { request as httpRequest } from 'node:http';
-import { createServer } from 'node:https';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { configuredEndpoints } from '../../../activities/registry/configured-endpoints.ts';
 import { anonymous } from '../../../activities/registry/credential.ts';
 import { createRegistry } from '../../../activities/registry/registry.ts';
 import { findSignatures } from '../../../activities/registry/signatures.ts';
-import { listenOnLoopback } from '../../support/loopback.ts';
 import { type FakeRegistry, startFakeRegistry } from '../../support/registry.ts';
 import { pushImage } from '../../support/registry-push.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { startTlsFront } from '../../support/tls-front.ts';
 import { digestOf } from '../../support/verdicts.ts';
-import { type Certificate, EKU, issue, issueRoot } from '../../support/virtual-sigstore/ca.ts';
-import { oid, sequence } from '../../support/virtual-sigstore/der.ts';
-import { createKeyPair } from '../../support/virtual-sigstore/key-pair.ts';
 
 const signal = AbortSignal.timeout(60_000);
 const NAME = { registry: 'r.example', repository: 'demo/app' };
@@ -152,50 +147,11 @@ describe('a registry with a mirror', () => {
   });
 });
 
-const YEAR = { from: new Date(Date.now() - 3_600_000), until: new Date(Date.now() + 3_600_000) };
-const LOOPBACK = { id: '2.5.29.17', critical: false, value: sequence(Buffer.from('87047f000001', 'hex')) };
-const extendedUse = (id: string) => ({ id: '2.5.29.37', critical: false, value: sequence(oid(id)) });
-const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
-
-const keyPem = ({ key }: Certificate) => key.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-
 describe('a registry behind TLS of its own', () => {
-  /** A TLS front before a registry in this process, that wants to see a client's certificate when it has an authority for that. */
-  async function secured(t: TestContext, origin: FakeRegistry, wantsClient: boolean) {
-    const authority = issueRoot('authority', YEAR, 'ECDSA P-256');
-    const leaf = (commonName: string, use: string) =>
-      issue(authority, createKeyPair(), { commonName, window: YEAR, extensions: [LOOPBACK, extendedUse(use)] });
-    const [server, client] = [leaf('server', EKU.serverAuth), leaf('client', CLIENT_AUTH)];
-    const seen: (string | undefined)[] = [];
-    const front = createServer(
-      {
-        ...{ cert: server.pem, key: keyPem(server) },
-        ...(wantsClient && { ca: authority.pem, requestCert: true, rejectUnauthorized: true }),
-      },
-      (incoming, response) => {
-        seen.push(incoming.headers['x-tenant']?.toString());
-        const [host = '', port] = origin.address.split(':');
-        const { method = 'GET', url: path = '/', headers } = incoming;
-        incoming.pipe(
-          httpRequest({ host, port, method, path, headers }, (answer) => {
-            response.writeHead(answer.statusCode ?? 502, answer.headers);
-            answer.pipe(response);
-          }),
-        );
-      },
-    );
-    const address = await listenOnLoopback(front);
-    t.after(() => {
-      front.closeAllConnections();
-      front.close();
-    });
-    return { address, authority: authority.pem, client: client.pem, clientKey: keyPem(client), seen };
-  }
-
   it('is recognised by its authority, sees our certificate and our header, and is nobody without them', async (t) => {
     const origin = await fake(t);
     const image = await pushImage({ address: origin.address, repository: 'demo/app' }, 'v1');
-    const tls = await secured(t, origin, true);
+    const tls = await startTlsFront(t, origin.address, { wantsClient: true });
     const server = `server = "https://${tls.address}"\n`;
     const files = { 'r.example/a.crt': tls.authority, 'r.example/c.pem': `${tls.client}${tls.clientKey}` };
     const whole = await reader(t, {
@@ -215,7 +171,7 @@ describe('a registry behind TLS of its own', () => {
   it('is recognised by the certificates of a folder of docker, and by none where the operator says so', async (t) => {
     const origin = await fake(t);
     const image = await pushImage({ address: origin.address, repository: 'demo/app' }, 'v1');
-    const tls = await secured(t, origin, true);
+    const tls = await startTlsFront(t, origin.address, { wantsClient: true });
     const files = { 'ca.crt': tls.authority, 'client.cert': tls.client, 'client.key': tls.clientKey };
     const folder = `${tls.address.replace(':', '_')}_`;
     // A loopback host would be spoken to by plain HTTP; its server line alone says otherwise.
@@ -226,7 +182,7 @@ describe('a registry behind TLS of its own', () => {
     const [endpoint] = await docker.endpoints(tls.address);
     assert.deepEqual(endpoint?.tls?.authorities, [tls.authority]);
     assert.deepEqual(endpoint?.tls?.clients, [{ certificate: tls.client, key: tls.clientKey }]);
-    const open = await secured(t, origin, false);
+    const open = await startTlsFront(t, origin.address);
     const careless = await reader(t, {
       'r.example/hosts.toml': `server = "https://${open.address}"\nskip_verify = true\n`,
     });
@@ -235,7 +191,7 @@ describe('a registry behind TLS of its own', () => {
 
   it('keeps its header and its certificate to itself when it redirects elsewhere', async (t) => {
     const [origin, elsewhere] = [await fake(t), await fake(t)];
-    const tls = await secured(t, origin, false);
+    const tls = await startTlsFront(t, origin.address);
     const registry = await reader(t, {
       'r.example/a.crt': tls.authority,
       'r.example/hosts.toml': `server = "https://${tls.address}"\nca = "a.crt"\n[header]\nx-tenant = "us"\n`,

@@ -1,0 +1,89 @@
+import { request as httpRequest } from 'node:http';
+import { createServer } from 'node:https';
+import type { TestContext } from 'node:test';
+import { listenOnLoopback } from './loopback.ts';
+import { type Certificate, EKU, issue, issueRoot } from './virtual-sigstore/ca.ts';
+import { oid, sequence } from './virtual-sigstore/der.ts';
+import { createKeyPair } from './virtual-sigstore/key-pair.ts';
+
+const YEAR = { from: new Date(Date.now() - 3_600_000), until: new Date(Date.now() + 3_600_000) };
+/** Subject alternative names 127.0.0.1, ::1 and localhost. */
+const LOOPBACK = {
+  id: '2.5.29.17',
+  critical: false,
+  value: sequence(
+    Buffer.from('87047f000001', 'hex'),
+    Buffer.from(`8710${'00'.repeat(15)}01`, 'hex'),
+    Buffer.from('\x82\x09localhost', 'latin1'),
+  ),
+};
+const extendedUse = (id: string) => ({ id: '2.5.29.37', critical: false, value: sequence(oid(id)) });
+const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
+
+const keyPem = ({ key }: Certificate) => key.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+
+export interface TlsFront {
+  /** `127.0.0.1:port` */
+  readonly address: string;
+  /** The authority of its certificate, in PEM. */
+  readonly authority: string;
+  readonly client: string;
+  readonly clientKey: string;
+  /** The header `x-tenant` of each request that arrived. */
+  readonly seen: readonly (string | undefined)[];
+  readonly paths: readonly string[];
+}
+
+export interface TlsFrontOptions {
+  /** Requires a client certificate of its own authority. */
+  readonly wantsClient?: boolean;
+  /** Requires a token that it hands out at its own `/token`. */
+  readonly wantsToken?: boolean;
+  /** Without it, a new authority. */
+  readonly authority?: Certificate;
+}
+
+/** An authority for several fronts. */
+export const newAuthority = (): Certificate => issueRoot('authority', YEAR, 'ECDSA P-256');
+
+/** Starts a TLS server in front of a plain HTTP server at `host:port`. */
+export async function startTlsFront(t: TestContext, target: string, options: TlsFrontOptions = {}): Promise<TlsFront> {
+  const authority = options.authority ?? newAuthority();
+  const leaf = (commonName: string, use: string) =>
+    issue(authority, createKeyPair(), { commonName, window: YEAR, extensions: [LOOPBACK, extendedUse(use)] });
+  const [server, client] = [leaf('server', EKU.serverAuth), leaf('client', CLIENT_AUTH)];
+  const seen: (string | undefined)[] = [];
+  const paths: string[] = [];
+  const front = createServer(
+    {
+      ...{ cert: server.pem, key: keyPem(server) },
+      ...(options.wantsClient === true && { ca: authority.pem, requestCert: true, rejectUnauthorized: true }),
+    },
+    (incoming, response) => {
+      seen.push(incoming.headers['x-tenant']?.toString());
+      paths.push(incoming.url ?? '');
+      if (options.wantsToken === true && incoming.url?.startsWith('/token') === true) {
+        response.end('{"token":"t"}');
+        return;
+      }
+      if (options.wantsToken === true && incoming.headers.authorization !== 'Bearer t') {
+        response.writeHead(401, { 'www-authenticate': `Bearer realm="https://${incoming.headers.host}/token"` }).end();
+        return;
+      }
+      const [host = '', port] = target.split(':');
+      const { method = 'GET', url: path = '/', headers } = incoming;
+      incoming.pipe(
+        httpRequest({ host, port, method, path, headers }, (answer) => {
+          response.writeHead(answer.statusCode ?? 502, answer.headers);
+          answer.pipe(response);
+        }),
+      );
+    },
+  );
+  const address = await listenOnLoopback(front);
+  t.after(() => {
+    front.closeAllConnections();
+    front.close();
+  });
+  return { address, authority: authority.pem, client: client.pem, clientKey: keyPem(client), seen, paths };
+}
