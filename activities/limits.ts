@@ -40,8 +40,8 @@ export const MAX_AUTH_BYTES = 64 * 1024;
 /** A docker `config.json`: real ones hold a handful of registries. */
 export const MAX_DOCKER_CONFIG_BYTES = 1024 * 1024;
 
-/** Redirects followed for one registry request (curl's and browsers' limits are higher; registries need one or two). */
-export const MAX_REDIRECTS = 5;
+/** Redirects followed for one registry request, as Go's clients do (`net/http` stops after ten). */
+export const MAX_REDIRECTS = 10;
 
 /** One registry request, in ms, however much time its caller has: a hung connection must not use up all of it. */
 export const MAX_REGISTRY_REQUEST_MS = 30_000;
@@ -66,6 +66,12 @@ export const MAX_RETRY_AFTER_MS = 10 * 60 * 1000;
 
 /** How long a registry token is reused, in ms, whatever lifetime it was given. */
 export const MAX_TOKEN_MS = 60 * 60 * 1000;
+
+/**
+ * How long after a fresh authorization was denied as well no other one is asked for, in ms: some registries answer 403 to all that they do
+ * not have, and each time would cost a token.
+ */
+export const RENEWAL_PAUSE_MS = 10_000;
 
 /** Authorizations held by one worker: one for each repository that was asked lately. */
 export const MAX_AUTHORIZATIONS = 1000;

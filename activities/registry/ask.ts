@@ -6,7 +6,10 @@ import { discard, type HttpRequest, type HttpResponse, send } from './transport.
 /** Sends a request to an endpoint, with what the endpoint wants to see of us. Throws the REGISTRY_ codes. */
 export type Ask = (request: Omit<HttpRequest, 'authorization'>, signal: AbortSignal) => Promise<HttpResponse>;
 
-/** Asks as whom the endpoint wants to see: answers its challenge once, and knows the answer from then on. */
+/**
+ * Asks as whom the endpoint wants to see: answers its challenge once, and knows the answer from then on. An answer that was known and is
+ * denied is renewed once.
+ */
 export function askAt(authorizer: Authorizer, endpoint: RegistryEndpoint, name: Repository): Ask {
   const realm = { origin: endpoint.url, repository: name.repository, endpoint };
   return async (asked, signal) => {
@@ -14,10 +17,21 @@ export function askAt(authorizer: Authorizer, endpoint: RegistryEndpoint, name: 
     const request = { ...asked, endpoint };
     const known = await authorizer.known(realm, signal);
     const first = await send({ ...request, authorization: known }, signal);
-    if (first.response.status !== 401 || first.url.origin !== endpoint.url.origin) return first;
+    if (first.url.origin !== endpoint.url.origin) return first;
+    const { status, headers } = first.response;
+    if (status === 401) {
+      await discard(first.response);
+      const authorization = await authorizer.answer(realm, headers.get('www-authenticate'), known, signal);
+      return authorization === undefined ? first : send({ ...request, authorization }, signal);
+    }
+    if (status !== 403 || known === undefined) return first;
     await discard(first.response);
-    const challenge = first.response.headers.get('www-authenticate');
-    const authorization = await authorizer.answer(realm, challenge, known, signal);
-    return authorization === undefined ? first : send({ ...request, authorization }, signal);
+    const authorization = await authorizer.renew(realm, known, signal);
+    if (authorization === undefined) return first;
+    const second = await send({ ...request, authorization }, signal);
+    if (second.url.origin === endpoint.url.origin && isDenied(second)) authorizer.keep(realm);
+    return second;
   };
 }
+
+const isDenied = ({ response }: HttpResponse) => response.status === 401 || response.status === 403;

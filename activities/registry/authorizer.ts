@@ -1,7 +1,8 @@
+import { isDeepStrictEqual } from 'node:util';
 import { EvidenceError } from '../evidence-error.ts';
-import { MAX_AUTHORIZATIONS, MAX_REGISTRY_REQUEST_MS, MAX_TOKEN_MS } from '../limits.ts';
+import { MAX_AUTHORIZATIONS, MAX_REGISTRY_REQUEST_MS, MAX_TOKEN_MS, RENEWAL_PAUSE_MS } from '../limits.ts';
 import { type Challenge, parseChallenges } from './challenge.ts';
-import { basicAuthorization, type CredentialSource } from './credential.ts';
+import { basicAuthorization, type Credential, type CredentialSource } from './credential.ts';
 import { misbehaved, transportFailure } from './failure.ts';
 import { fetchToken } from './token.ts';
 import type { HttpRequest } from './transport.ts';
@@ -22,7 +23,11 @@ interface Authorization {
 
 interface Held {
   readonly authorization: Promise<Authorization>;
+  /** The `WWW-Authenticate` that it answers. */
+  readonly challenge: string | null;
   expiresAt: number;
+  /** No other one is asked for before, whatever is denied. */
+  renewableAt: number;
 }
 
 /** Answers the challenges of registries, and remembers the answers by origin and scope until they expire. */
@@ -55,9 +60,32 @@ export class Authorizer {
     const before = this.#fresh(realm);
     const isRejected = before === undefined || (await within(realm, before.authorization, signal)).header === rejected;
     const current = this.#fresh(realm);
-    // Somebody else may have asked meanwhile.
-    const held = current === undefined || (isRejected && current === before) ? this.#start(realm, challenge) : current;
+    // Another caller may have asked meanwhile.
+    const isUsable = current !== undefined && !(isRejected && current === before);
+    const held = isUsable ? current : this.#start(realm, challenge, rejected !== undefined);
     return (await within(realm, held.authorization, signal)).header;
+  }
+
+  /**
+   * A fresh header instead of one that was held and that a 403 denied: Amazon ECR says so that it has expired. `undefined` when there is no
+   * other one, or when the last fresh one was denied a moment ago ({@link keep}). Throws what {@link answer} throws.
+   */
+  async renew(realm: Realm, denied: string, signal: AbortSignal): Promise<string | undefined> {
+    const held = this.#fresh(realm);
+    if (held === undefined || held.renewableAt > this.#now()) return undefined;
+    const header =
+      (await within(realm, held.authorization, signal)).header === denied
+        ? await this.answer(realm, held.challenge, denied, signal)
+        : await this.known(realm, signal);
+    if (header !== denied) return header;
+    this.keep(realm);
+    return undefined;
+  }
+
+  /** Keeps what is held for a moment: it is fresh, and was denied as well. */
+  keep(realm: Realm): void {
+    const held = this.#fresh(realm);
+    if (held !== undefined) held.renewableAt = this.#now() + RENEWAL_PAUSE_MS;
   }
 
   #fresh(realm: Realm): Held | undefined {
@@ -65,10 +93,13 @@ export class Authorizer {
     return held === undefined || held.expiresAt <= this.#now() ? undefined : held;
   }
 
-  #start(realm: Realm, challenge: string | null): Held {
+  #start(realm: Realm, challenge: string | null, anew: boolean): Held {
     const key = keyOf(realm);
-    const authorization = this.#authorize(realm, challenge);
-    const held: Held = { authorization, expiresAt: this.#now() + MAX_REGISTRY_REQUEST_MS };
+    const authorization = this.#authorize(realm, challenge, anew);
+    const held: Held = {
+      ...{ authorization, challenge, renewableAt: 0 },
+      expiresAt: this.#now() + MAX_REGISTRY_REQUEST_MS,
+    };
     this.#held.delete(key);
     this.#held.set(key, held);
     for (const oldest of this.#held.keys()) {
@@ -88,24 +119,41 @@ export class Authorizer {
   }
 
   /** Has a time limit of its own: those who share the answer may have more time than the one who asked first. */
-  async #authorize(realm: Realm, header: string | null): Promise<Authorization> {
+  async #authorize(realm: Realm, header: string | null, anew: boolean): Promise<Authorization> {
     const signal = AbortSignal.timeout(MAX_REGISTRY_REQUEST_MS);
     const challenge = chooseChallenge(realm, header);
-    const credential = await this.#credentials(realm.origin.host, signal, realm.repository);
-    if (challenge.scheme === 'basic') {
-      const header =
-        credential.kind === 'password' ? basicAuthorization(credential.username, credential.password) : undefined;
-      return { header, lifetimeMs: MAX_TOKEN_MS };
+    const credential = await this.#credentials(realm.origin.host, signal, realm.repository, anew);
+    try {
+      return await authorizationBy(realm, challenge, credential, signal);
+    } catch (error) {
+      // The token service may deny a credential that a source has kept.
+      if (anew || !(error instanceof EvidenceError) || error.code !== 'REGISTRY_UNAUTHORIZED') throw error;
+      const other = await this.#credentials(realm.origin.host, signal, realm.repository, true);
+      if (isDeepStrictEqual(other, credential)) throw error;
+      return await authorizationBy(realm, challenge, other, signal);
     }
-    if (credential.kind === 'registry-token') return { header: `Bearer ${credential.token}`, lifetimeMs: MAX_TOKEN_MS };
-    const url = tokenRealm(realm, challenge.realm);
-    const question = {
-      ...{ realm: url, service: challenge.service, scope: `repository:${realm.repository}:pull` },
-      endpoint: url.origin === realm.origin.origin ? realm.endpoint : undefined,
-    };
-    const token = await fetchToken(question, credential, signal);
-    return { header: `Bearer ${token.value}`, lifetimeMs: token.lifetimeMs };
   }
+}
+
+async function authorizationBy(
+  realm: Realm,
+  challenge: Challenge,
+  credential: Credential,
+  signal: AbortSignal,
+): Promise<Authorization> {
+  if (challenge.scheme === 'basic') {
+    const header =
+      credential.kind === 'password' ? basicAuthorization(credential.username, credential.password) : undefined;
+    return { header, lifetimeMs: MAX_TOKEN_MS };
+  }
+  if (credential.kind === 'registry-token') return { header: `Bearer ${credential.token}`, lifetimeMs: MAX_TOKEN_MS };
+  const url = tokenRealm(realm, challenge.realm);
+  const question = {
+    ...{ realm: url, service: challenge.service, scope: `repository:${realm.repository}:pull` },
+    endpoint: url.origin === realm.origin.origin ? realm.endpoint : undefined,
+  };
+  const token = await fetchToken(question, credential, signal);
+  return { header: `Bearer ${token.value}`, lifetimeMs: token.lifetimeMs };
 }
 
 function keyOf(realm: Realm): string {

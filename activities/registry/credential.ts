@@ -7,14 +7,22 @@ export type Credential =
   /** A bearer token that is ready to be sent. */
   | { readonly kind: 'registry-token'; readonly token: string };
 
-/** Finds the credential for a repository (`demo/app`) at a host (`registry-1.docker.io`, `127.0.0.1:5000`). Throws REGISTRY_UNAUTHORIZED. */
-export type CredentialSource = (host: string, signal: AbortSignal, repository: string) => Promise<Credential>;
+/**
+ * Finds the credential for a repository (`demo/app`) at a host (`registry-1.docker.io`, `127.0.0.1:5000`). `anew` when an earlier one
+ * was denied: then no kept answer counts. Throws REGISTRY_UNAUTHORIZED.
+ */
+export type CredentialSource = (
+  host: string,
+  signal: AbortSignal,
+  repository: string,
+  anew?: boolean,
+) => Promise<Credential>;
 
 /** The first that knows any. */
 export function firstOf(sources: readonly CredentialSource[]): CredentialSource {
-  return async (host, signal, repository) => {
+  return async (host, signal, repository, anew) => {
     for (const source of sources) {
-      const credential = await source(host, signal, repository);
+      const credential = await source(host, signal, repository, anew);
       if (credential.kind !== 'anonymous') return credential;
     }
     return { kind: 'anonymous' };

@@ -43,9 +43,9 @@ export function dockerCredentials(path: string = dockerConfigPath()): Credential
  * program, and a document in the policy directory doesn't choose which programs run. Keys match by host.
  */
 export function credentialsFrom(config: DockerConfig, otherwise: CredentialSource = anonymous): CredentialSource {
-  return async (host, signal, repository) => {
+  return async (host, signal, repository, anew) => {
     const { credential } = placeOf(config, host, repository);
-    return credential.kind === 'anonymous' ? otherwise(host, signal, repository) : credential;
+    return credential.kind === 'anonymous' ? otherwise(host, signal, repository, anew) : credential;
   };
 }
 

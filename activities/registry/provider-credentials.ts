@@ -34,11 +34,11 @@ const MAX_HELD = 1_000;
  */
 export function providerCredentials(settings: ProviderSettings): CredentialSource {
   const held: Held = new Map();
-  return async (host, signal, repository) => {
+  return async (host, signal, repository, anew = false) => {
     const image = `${host === 'registry-1.docker.io' ? 'docker.io' : host}/${repository}`;
     for (const provider of providersOf(await readProviders(settings.config), image)) {
-      const answer =
-        recall(held, provider, image) ?? keep(held, provider, await ask(settings, provider, image, signal));
+      const known = anew ? undefined : recall(held, provider, image);
+      const answer = known ?? keep(held, provider, await ask(settings, provider, image, signal));
       const credential = credentialIn(answer, image);
       if (credential !== undefined) return credential;
     }
