@@ -28,8 +28,8 @@ export function trustRevision(dependencies: Applied, policyRevision: string): st
 
 /** A trust root is as much a part of what is applied as the policy: when one changes, what was decided before is void. */
 function revisionWith(set: PolicySet, trust: string): string {
-  if (trustRootNames(set).size === 0) return set.revision;
-  return createHash('sha256').update(`portcullis applied 1\n${set.revision}\n${trust}\n`).digest('hex');
+  if (trustRootNames(set).size === 0) return set.contentHash;
+  return createHash('sha256').update(`portcullis applied 1\n${set.contentHash}\n${trust}\n`).digest('hex');
 }
 
 /**

@@ -281,7 +281,7 @@ function questionOf(
   // Not when a KMS was asked: that is another time for the same key.
   const known = keys.check.usable ? keys.check.keyId : keys.check.code;
   const trust = [trustRevision, trustRevisionOf(dependencies, set)];
-  const applied = [set.revision, ...trust, policy, authority, wanted, condition !== undefined, known];
+  const applied = [set.contentHash, ...trust, policy, authority, wanted, condition !== undefined, known];
   return createHash('sha256')
     .update(
       JSON.stringify([

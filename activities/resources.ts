@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { appliedRevision } from './applied-policy.ts';
 import type { Dependencies } from './dependencies.ts';
 import { JudgementCache } from './judgement-cache.ts';
 import { createManagedKeys } from './kms/checked-keys.ts';
@@ -20,7 +21,7 @@ import { createRecentPlaces } from './revocation/recent-places.ts';
 import { openRevocationBook } from './revocation/revocation-book.ts';
 import { openRevocationFile, readRevocationFile } from './revocation/revocation-file.ts';
 import type { TrustEvent } from './trust/known-root.ts';
-import { createTrustStore } from './trust/store.ts';
+import { createTrustStore, type TrustStoreOptions } from './trust/store.ts';
 import type { VerdictKey } from './verdict-key.ts';
 
 export interface ResourceOptions {
@@ -37,7 +38,12 @@ export interface ResourceOptions {
   /** Programs that know credentials, as a kubelet has them. */
   readonly credentialProviders: ProviderSettings | undefined;
   readonly verdictKey: VerdictKey;
+  /** Where trust roots come from and how often that is asked; the default suits a worker. */
+  readonly trust?: Pick<TrustStoreOptions, 'publicGood' | 'refreshMs'>;
 }
+
+/** Between two comparisons of the policy revision with the logged one, in ms: a trust root may change or expire at any time. */
+const REVISION_MS = 1_000;
 
 /** A line of the worker's log. */
 export type Log = (level: 'info' | 'warn' | 'error', message: string, fields: object) => void;
@@ -55,11 +61,19 @@ export interface Resources {
 export async function createResources(options: ResourceOptions, log: Log): Promise<Resources> {
   if (options.state !== undefined) await openOwnFolder(options.state);
   const kept = (name: string) => (options.state === undefined ? {} : { directory: join(options.state, name) });
-  const trust = createTrustStore({ ...kept('trust'), onChange: (event) => logTrust(log, event) });
+  const trust = createTrustStore({ ...options.trust, ...kept('trust'), onChange: (event) => logTrust(log, event) });
+  let reloaded: (() => void) | undefined;
   const policy = await createPolicyStore(options.policy, {
     prepare: (set) => trust.use(set.trustRoots, trustRootNames(set)),
-    onReload: (load) => logPolicy(log, load),
+    onReload: (load) => {
+      logProblems(log, load);
+      reloaded?.();
+    },
   });
+  const logRevision = createRevisionLog(log, { policy, trust });
+  reloaded = () => logRevision('always');
+  reloaded();
+  const timer = setInterval(() => logRevision('changed'), REVISION_MS).unref();
   const revocations = openRevocationBook(policy, await keptRevocations(options.state), (message, fields) =>
     log('warn', message, fields),
   );
@@ -93,6 +107,7 @@ export async function createResources(options: ResourceOptions, log: Log): Promi
   return {
     dependencies,
     stop() {
+      clearInterval(timer);
       policy.stop();
       trust.stop();
     },
@@ -106,9 +121,22 @@ async function keptRevocations(state: string | undefined) {
   return { revocations: await readRevocationFile(path), file: openRevocationFile(path) };
 }
 
-function logPolicy(log: Log, load: PolicyLoad): void {
-  if (load.ok) log('info', 'policy', { policyRevision: load.set.revision, policies: load.set.policies.length });
-  else for (const problem of load.problems) log('error', 'policy is not valid', { problem: formatProblem(problem) });
+function logProblems(log: Log, load: PolicyLoad): void {
+  if (load.ok) return;
+  for (const problem of load.problems) log('error', 'policy is not valid', { problem: formatProblem(problem) });
+}
+
+/** Logs the revision that nodes are told: after each reload, and when a trust root that the policy names has changed it. */
+function createRevisionLog(log: Log, applied: Pick<Dependencies, 'policy' | 'trust'>) {
+  let logged: string | undefined;
+  return (when: 'always' | 'changed'): void => {
+    const policyRevision = appliedRevision(applied);
+    if (when === 'changed' && policyRevision === logged) return;
+    logged = policyRevision;
+    const load = applied.policy.current();
+    if (load.ok) log('info', 'policy', { policyRevision, policies: load.set.policies.length });
+    else log('error', 'no valid policy is loaded', { policyRevision });
+  };
 }
 
 function logTrust(log: Log, event: TrustEvent): void {

@@ -18,7 +18,7 @@ import { revocationLists } from './revocation.ts';
  * Puts the documents of a directory and the files that they refer to together. What does not fit is reported at the
  * place that names it.
  */
-export function assemble(files: readonly PolicyFile[], referred: Files): Omit<PolicySet, 'revision'> {
+export function assemble(files: readonly PolicyFile[], referred: Files): Omit<PolicySet, 'contentHash'> {
   const documents = files.flatMap((file) => file.documents);
   const requirements = documents.flatMap((one) => (one.kind === 'requirement' ? [one.requirement] : []));
   const policies = files.flatMap(({ path, documents }) =>

@@ -24,7 +24,7 @@ export async function loadPolicyDirectory(directory: string): Promise<PolicyLoad
     if (attempt === READ_ATTEMPTS) {
       const message =
         'expected files that stand still, found them replaced again and again; wait for the update to end';
-      const revision = load.ok ? load.set.revision : load.revision;
+      const revision = load.ok ? load.set.contentHash : load.revision;
       return { ok: false, revision, problems: [{ file: '.', field: '', message }] };
     }
   }
@@ -57,7 +57,9 @@ async function loadOnce(directory: string): Promise<PolicyLoad> {
     unread.push({ file: '.', field: '', message });
   }
   const problems = [...unread, ...files.flatMap((file) => file.problems)].toSorted(byPlace);
-  return problems.length === 0 ? { ok: true, set: { revision, ...content } } : { ok: false, revision, problems };
+  return problems.length === 0
+    ? { ok: true, set: { contentHash: revision, ...content } }
+    : { ok: false, revision, problems };
 }
 
 /** Such a file changes no decision but that about the digests that it names. */

@@ -112,8 +112,11 @@ export interface OfflineUse {
 
 /** All policies of one directory at one moment. */
 export interface PolicySet {
-  /** Hex SHA-256 over the paths and bytes of the policy files, but for those that only revoke, and of the files they refer to. */
-  readonly revision: string;
+  /**
+   * Hex SHA-256 over the paths and bytes of the policy files, but for those that only revoke, and of the files they refer to.
+   * A part of the policy revision, which `appliedRevision` makes, and never shown.
+   */
+  readonly contentHash: string;
   readonly policies: readonly Policy[];
   /** How long nodes without a backend may use an allow: not at all for a name that none of them matches. */
   readonly offlineUses: readonly OfflineUse[];

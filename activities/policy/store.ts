@@ -100,6 +100,6 @@ function stateAfter(before: PolicyState, load: PolicyLoad): PolicyState {
 /** Problems count as content: a file that can't be read has no bytes to compare. */
 function fingerprint(load: PolicyLoad): string {
   return load.ok
-    ? [load.set.revision, JSON.stringify(load.set.revocations)].join('\n')
+    ? [load.set.contentHash, JSON.stringify(load.set.revocations)].join('\n')
     : [load.revision, ...load.problems.map(formatProblem)].join('\n');
 }

@@ -68,7 +68,7 @@ async function fleet(t: TestContext) {
     { name: 'demo', file: 'demo.yaml', images: [], mode: 'enforce', authorities: [authority] },
   ] as const;
   const set = {
-    revision: 'c'.repeat(64),
+    contentHash: 'c'.repeat(64),
     policies,
     offlineUses: [],
     revocations: [],

@@ -132,7 +132,7 @@ describe('what a proof is kept under', () => {
     });
     const questions = [
       await question(),
-      await question({ set: { ...set, revision: 'e'.repeat(64) } }),
+      await question({ set: { ...set, contentHash: 'e'.repeat(64) } }),
       await question({ policy: 'other' }),
       await question({ authority: 'key-1' }),
       await question({ name: name.replace('/demo/', '/other/') }),

@@ -131,7 +131,7 @@ describe('a Revocation', () => {
   it('is no part of the revision in a file of its own, and is where it is not', async (t) => {
     const revisionWith = async (...texts: readonly string[]) => {
       const loaded = await load(t, offlineUse(), ...texts);
-      return loaded.ok && loaded.set.revision;
+      return loaded.ok && loaded.set.contentHash;
     };
     const without = await revisionWith();
     assert.ok(without);

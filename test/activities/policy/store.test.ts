@@ -10,7 +10,7 @@ import { policyDirectory, policyYaml, publicKeyPem, writeInside } from './policy
 const NEVER = 2 ** 30;
 
 function revision(state: PolicyState): string {
-  return state.ok ? state.set.revision : assert.fail('no set');
+  return state.ok ? state.set.contentHash : assert.fail('no set');
 }
 
 test('an invalid directory at the start leaves no set until it is mended', async (t) => {

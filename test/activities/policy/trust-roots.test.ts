@@ -99,7 +99,7 @@ describe('the revision', () => {
     const revisions: string[] = [];
     const note = async () => {
       const load = await loadPolicyDirectory(directory);
-      revisions.push(load.ok ? load.set.revision : assert.fail(JSON.stringify(load.problems)));
+      revisions.push(load.ok ? load.set.contentHash : assert.fail(JSON.stringify(load.problems)));
     };
     await note();
     await writeInside(directory, 'secrets/ca.pem', root.pem);

@@ -18,7 +18,7 @@ const BROKEN: PolicyLoad = { ok: false, revision: '', problems: [] };
 /** What a policy directory with these lists is loaded as. */
 function loaded(revocations: Revocations): PolicyLoad {
   const nothing = { policies: [], offlineUses: [], trustRoots: [], pullSecrets: new Map(), revokedNames: [] };
-  return { ok: true, set: { revision: 'a'.repeat(64), ...nothing, revocations } };
+  return { ok: true, set: { contentHash: 'a'.repeat(64), ...nothing, revocations } };
 }
 
 /** A worker that starts, sees the states of its directory one after the other, and ends. */
