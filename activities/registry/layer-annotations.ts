@@ -1,16 +1,16 @@
 import type { ReasonCode } from '../../workflows/reason.ts';
 import { MAX_ANNOTATION, MAX_SIGNATURE_ANNOTATION } from '../limits.ts';
-import type { LayerAnnotations } from '../sigstore/content.ts';
+import { ANNOTATIONS, type LayerAnnotations } from '../sigstore/content.ts';
 import type { Layer } from './artefact.ts';
 
-/** What cosign writes beside a legacy payload (cosign v2 `pkg/oci/static/signature.go`), and how long it may be. */
+/** What cosign writes beside a legacy payload, and how long it may be. */
 const FIELDS = [
-  { field: 'signature', annotation: 'dev.cosignproject.cosign/signature', max: MAX_SIGNATURE_ANNOTATION },
-  { field: 'certificate', annotation: 'dev.sigstore.cosign/certificate', max: MAX_ANNOTATION },
-  { field: 'chain', annotation: 'dev.sigstore.cosign/chain', max: MAX_ANNOTATION },
-  { field: 'bundle', annotation: 'dev.sigstore.cosign/bundle', max: MAX_ANNOTATION },
-  { field: 'timestamp', annotation: 'dev.sigstore.cosign/rfc3161timestamp', max: MAX_ANNOTATION },
-] as const satisfies readonly { field: keyof LayerAnnotations; annotation: string; max: number }[];
+  { field: 'signature', max: MAX_SIGNATURE_ANNOTATION },
+  { field: 'certificate', max: MAX_ANNOTATION },
+  { field: 'chain', max: MAX_ANNOTATION },
+  { field: 'bundle', max: MAX_ANNOTATION },
+  { field: 'timestamp', max: MAX_ANNOTATION },
+] as const satisfies readonly { field: keyof LayerAnnotations; max: number }[];
 
 /** Why the annotations of a layer can't be used. */
 export interface AnnotationFault {
@@ -24,7 +24,8 @@ export interface AnnotationFault {
  */
 export function readAnnotations(layer: Layer): LayerAnnotations | AnnotationFault {
   const texts: { -readonly [Field in keyof LayerAnnotations]: string } = {};
-  for (const { field, annotation, max } of FIELDS) {
+  for (const { field, max } of FIELDS) {
+    const annotation = ANNOTATIONS[field];
     const value = layer.annotations[annotation] ?? '';
     if (typeof value !== 'string') {
       return {

@@ -1,7 +1,8 @@
 import type { SignatureReference, SignatureSource } from '../../workflows/activities.ts';
 import type { Digest } from '../../workflows/digest.ts';
 import { MAX_BUNDLE_BYTES, MAX_MANIFEST_TOKENS } from '../limits.ts';
-import type { LayerAnnotations } from '../sigstore/content.ts';
+import { readBase64 } from '../sigstore/base64.ts';
+import { ANNOTATIONS, type LayerAnnotations } from '../sigstore/content.ts';
 import { quote } from '../sigstore/quote.ts';
 import { type Artefact, type Layer, parseArtefact } from './artefact.ts';
 import { type AnnotationFault, readAnnotations } from './layer-annotations.ts';
@@ -10,7 +11,8 @@ import type { Manifest } from './registry.ts';
 import type { Candidate } from './signature-places.ts';
 import { excessive, malformed, type Unreadable } from './unreadable.ts';
 
-const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
+/** Characters of an annotation that a sentence repeats. */
+const MAX_QUOTED = 40;
 
 /** A signature with what it says to be: a hint for the order in which signatures are judged. */
 export interface FoundSignature {
@@ -123,8 +125,14 @@ function readLayer(
 /** A payload is signed by its annotation; an envelope carries its signatures itself. */
 function usableAnnotations(format: 'simple-signing' | 'envelope', layer: Layer): LayerAnnotations | AnnotationFault {
   const annotations = readAnnotations(layer);
-  if ('code' in annotations || format === 'envelope' || BASE64.test(annotations.signature ?? '')) return annotations;
-  return { code: 'EVIDENCE_MALFORMED', sentence: 'expected a base64 signature in the annotations, found none' };
+  if ('code' in annotations || format === 'envelope') return annotations;
+  const { signature = '' } = annotations;
+  if (readBase64(signature)?.length) return annotations;
+  const found = signature === '' ? 'none' : quote(signature.slice(0, MAX_QUOTED));
+  return {
+    code: 'EVIDENCE_MALFORMED',
+    sentence: `expected base64 in annotation ${ANNOTATIONS.signature}, found ${found}`,
+  };
 }
 
 function claimsSignature({ types, layers }: Artefact): boolean {

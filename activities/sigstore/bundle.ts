@@ -165,7 +165,7 @@ function checkMessage(message: Readonly<Record<string, unknown>>): Refusal | und
   return hasBytes(message['signature']) ? undefined : malformed('expected a signature, found none');
 }
 
-/** Bytes that are there, in the canonical base64 that {@link readProto} answers. */
+/** Bytes that are there, in the one spelling of base64 that {@link readProto} answers. */
 function hasBytes(value: unknown): boolean {
   return typeof value === 'string' && value !== '';
 }

@@ -9,14 +9,23 @@ export type SignatureContent =
 
 /** What stands beside a legacy payload (cosign v2 `pkg/oci/static/signature.go`); absent and empty are the same. */
 export interface LayerAnnotations {
-  /** `dev.cosignproject.cosign/signature`: base64. */
+  /** Base64, as `base64.ts` reads it. */
   readonly signature?: string;
-  /** `dev.sigstore.cosign/certificate`: PEM. */
+  /** PEM. */
   readonly certificate?: string;
-  /** `dev.sigstore.cosign/chain`: PEM; never an anchor. */
+  /** PEM; never an anchor. */
   readonly chain?: string;
-  /** `dev.sigstore.cosign/bundle`: JSON with the SET and the entry. */
+  /** JSON with the SET and the entry. */
   readonly bundle?: string;
-  /** `dev.sigstore.cosign/rfc3161timestamp`: JSON. */
+  /** JSON. */
   readonly timestamp?: string;
 }
+
+/** The annotations of cosign that hold them (cosign v2 `pkg/oci/static`). */
+export const ANNOTATIONS = {
+  signature: 'dev.cosignproject.cosign/signature',
+  certificate: 'dev.sigstore.cosign/certificate',
+  chain: 'dev.sigstore.cosign/chain',
+  bundle: 'dev.sigstore.cosign/bundle',
+  timestamp: 'dev.sigstore.cosign/rfc3161timestamp',
+} as const satisfies Record<keyof LayerAnnotations, string>;

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { BUNDLE_V01_MEDIA_TYPE, type Bundle } from '@sigstore/bundle';
 import { isRecord } from '../../workflows/record.ts';
 import { MAX_BUNDLE_BYTES } from '../limits.ts';
-import { decodeBase64 } from './base64.ts';
+import { readBase64 } from './base64.ts';
 import { readDocument } from './bundle.ts';
-import type { LayerAnnotations } from './content.ts';
+import { ANNOTATIONS, type LayerAnnotations } from './content.ts';
 import { failed, type Refusal, refuse, type Step } from './judgement.ts';
 import { certificatesIn } from './pem.ts';
 import { quote } from './quote.ts';
@@ -12,6 +12,9 @@ import { hasExactly, parseStrictJson } from './strict-json.ts';
 
 /** RSA 8192 makes 1,368 characters, ML-DSA-87 6,172. */
 const MAX_SIGNATURE_LENGTH = 8192;
+
+/** Characters of a text that a sentence repeats. */
+const MAX_QUOTED = 40;
 
 /** A log's entry holds the envelope at most once more, in base64. */
 const MAX_ANNOTATION_LENGTH = 2 * MAX_BUNDLE_BYTES;
@@ -28,12 +31,10 @@ export function convertSimpleSigning(payload: Uint8Array, annotations: LayerAnno
     const sentence = `the signature has ${signature.length} characters, at most ${MAX_SIGNATURE_LENGTH} are read`;
     return failed(refuse('EVIDENCE_TOO_LARGE', sentence));
   }
-  if (signature === '' || decodeBase64(signature) === undefined) {
-    const sentence = `expected a signature in canonical base64, found ${quote(signature)}`;
-    return failed(refuse('EVIDENCE_MALFORMED', sentence));
-  }
-  const digest = createHash('sha256').update(payload).digest('base64');
-  return convert({ messageSignature: { messageDigest: { algorithm: 'SHA2_256', digest }, signature } }, annotations);
+  const bytes = readFilled(signature);
+  if (bytes === undefined) return notBase64(signature, `annotation ${ANNOTATIONS.signature}`);
+  const messageDigest = { algorithm: 'SHA2_256', digest: createHash('sha256').update(payload).digest('base64') };
+  return convert({ messageSignature: { messageDigest, signature: bytes.toString('base64') } }, annotations);
 }
 
 /** Makes a v0.1 bundle of a layer of a `.att` tag: a DSSE envelope, which holds its signature itself. */
@@ -67,7 +68,7 @@ function convert(content: object, annotations: LayerAnnotations): Step<Bundle> {
 function convertSigner(pem: string): Step<object> {
   if (pem === '') return { ok: true, value: { publicKey: { hint: '' } } };
   const [leaf] = certificatesIn(pem) ?? [];
-  if (leaf === undefined) return malformed('the certificate beside the signature is not PEM');
+  if (leaf === undefined) return malformed(`expected certificates in PEM in annotation ${ANNOTATIONS.certificate}`);
   return { ok: true, value: { x509CertificateChain: { certificates: [{ rawBytes: leaf.toString('base64') }] } } };
 }
 
@@ -75,41 +76,55 @@ function convertSigner(pem: string): Step<object> {
 function convertEntry(annotation: string): Step<readonly object[]> {
   if (annotation === '') return { ok: true, value: [] };
   const json = parseAnnotation(annotation);
-  if (json === undefined || !hasExactly(json, ['SignedEntryTimestamp', 'Payload'])) {
-    return malformed('expected the log entry beside the signature to have SignedEntryTimestamp and Payload');
+  if (json === undefined || !hasExactly(json, ['SignedEntryTimestamp', 'Payload']) || !isRecord(json['Payload'])) {
+    return malformed(`expected SignedEntryTimestamp and Payload in annotation ${ANNOTATIONS.bundle}`);
   }
   const { SignedEntryTimestamp: promise, Payload: payload } = json;
-  const entry = isRecord(payload) ? convertPayload(promise, payload) : undefined;
-  if (entry === undefined) return malformed('the log entry beside the signature is incomplete');
+  const signed = readFilled(promise);
+  if (signed === undefined) return notBase64(promise, `SignedEntryTimestamp of annotation ${ANNOTATIONS.bundle}`);
+  const body = readFilled(payload['body']);
+  if (body === undefined) return notBase64(payload['body'], `Payload.body of annotation ${ANNOTATIONS.bundle}`);
+  const entry = convertPayload(signed, body, payload);
+  if (entry === undefined) return malformed(`the log entry in annotation ${ANNOTATIONS.bundle} is incomplete`);
   return { ok: true, value: [entry] };
 }
 
-function convertPayload(promise: unknown, payload: Readonly<Record<string, unknown>>): object | undefined {
-  const { body, integratedTime, logIndex, logID } = payload;
-  const canonical = typeof body === 'string' ? decodeBase64(body) : undefined;
+function convertPayload(
+  promise: Buffer,
+  body: Buffer,
+  { integratedTime, logIndex, logID }: Readonly<Record<string, unknown>>,
+): object | undefined {
   const log = typeof logID === 'string' && /^[0-9a-f]{64}$/.test(logID) ? Buffer.from(logID, 'hex') : undefined;
-  if (typeof promise !== 'string' || !decodeBase64(promise)?.length) return undefined;
-  if (canonical === undefined || log === undefined) return undefined;
-  if (!isWholeNumber(integratedTime) || !isWholeNumber(logIndex)) return undefined;
-  const kind = parseStrictJson(canonical);
+  if (log === undefined || !isWholeNumber(integratedTime) || !isWholeNumber(logIndex)) return undefined;
+  const kind = parseStrictJson(body);
   if (!kind.ok || !isRecord(kind.value)) return undefined;
   return {
     logIndex: String(logIndex),
     logId: { keyId: log.toString('base64') },
     kindVersion: { kind: String(kind.value['kind']), version: String(kind.value['apiVersion']) },
     integratedTime: String(integratedTime),
-    inclusionPromise: { signedEntryTimestamp: promise },
-    canonicalizedBody: body,
+    inclusionPromise: { signedEntryTimestamp: promise.toString('base64') },
+    canonicalizedBody: body.toString('base64'),
   };
 }
 
 function convertTimestamp(annotation: string): Step<readonly object[]> {
   if (annotation === '') return { ok: true, value: [] };
   const stamp = parseAnnotation(annotation)?.['SignedRFC3161Timestamp'];
-  if (typeof stamp !== 'string' || !decodeBase64(stamp)?.length) {
-    return malformed('expected the timestamp beside the signature to have SignedRFC3161Timestamp in canonical base64');
-  }
-  return { ok: true, value: [{ signedTimestamp: stamp }] };
+  const response = readFilled(stamp);
+  if (response !== undefined) return { ok: true, value: [{ signedTimestamp: response.toString('base64') }] };
+  return notBase64(stamp, `SignedRFC3161Timestamp of annotation ${ANNOTATIONS.timestamp}`);
+}
+
+/** Bytes, at least one of them. */
+function readFilled(value: unknown): Buffer | undefined {
+  const bytes = typeof value === 'string' ? readBase64(value) : undefined;
+  return bytes === undefined || bytes.length === 0 ? undefined : bytes;
+}
+
+function notBase64<T>(value: unknown, place: string): Step<T> {
+  const found = typeof value === 'string' ? quote(value.slice(0, MAX_QUOTED)) : 'none';
+  return malformed(`expected base64 in ${place}, found ${found}`);
 }
 
 function parseAnnotation(text: string): Readonly<Record<string, unknown>> | undefined {

@@ -1,9 +1,9 @@
 import { MAX_CERTIFICATES } from '../limits.ts';
-import { decodeBase64 } from './base64.ts';
+import { readBase64 } from './base64.ts';
 
 /** A certificate of Fulcio is 1 KiB of PEM, one with an ML-DSA key 8 KiB. */
 const MAX_PEM_LENGTH = 256 * 1024;
-const CERTIFICATE = /-----BEGIN CERTIFICATE-----\r?\n([A-Za-z0-9+/=\r\n]+)-----END CERTIFICATE-----\s*/y;
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[ \t]*\r?\n([A-Za-z0-9+/= \t\r\n]+)-----END CERTIFICATE-----\s*/y;
 
 /** The certificates of a PEM text that holds nothing else, in DER; `undefined` for any other text. */
 export function certificatesIn(pem: string): readonly Buffer[] | undefined {
@@ -14,7 +14,7 @@ export function certificatesIn(pem: string): readonly Buffer[] | undefined {
   while (end < text.length) {
     CERTIFICATE.lastIndex = end;
     const body = CERTIFICATE.exec(text)?.[1];
-    const der = body === undefined ? undefined : decodeBase64(body.replaceAll(/[\r\n]/g, ''));
+    const der = body === undefined ? undefined : readBase64(body);
     if (der === undefined || der.length === 0 || found.push(der) > MAX_CERTIFICATES) return undefined;
     end = CERTIFICATE.lastIndex;
   }

@@ -1,5 +1,5 @@
 import { parseRfc3339 } from '../../workflows/rfc3339.ts';
-import { decodeBase64 } from './base64.ts';
+import { decodeBase64, readBase64 } from './base64.ts';
 import { quote } from './quote.ts';
 
 /** A value in the one form that the readers of `@sigstore/protobuf-specs` take without guessing, or what is wrong with it. */
@@ -13,25 +13,12 @@ export function readString(value: unknown): ScalarResult {
   return typeof value === 'string' && value.isWellFormed() ? { value } : expected('a string', value);
 }
 
-/** Reads proto bytes: base64 or base64url, padded or not padded at all. Answers standard base64 with padding. */
+/** Reads proto bytes as {@link readBase64} does. Answers standard base64 with padding: one spelling for the same bytes. */
 export function readBytes(value: unknown): ScalarResult {
-  const text = typeof value === 'string' ? toStandardBase64(value) : undefined;
-  if (text === undefined) return expected('canonical base64', value);
-  return { value: text };
-}
-
-/**
- * The standard spelling of bytes in either alphabet of RFC 4648, with all of their padding or none, as proto JSON allows.
- * `undefined` for mixed alphabets, half of the padding, anything behind it, white space and stray bits.
- */
-export function toStandardBase64(text: string): string | undefined {
-  const isUrlSafe = /[-_]/.test(text);
-  if (isUrlSafe && /[+/]/.test(text)) return undefined;
-  const standard = isUrlSafe ? text.replaceAll('-', '+').replaceAll('_', '/') : text;
-  const padded = standard.length % 4 === 0 ? standard : standard.padEnd(Math.ceil(standard.length / 4) * 4, '=');
-  // Two of them at most follow from the length; where the text has one itself, it was cut.
-  if (padded !== standard && standard.includes('=')) return undefined;
-  return decodeBase64(padded) === undefined ? undefined : padded;
+  if (typeof value !== 'string') return expected('base64', value);
+  if (decodeBase64(value) !== undefined) return { value };
+  const bytes = readBase64(value);
+  return bytes === undefined ? expected('base64', value) : { value: bytes.toString('base64') };
 }
 
 const WHOLE = /^(?:0|-?[1-9][0-9]{0,18})$/;

@@ -192,7 +192,7 @@ describe('annotations of a layer', () => {
     [SIGNATURE, { toString: 'c2ln' }, 'EVIDENCE_MALFORMED'],
     [CERTIFICATE, 5, 'EVIDENCE_MALFORMED'],
     [BUNDLE_ANNOTATION, ['{}'], 'EVIDENCE_MALFORMED'],
-    [SIGNATURE, 'c2ln\n', 'EVIDENCE_MALFORMED'],
+    [SIGNATURE, 'c2l.\n', 'EVIDENCE_MALFORMED'],
     [SIGNATURE, '', 'EVIDENCE_MALFORMED'],
   ];
   for (const [annotation, value, code] of junk) {

@@ -89,8 +89,11 @@ const MALFORMED: readonly Case[] = [
   ['no payload type', (it) => withEnvelope(it, { payloadType: undefined }), /expected a payloadType/],
   ['no payload', (it) => withEnvelope(it, { payload: undefined }), /expected a payload, found none/],
   ['an empty payload', (it) => withEnvelope(it, { payload: '' }), /expected a payload, found none/],
-  ['a payload with a line break', (it) => withEnvelope(it, { payload: `${it.dsseEnvelope.payload}\n` }), /canonical/],
-  ['a payload with junk in it', (it) => withEnvelope(it, { payload: `!${it.dsseEnvelope.payload}` }), /canonical/],
+  [
+    'a payload with junk in it',
+    (it) => withEnvelope(it, { payload: `!${it.dsseEnvelope.payload}` }),
+    /payload: expected base64, found "!/,
+  ],
   ['no signatures', (it) => withEnvelope(it, { signatures: undefined }), /exactly one signature, found 0/],
   ['an empty list of signatures', (it) => withSignatures(it, []), /exactly one signature, found 0/],
   [
@@ -102,13 +105,13 @@ const MALFORMED: readonly Case[] = [
   [
     'a signature that is a number',
     (it) => withSignatures(it, [{ sig: 7 }]),
-    /signatures\[0\]\.sig: expected canonical base64, found 7/,
+    /signatures\[0\]\.sig: expected base64, found 7/,
   ],
   ['a signature that is null', (it) => withSignatures(it, [null]), /signatures\[0\]: expected an object, found null/],
   [
-    'a signature with stray bits',
-    (it) => withSignatures(it, [{ sig: 'AB==' }]),
-    /sig: expected canonical base64, found "AB=="/,
+    'a signature with half of its padding',
+    (it) => withSignatures(it, [{ sig: 'AB=' }]),
+    /sig: expected base64, found "AB="/,
   ],
   ['the envelope in both spellings', (it) => ({ ...it, dsse_envelope: it.dsseEnvelope }), /found it in both spellings/],
   ['its media type in both spellings', (it) => ({ ...it, media_type: null }), /found it in both spellings/],

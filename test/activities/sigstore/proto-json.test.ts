@@ -73,22 +73,21 @@ describe('proto JSON', () => {
     ['AA=', undefined],
     ['A', undefined],
     ['AAAAA', undefined],
-    ['AB==', undefined],
-    ['AB', undefined],
+    ['AB==', 'AA=='],
+    ['AB', 'AA=='],
     ['AA==AA==', undefined],
-    ['AA== ', undefined],
-    ['AA==\n', undefined],
+    ['AA== ', 'AA=='],
+    ['AA==\n', 'AA=='],
     ['AA==junk', undefined],
     ['AAAA====', undefined],
-    ['AA\nAA', undefined],
+    ['AA\nAA', 'AAAA'],
     ['=', undefined],
     ['====', undefined],
     ['A&A=', undefined],
   ];
   for (const [text, bytes] of BYTES) {
     it(`reads bytes from ${JSON.stringify(text)} as ${JSON.stringify(bytes)}`, () => {
-      if (bytes === undefined)
-        assert.match(problemOf({ rawBytes: text }), /^rawBytes: expected canonical base64, found /);
+      if (bytes === undefined) assert.match(problemOf({ rawBytes: text }), /^rawBytes: expected base64, found /);
       else assert.deepEqual(valueIn({ rawBytes: text }), { rawBytes: bytes });
     });
   }

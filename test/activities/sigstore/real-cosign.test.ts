@@ -6,6 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
+import { anonymous } from '../../../activities/registry/credential.ts';
+import { createRegistry } from '../../../activities/registry/registry.ts';
+import { findSignatures } from '../../../activities/registry/signatures.ts';
 import { judge, type SignatureContent } from '../../../activities/sigstore/signature.ts';
 import { type Cosign, type SignatureFormat, useCosign } from '../../../infra/stack/cosign.ts';
 import { startRegistry } from '../../../infra/stack/registry.ts';
@@ -91,6 +94,45 @@ test('Ed25519: cosign makes signatures that neither it nor we can verify, and we
     assert.match(judgement.sentence, /Ed25519ph, which cosign makes and can't verify/);
     assert.equal(await cosignVerifies(image, prefix), false);
   }
+});
+
+test('a signature of openssl in lines of base64, attached by cosign: cosign and we say yes, and no once a character is wrong', async () => {
+  const run = promisify(execFile);
+  const key = createSigningKey('ECDSA P-256');
+  await writeFile(join(dir, 'hsm.pem'), key.privateKey.export({ type: 'pkcs8', format: 'pem' }));
+  await writeFile(join(dir, 'hsm.pub'), key.publicPem);
+  const attached = async (bend: (lines: string) => string): Promise<SignedImage> => {
+    images += 1;
+    const repository = `attached/app${images}`;
+    const digest = await pushImage({ address: registry.address, repository }, 'latest');
+    const name = `${registry.address}/${repository}@${digest}`;
+    const { stdout: payload } = await run(binary, ['generate', '--allow-http-registry', name], { cwd: dir });
+    await writeFile(join(dir, 'payload.json'), payload);
+    await run('openssl', ['dgst', '-sha256', '-sign', 'hsm.pem', '-out', 'payload.sig', 'payload.json'], { cwd: dir });
+    const { stdout: lines } = await run('base64', ['payload.sig'], { cwd: dir });
+    assert.ok(lines.trim().includes('\n'), 'it has lines');
+    await writeFile(join(dir, 'payload.b64'), bend(lines));
+    const files = ['--payload=payload.json', '--signature=payload.b64', '--allow-http-registry'];
+    await run(binary, ['attach', 'signature', ...files, name], { cwd: dir });
+    return { repository, digest, format: 'simple-signing' };
+  };
+  const found = async ({ repository, digest }: SignedImage) => {
+    const name = `${registry.address}/${repository}:latest`;
+    const reader = createRegistry({ credentials: anonymous });
+    return await findSignatures(reader, { name, digest, source: {} }, AbortSignal.timeout(60_000));
+  };
+  const good = await attached((lines) => lines);
+  assert.equal(await cosignVerifies(good, 'hsm'), true);
+  assert.equal((await found(good)).signatures.length, 1);
+  assert.equal(await verdictBy(good, 'hsm'), 'valid');
+  const broken = await attached((lines) => lines.replace('\n', '!\n'));
+  assert.equal(await cosignVerifies(broken, 'hsm'), false);
+  const { signatures, unreadable } = await found(broken);
+  assert.deepEqual([signatures, unreadable.map(({ code }) => code)], [[], ['EVIDENCE_MALFORMED']]);
+  assert.match(
+    unreadable[0]?.sentence ?? '',
+    /^layer 0: expected base64 in annotation dev\.cosignproject\.cosign\/signature, found "ME/,
+  );
 });
 
 interface SignedImage {

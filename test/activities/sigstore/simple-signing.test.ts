@@ -99,11 +99,15 @@ for (const [what, bend, expected] of REFUSED) {
 const good = signSimple(signer, cosignPayload(DIGEST, REPOSITORY));
 
 const BROKEN: readonly (readonly [string, Partial<SimpleSigning>, RegExp])[] = [
-  ['no signature', { signature: '' }, /^EVIDENCE_MALFORMED: expected a signature in canonical base64, found ""/],
-  ['a signature that is not base64', { signature: 'hello world' }, /^EVIDENCE_MALFORMED: .*"hello world"/],
-  ['a signature with a line break', { signature: `${good.signature}\n` }, /^EVIDENCE_MALFORMED: /],
-  ['a signature with stray bits', { signature: 'AB==' }, /^EVIDENCE_MALFORMED: /],
-  ['a signature without padding', { signature: 'AA' }, /^EVIDENCE_MALFORMED: /],
+  [
+    'no signature',
+    { signature: '' },
+    /^EVIDENCE_MALFORMED: expected base64 in annotation dev\.cosignproject\.cosign\/signature, found ""/,
+  ],
+  ['a signature that is not base64', { signature: 'hello, world' }, /^EVIDENCE_MALFORMED: .*"hello, world"/],
+  ['a signature with a dot', { signature: `${good.signature}.` }, /^EVIDENCE_MALFORMED: /],
+  ['another signature with stray bits', { signature: 'AB==' }, /^SIGNATURE_INVALID: /],
+  ['another signature without padding', { signature: 'AA' }, /^SIGNATURE_INVALID: /],
   ['half a signature', { signature: good.signature.slice(0, 48) }, /^SIGNATURE_INVALID: /],
   ['a signature of 8193 characters', { signature: 'A'.repeat(8193) }, /^EVIDENCE_TOO_LARGE: the signature has 8193/],
   ['a space more in the payload', { payload: Buffer.concat([good.payload, Buffer.from(' ')]) }, /^SIGNATURE_INVALID: /],

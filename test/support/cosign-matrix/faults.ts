@@ -63,6 +63,12 @@ export const FAULTS: readonly Fault[] = [
     isHarmless: true,
   },
   {
+    name: 'base64 in lines',
+    applies: (one) => !bundled(one) && (one.kind === 'signature' || !logged(one)),
+    bend: (content) => withSignature(content, (text) => text.replaceAll(/.{1,76}/g, '$&\n')),
+    isHarmless: true,
+  },
+  {
     name: 'issuing authority alone',
     applies: keyless,
     ask: (demand) => ({ ...demand, trust: 'issuing authority alone' }),

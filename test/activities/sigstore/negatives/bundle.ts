@@ -110,9 +110,8 @@ export const BUNDLE_ROWS: readonly Row[] = [
     ['another signature without padding', 'SIGNATURE_INVALID', sig(() => 'AAA')],
     ['the signature with half of its padding', 'EVIDENCE_MALFORMED', sig(() => 'AA=')],
     ['the signature with more behind its padding', 'EVIDENCE_MALFORMED', sig(() => 'AA==AAAA')],
-    ['the signature with stray bits', 'EVIDENCE_MALFORMED', sig(() => 'AB==')],
-    ['the signature with a line break', 'EVIDENCE_MALFORMED', sig((text) => `${text}\n`)],
-    ['the payload with white space', 'EVIDENCE_MALFORMED', payload((text) => ` ${text}`)],
+    ['another signature with stray bits', 'SIGNATURE_INVALID', sig(() => 'AB==')],
+    ['the payload with white space of Unicode', 'EVIDENCE_MALFORMED', payload((text) => `\u00a0${text}`)],
     ['the payload with junk in it', 'EVIDENCE_MALFORMED', payload((text) => `${text.slice(0, 4)}!${text.slice(4)}`)],
     ['no payload', 'EVIDENCE_MALFORMED', payload(() => '')],
     [

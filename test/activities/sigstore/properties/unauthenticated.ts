@@ -1,4 +1,5 @@
 import { RFC3161Timestamp } from '@sigstore/core';
+import { readBase64 } from '../../../../activities/sigstore/base64.ts';
 import type { SignatureContent } from '../../../../activities/sigstore/content.ts';
 import { isRecord } from '../../../../workflows/record.ts';
 import { BASES } from '../negatives/bases.ts';
@@ -34,7 +35,7 @@ export interface Example {
 
 /**
  * The list of unauthenticated places, and all of it. Besides these only the spelling of JSON may change: white space between
- * its parts, the escapes of a text that stays the same, and the alphabet and padding of base64 that proto JSON allows.
+ * its parts, the escapes of a text that stays the same, and of base64 the alphabet, the padding, white space and left-over bits.
  */
 export const UNAUTHENTICATED: readonly Place[] = [
   {
@@ -154,18 +155,14 @@ function view(content: SignatureContent): unknown {
 }
 
 function annotationsOf({ annotations }: SignatureContent & { readonly format: 'envelope' | 'simple-signing' }) {
-  const { bundle, timestamp, ...texts } = annotations;
-  return { ...texts, bundle: parsed(bundle ?? '""'), timestamp: parsed(timestamp ?? '""') };
+  const { signature, bundle, timestamp, ...texts } = annotations;
+  const [entry, stamp] = [bundle, timestamp].map((text = '""') => parsed(text, inOneSpelling));
+  return { ...texts, signature: inOneSpelling('', signature), bundle: entry, timestamp: stamp };
 }
 
-/** Bytes in one of the four spellings that they have in proto JSON, in the first of them; any other text as it is. */
+/** Base64 in its first spelling, whatever alphabet, padding, white space and left-over bits it has; any other text as it is. */
 function inOneSpelling(_: string, value: unknown): unknown {
-  if (typeof value !== 'string') return value;
-  const bytes = Buffer.from(value, 'base64');
-  const standard = bytes.toString('base64');
-  const urlSafe = standard.replaceAll('+', '-').replaceAll('/', '_');
-  const spellings = [urlSafe, standard.replaceAll('=', ''), bytes.toString('base64url')];
-  return spellings.includes(value) ? standard : value;
+  return typeof value === 'string' ? (readBase64(value)?.toString('base64') ?? value) : value;
 }
 
 function parsed(text: string, revive?: (name: string, value: unknown) => unknown): unknown {
@@ -213,10 +210,10 @@ function textAndLogSignature(envelope: unknown): string | undefined {
   return parts === null ? undefined : `${parts[1]} ${parts[2]}`;
 }
 
-/** The base64 of the first PEM block, without its line breaks. */
+/** The base64 of the first PEM block in one spelling. */
 function firstBlock(pem: unknown): string | undefined {
   const block = typeof pem === 'string' ? /-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----/s.exec(pem) : null;
-  return block?.[1]?.replaceAll(/[\r\n]/g, '');
+  return readBase64(block?.[1] ?? '')?.toString('base64');
 }
 
 /** Whether two responses are the same but for their status and the version of their signed data. */
