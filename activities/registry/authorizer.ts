@@ -1,11 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import { EvidenceError } from '../evidence-error.ts';
 import { MAX_AUTHORIZATIONS, MAX_REGISTRY_REQUEST_MS, MAX_TOKEN_MS, RENEWAL_PAUSE_MS } from '../limits.ts';
-import { type Challenge, parseChallenges } from './challenge.ts';
+import { type Challenge, challengedRepositories, parseChallenges } from './challenge.ts';
 import { basicAuthorization, type Credential, type CredentialSource } from './credential.ts';
 import { misbehaved, transportFailure } from './failure.ts';
-import { fetchToken } from './token.ts';
-import type { HttpRequest } from './transport.ts';
+import { fetchToken, type Token, type TokenQuestion } from './token.ts';
+import { elsewhere, type HttpRequest } from './transport.ts';
 
 /** What an authorization is good for: one origin, one repository. */
 export interface Realm {
@@ -88,6 +88,27 @@ export class Authorizer {
     if (held !== undefined) held.renewableAt = this.#now() + RENEWAL_PAUSE_MS;
   }
 
+  /**
+   * Answers the challenge of a registry to which another one has sent us: without a credential, for the repository that it names, or that its
+   * URL does. `undefined` for a challenge that wants a password. Throws the REGISTRY_ codes.
+   */
+  async answerStranger(
+    at: URL,
+    header: string | null,
+    endpoint: HttpRequest['endpoint'],
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const challenge = header === null ? undefined : parseChallenges(header)?.find(({ scheme }) => scheme === 'bearer');
+    if (challenge?.scheme !== 'bearer') return undefined;
+    const [, inPath] = /^\/v2\/(.+)\/(?:manifests|blobs|referrers)\/[^/]+$/.exec(at.pathname) ?? [];
+    const [repository = inPath] = challengedRepositories(header ?? '');
+    if (repository === undefined) return undefined;
+    const realm = { origin: at, repository, endpoint };
+    const limited = AbortSignal.any([signal, AbortSignal.timeout(MAX_REGISTRY_REQUEST_MS)]);
+    const credential = { kind: 'anonymous' } as const;
+    return (await authorizationBy(challenge, [repository], { realm, credential, signal: limited })).header;
+  }
+
   #fresh(realm: Realm): Held | undefined {
     const held = this.#held.get(keyOf(realm));
     return held === undefined || held.expiresAt <= this.#now() ? undefined : held;
@@ -123,23 +144,32 @@ export class Authorizer {
     const signal = AbortSignal.timeout(MAX_REGISTRY_REQUEST_MS);
     const challenge = chooseChallenge(realm, header);
     const credential = await this.#credentials(realm.origin.host, signal, realm.repository, anew);
+    // A registry below a path knows the repository by a longer name.
+    const longer = challengedRepositories(header ?? '').filter((name) => name.endsWith(`/${realm.repository}`));
+    const repositories = [realm.repository, ...longer];
     try {
-      return await authorizationBy(realm, challenge, credential, signal);
+      return await authorizationBy(challenge, repositories, { realm, credential, signal });
     } catch (error) {
       // The token service may deny a credential that a source has kept.
       if (anew || !(error instanceof EvidenceError) || error.code !== 'REGISTRY_UNAUTHORIZED') throw error;
       const other = await this.#credentials(realm.origin.host, signal, realm.repository, true);
       if (isDeepStrictEqual(other, credential)) throw error;
-      return await authorizationBy(realm, challenge, other, signal);
+      return await authorizationBy(challenge, repositories, { realm, credential: other, signal });
     }
   }
 }
 
+/** Who proves what to which registry. */
+interface Caller<C extends Credential = Credential> {
+  readonly realm: Realm;
+  readonly credential: C;
+  readonly signal: AbortSignal;
+}
+
 async function authorizationBy(
-  realm: Realm,
   challenge: Challenge,
-  credential: Credential,
-  signal: AbortSignal,
+  repositories: readonly string[],
+  { realm, credential, signal }: Caller,
 ): Promise<Authorization> {
   if (challenge.scheme === 'basic') {
     const header =
@@ -147,13 +177,33 @@ async function authorizationBy(
     return { header, lifetimeMs: MAX_TOKEN_MS };
   }
   if (credential.kind === 'registry-token') return { header: `Bearer ${credential.token}`, lifetimeMs: MAX_TOKEN_MS };
-  const url = tokenRealm(realm, challenge.realm);
-  const question = {
-    ...{ realm: url, service: challenge.service, scope: `repository:${realm.repository}:pull` },
-    endpoint: url.origin === realm.origin.origin ? realm.endpoint : undefined,
-  };
-  const token = await fetchToken(question, credential, signal);
+  const { service } = challenge;
+  const question = { service, scopes: repositories.map((name) => `repository:${name}:pull`) };
+  const token = await tokenAt(tokenRealms(realm, challenge.realm), question, { realm, credential, signal });
   return { header: `Bearer ${token.value}`, lifetimeMs: token.lifetimeMs };
+}
+
+/** Asks by plain HTTP only where https gave no token and there is no secret to be seen. */
+async function tokenAt(
+  { url, plain }: TokenRealms,
+  question: Pick<TokenQuestion, 'service' | 'scopes'>,
+  { realm, credential, signal }: Caller<Exclude<Credential, { readonly kind: 'registry-token' }>>,
+): Promise<Token> {
+  const ask = (at: URL) => fetchToken({ ...question, realm: at, endpoint: endpointAt(realm, at) }, credential, signal);
+  try {
+    return await ask(url);
+  } catch (error) {
+    if (plain === undefined || !(error instanceof EvidenceError) || signal.aborted) throw error;
+    if (credential.kind === 'anonymous') return await ask(plain);
+    const { code, message, retryable } = error;
+    const why = `${realm.origin.host} names its token service with http:, and credentials are sent by https alone`;
+    throw new EvidenceError(code, `${message}; ${why}`, { retryable, cause: error });
+  }
+}
+
+/** The registry's own settings count at its own origin; elsewhere it says by which authorities that is recognised. */
+function endpointAt({ origin, endpoint }: Realm, { origin: at }: URL): HttpRequest['endpoint'] {
+  return at === origin.origin ? endpoint : elsewhere(endpoint);
 }
 
 function keyOf(realm: Realm): string {
@@ -173,16 +223,30 @@ function chooseChallenge(realm: Realm, header: string | null): Challenge {
   return chosen;
 }
 
-/** Secrets go to an https realm, or over plain HTTP when the registry itself is spoken to that way. */
-function tokenRealm(realm: Realm, text: string): URL {
-  const what = `token realm of ${realm.origin.host}`;
+interface TokenRealms {
+  readonly url: URL;
+  /** As the registry wrote it, where that is plain HTTP on its own host. */
+  readonly plain?: URL;
+}
+
+/**
+ * Secrets go to an https realm, or over plain HTTP when the registry itself is spoken to that way. A realm of plain HTTP on the registry's
+ * own host is asked by https: a registry behind a proxy for TLS does not know better.
+ */
+function tokenRealms({ origin }: Realm, text: string): TokenRealms {
+  const what = `token realm of ${origin.host}`;
   if (!URL.canParse(text)) throw misbehaved(what, 'expected a URL, got something else', false);
   const url = new URL(text);
-  const isPrivate = url.protocol === 'https:' || (url.protocol === 'http:' && realm.origin.protocol === 'http:');
+  const isOwn = url.protocol === 'http:' && url.hostname === origin.hostname;
+  const isPrivate = url.protocol === 'https:' || isOwn || (url.protocol === 'http:' && origin.protocol === 'http:');
   if (!isPrivate || url.username !== '' || url.password !== '') {
     throw misbehaved(what, `expected an https URL without credentials, got ${url.protocol} on ${url.host}`, false);
   }
-  return url;
+  if (!isOwn || origin.protocol === 'http:') return { url };
+  const secure = new URL(url);
+  secure.protocol = 'https:';
+  secure.port = url.port === '' ? origin.port : url.port;
+  return { url: secure, plain: url };
 }
 
 /** Waits for a shared answer no longer than this caller may. */

@@ -3,6 +3,9 @@ export type Challenge =
   | { readonly scheme: 'basic' }
   | { readonly scheme: 'bearer'; readonly realm: string; readonly service: string | undefined };
 
+/** Repositories of one scope that are asked for: there is one, or two where content is mounted from another. */
+const MAX_SCOPES = 4;
+
 const MAX_CHALLENGE_LENGTH = 8192;
 const TOKEN = /[!#$%&'*+.^_`|~0-9A-Za-z-]+/y;
 const QUOTED = /"((?:[^"\\]|\\.)*)"/y;
@@ -14,8 +17,30 @@ const SPACE = /[ \t]*/y;
  * header is outside the grammar.
  */
 export function parseChallenges(header: string): readonly Challenge[] | undefined {
+  return readChallenges(header)?.flatMap(({ scheme, parameters }) => toChallenge(scheme, parameters) ?? []);
+}
+
+/** The repositories in the scope of a Bearer challenge, whatever it wants to do with them (distribution `docs/content/spec/auth/scope.md`). */
+export function challengedRepositories(header: string): readonly string[] {
+  const scope =
+    readChallenges(header)
+      ?.find(({ scheme }) => scheme === 'bearer')
+      ?.parameters.get('scope') ?? '';
+  const names = scope
+    .split(' ')
+    .flatMap((one) => /^repository(?:\([^()]*\))?:([a-z0-9._/-]{1,255}):/.exec(one)?.[1] ?? []);
+  return [...new Set(names)].slice(0, MAX_SCOPES);
+}
+
+interface RawChallenge {
+  /** In lower case. */
+  readonly scheme: string;
+  readonly parameters: ReadonlyMap<string, string>;
+}
+
+function readChallenges(header: string): readonly RawChallenge[] | undefined {
   if (header.length > MAX_CHALLENGE_LENGTH) return undefined;
-  const found: Challenge[] = [];
+  const found: RawChallenge[] = [];
   const cursor = new Cursor(header);
   cursor.skipSeparators();
   while (!cursor.atEnd()) {
@@ -23,8 +48,7 @@ export function parseChallenges(header: string): readonly Challenge[] | undefine
     if (scheme === undefined) return undefined;
     const parameters = readParameters(cursor);
     if (parameters === undefined) return undefined;
-    const challenge = toChallenge(scheme.toLowerCase(), parameters);
-    if (challenge !== undefined) found.push(challenge);
+    found.push({ scheme: scheme.toLowerCase(), parameters });
   }
   return found;
 }

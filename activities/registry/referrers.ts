@@ -140,7 +140,7 @@ async function readList(
         throw misbehaved(question.what, `expected descriptors in the first ${limits.bytes} bytes, got none`, false);
       }
       if (scan.isFound || left < 0) return read(false);
-      url = nextPage(question.what, answer.url, answer.response.headers.get('link'));
+      url = nextPage(question, answer.url, answer.response.headers.get('link'));
     }
   } catch (error) {
     if (error instanceof EvidenceError) return read(false, error);
@@ -189,7 +189,11 @@ async function readPage(
   return scan.endPage() ? length : 'no-index';
 }
 
-function nextPage(what: string, from: URL, header: string | null): URL | undefined {
+/**
+ * The next page: at the registry itself or where it redirected to, whatever host an absolute URL names. A registry behind a proxy names itself
+ * by names of its own.
+ */
+function nextPage({ what, url: asked }: ListingQuestion, from: URL, header: string | null): URL | undefined {
   const link = parseNextLink(header);
   switch (link.kind) {
     case 'last':
@@ -198,8 +202,13 @@ function nextPage(what: string, from: URL, header: string | null): URL | undefin
       throw misbehaved(what, 'expected a Link header as in RFC 8288, got something else', false);
     case 'next': {
       const next = URL.canParse(link.target, from.href) ? new URL(link.target, from) : undefined;
-      if (next?.origin === from.origin && next.username === '' && next.password === '') return next;
-      throw misbehaved(what, `expected the next page on ${from.host}, got a link elsewhere`, false);
+      if (next?.protocol !== 'https:' && next?.protocol !== 'http:') {
+        throw misbehaved(what, 'expected a next page by https or http, got another link', false);
+      }
+      const page = new URL(next.origin === asked.origin ? asked.origin : from.origin);
+      page.pathname = next.pathname;
+      page.search = next.search;
+      return page;
     }
   }
 }

@@ -10,7 +10,7 @@ import { discard, type HttpRequest, send } from './transport.ts';
 export interface TokenQuestion {
   readonly realm: URL;
   readonly service: string | undefined;
-  readonly scope: string;
+  readonly scopes: readonly string[];
   readonly endpoint?: HttpRequest['endpoint'];
 }
 
@@ -20,13 +20,16 @@ export interface Token {
   readonly lifetimeMs: number;
 }
 
-/** Answers to the OAuth2 form that mean "ask by GET" (containerd 2 `core/remotes/docker/auth`: GCR 404, Artifactory 401, ACR 400; Harbor 403, containerd#4983). */
-const FORM_UNSUPPORTED = new Set([400, 401, 403, 404, 405]);
+/**
+ * Answers to the OAuth2 form that mean "ask by GET" (containerd 2 `core/remotes/docker/auth`: GCR 404, Artifactory 401, ACR 400; Harbor 403,
+ * containerd#4983; RFC 9110 says so of 303).
+ */
+const FORM_UNSUPPORTED = new Set([303, 400, 401, 403, 404, 405]);
 
 /** A lifetime that is not stated (distribution `docs/content/spec/auth/token.md`), in seconds. */
 const DEFAULT_LIFETIME_S = 60;
 
-/** Gets a bearer token. Redirects are not followed, for the request carries the secret. Throws the REGISTRY_ codes. */
+/** Gets a bearer token. Redirects are followed within the origin, for the request carries the secret. Throws the REGISTRY_ codes. */
 export async function fetchToken(
   question: TokenQuestion,
   credential: Exclude<Credential, { kind: 'registry-token' }>,
@@ -56,10 +59,10 @@ async function postForm(
   signal: AbortSignal,
 ): Promise<Token | EvidenceError> {
   const what = `POST token of ${question.realm.host}`;
-  const form = new URLSearchParams({ ...grant, scope: question.scope, client_id: 'portcullis' });
+  const form = new URLSearchParams({ ...grant, scope: question.scopes.join(' '), client_id: 'portcullis' });
   if (question.service !== undefined) form.set('service', question.service);
   const { realm: url, endpoint } = question;
-  const { response } = await send({ what, method: 'POST', url, form, endpoint, redirects: 'none' }, signal);
+  const { response } = await send({ what, method: 'POST', url, form, endpoint, redirects: 'same-origin' }, signal);
   if (response.status === 200) return readToken(what, response, signal);
   await discard(response);
   const error = unexpectedStatus(what, '200', response);
@@ -75,9 +78,13 @@ async function getToken(
   const what = `GET token of ${question.realm.host}`;
   const url = new URL(question.realm);
   if (question.service !== undefined) url.searchParams.set('service', question.service);
-  url.searchParams.set('scope', question.scope);
+  url.searchParams.delete('scope');
+  for (const scope of question.scopes) url.searchParams.append('scope', scope);
   const { endpoint } = question;
-  const { response } = await send({ what, method: 'GET', url, authorization, endpoint, redirects: 'none' }, signal);
+  const { response } = await send(
+    { what, method: 'GET', url, authorization, endpoint, redirects: 'same-origin' },
+    signal,
+  );
   if (response.status === 200) return readToken(what, response, signal);
   await discard(response);
   throw unexpectedStatus(what, '200', response);
@@ -86,7 +93,10 @@ async function getToken(
 async function readToken(what: string, response: Response, signal: AbortSignal): Promise<Token> {
   const body = await readBounded(what, response, MAX_AUTH_BYTES, signal);
   const answer = body === 'too-large' ? undefined : parseJsonObject(body);
-  const value = answer?.['token'] ?? answer?.['access_token'];
+  // A server may name both and fill one (Go's clients take an empty text for none).
+  const value = [answer?.['token'], answer?.['access_token']].find(
+    (one) => one !== undefined && one !== null && one !== '',
+  );
   if (typeof value !== 'string' || !/^[\x21-\x7e]+$/.test(value)) {
     throw misbehaved(what, `expected JSON with a token of at most ${MAX_AUTH_BYTES} bytes, got something else`, true);
   }

@@ -13,13 +13,13 @@ export interface HttpRequest {
   readonly form?: URLSearchParams;
   /** A JSON body. */
   readonly json?: string;
-  /** For the origin of `url` alone: who follows a redirect elsewhere is nobody in particular. */
+  /** For the origin of `url`; {@link elsewhere} says what of it counts after a redirect. */
   readonly endpoint?: { readonly headers?: Readonly<Record<string, string>>; readonly tls?: EndpointTls } | undefined;
   /**
-   * Which redirects are followed, to any host: `registry.k8s.io` sends manifests elsewhere too. The answer of those that
-   * are not followed is handed back as it is.
+   * Which redirects are followed, to any host: `registry.k8s.io` sends manifests elsewhere too. `same-origin` is for requests that carry
+   * secrets in their body: it is sent again. The answer of those that are not followed is handed back as it is.
    */
-  readonly redirects: 'all' | 'all-but-see-other' | 'none';
+  readonly redirects: 'all' | 'all-but-see-other' | 'same-origin' | 'none';
 }
 
 export interface HttpResponse {
@@ -36,12 +36,12 @@ export async function send(request: HttpRequest, signal: AbortSignal): Promise<H
   let { url, authorization, endpoint } = request;
   for (let step = 0; step <= MAX_REDIRECTS; step++) {
     const response = await exchange({ ...request, url, authorization, endpoint }, signal);
-    if (!isFollowed(request, response.status)) return { response, url };
+    if (!isFollowed(request, response, url)) return { response, url };
     await discard(response);
     const target = redirectTarget(request, url, response.headers.get('location'));
     if (target.origin !== url.origin) {
       authorization = undefined;
-      endpoint = undefined;
+      endpoint = elsewhere(endpoint);
     }
     url = target;
   }
@@ -76,10 +76,21 @@ async function exchange(request: HttpRequest, signal: AbortSignal): Promise<Resp
   }
 }
 
-function isFollowed(request: HttpRequest, status: number): boolean {
-  if (request.redirects === 'none') return false;
-  if (status === 303) return request.redirects !== 'all-but-see-other';
-  return status === 301 || status === 302 || status === 307 || status === 308;
+function isFollowed({ redirects, method }: HttpRequest, { status, headers }: Response, from: URL): boolean {
+  const isRedirect = status === 301 || status === 302 || status === 303 || status === 307 || status === 308;
+  switch (redirects) {
+    case 'none':
+      return false;
+    case 'all':
+      return isRedirect;
+    case 'all-but-see-other':
+      return isRedirect && status !== 303;
+    case 'same-origin': {
+      const to = headers.get('location') ?? '';
+      const isSame = URL.canParse(to, from.href) && new URL(to, from).origin === from.origin;
+      return isRedirect && isSame && (status !== 303 || method !== 'POST');
+    }
+  }
 }
 
 function redirectTarget(request: HttpRequest, from: URL, location: string | null): URL {
@@ -95,6 +106,15 @@ function redirectTarget(request: HttpRequest, from: URL, location: string | null
     throw misbehaved(request.what, `expected a redirect without credentials, got some for ${target.host}`, false);
   }
   return target;
+}
+
+/**
+ * What of an endpoint's settings counts where it sends us: by which authorities a certificate is recognised, as for containerd. Who we are
+ * is told to the endpoint alone.
+ */
+export function elsewhere(endpoint: HttpRequest['endpoint']): HttpRequest['endpoint'] {
+  const tls = endpoint?.tls;
+  return tls === undefined ? undefined : { tls: { ...tls, clients: [] } };
 }
 
 /** Gives the connection back without reading the body. */

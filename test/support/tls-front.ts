@@ -39,6 +39,8 @@ export interface TlsFrontOptions {
   readonly wantsClient?: boolean;
   /** Requires a token that it hands out at its own `/token`. */
   readonly wantsToken?: boolean;
+  /** What its challenge names, instead of its own `/token`. */
+  readonly realm?: (address: string) => string;
   /** Without it, a new authority. */
   readonly authority?: Certificate;
 }
@@ -67,7 +69,8 @@ export async function startTlsFront(t: TestContext, target: string, options: Tls
         return;
       }
       if (options.wantsToken === true && incoming.headers.authorization !== 'Bearer t') {
-        response.writeHead(401, { 'www-authenticate': `Bearer realm="https://${incoming.headers.host}/token"` }).end();
+        const realm = options.realm?.(address) ?? `https://${incoming.headers.host}/token`;
+        response.writeHead(401, { 'www-authenticate': `Bearer realm="${realm}"` }).end();
         return;
       }
       const [host = '', port] = target.split(':');

@@ -9,7 +9,7 @@ import { findSignatures } from '../../../activities/registry/signatures.ts';
 import { type FakeRegistry, startFakeRegistry } from '../../support/registry.ts';
 import { pushImage, pushSignatureTag } from '../../support/registry-push.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
-import { startTlsFront, type TlsFront } from '../../support/tls-front.ts';
+import { newAuthority, startTlsFront, type TlsFront } from '../../support/tls-front.ts';
 import { digestOf } from '../../support/verdicts.ts';
 
 const signal = AbortSignal.timeout(60_000);
@@ -221,5 +221,30 @@ describe("the table of a registry's own host", () => {
     const overTls = { ...endpoint, url: new URL(`https://${name}/`) };
     const reader = createRegistry({ endpoints: () => [overTls], credentials: anonymous });
     assert.equal((await reader.getManifest({ registry: name, repository: REPOSITORY }, 'v1', signal))?.digest, image);
+  });
+
+  it('says by which authority a token service and a store of blobs are recognised, and is told nothing of us there', async (t) => {
+    const origin = await fake(t);
+    const target = { address: origin.address, repository: REPOSITORY };
+    const image = await pushImage(target, 'v1');
+    const authority = newAuthority();
+    const helper = await startTlsFront(t, origin.address, { authority, wantsToken: true });
+    const realm = () => `https://${helper.address}/token`;
+    const front = await startTlsFront(t, origin.address, { authority, wantsClient: true, wantsToken: true, realm });
+    const toml = `server = "https://${front.address}"\n${own(`https://${front.address}`)}`;
+    const endpoints = await configured(t, {
+      'r.example/hosts.toml': toml,
+      'r.example/ca.crt': front.authority,
+      'r.example/client.pem': front.client + front.clientKey,
+    });
+    const reader = createRegistry({ endpoints, credentials: anonymous });
+    const to = `https://${helper.address}/v2/demo/app/manifests/${image}`;
+    origin.setFault({ effect: { kind: 'redirect', to }, matches: ({ path }) => path.endsWith('/v1?ns=r.example') });
+    assert.equal((await reader.getManifest(place, 'v1', signal))?.digest, image);
+    assert.deepEqual(
+      helper.paths.map((path) => path.split('?')[0]),
+      ['/token', `/v2/demo/app/manifests/${image}`, '/token', `/v2/demo/app/manifests/${image}`],
+    );
+    assert.ok(helper.seen.every((tenant) => tenant === undefined));
   });
 });
