@@ -6,16 +6,10 @@ export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
 /** A Sigstore bundle or a signed payload: real ones are below 100 KiB, SBOM attestations reach some MiB. */
 export const MAX_BUNDLE_BYTES = 10 * 1024 * 1024;
 
-/**
- * Values and names in one piece of evidence, counted before it is parsed: a bundle with 32 log entries and as many timestamps
- * has 4,000, and costs 2 ms; 10 MiB of short names are 2.3 million, and cost 2 s.
- */
+/** Values and names in one piece of evidence, counted before it is parsed: a bundle with 32 log entries and as many timestamps has 4,000, and costs 2 ms; 10 MiB of short names are 2.3 million, and cost 2 s. */
 export const MAX_EVIDENCE_TOKENS = 10_000;
 
-/**
- * The same in a signed statement, which is read only after its signer is proven: an SBOM of 7 MiB has some 400,000, and what
- * is below four bytes for each of them is not a document that a tool writes.
- */
+/** The same in a signed statement, which is read only after its signer is proven: an SBOM of 7 MiB has some 400,000, and what is below four bytes for each of them is not a document that a tool writes. */
 export const MAX_STATEMENT_TOKENS = 2_000_000;
 
 /** The same in a manifest or an index: a layer with a signature in its annotations has 18, so 1,000 of those; parsing them costs 5 ms. */
@@ -27,10 +21,7 @@ export const MAX_TUF_TOKENS = 500_000;
 /** Evidence up to this size has threads of its own: a signature with its proofs has 20 KiB, one with ML-DSA 60. */
 export const MAX_LIGHT_EVIDENCE_BYTES = 256 * 1024;
 
-/**
- * What judging one piece of evidence may compute, in ms of processor time: the worst that the other limits admit takes a
- * quarter of it, also on a processor that is slow, and the first time.
- */
+/** What judging one piece of evidence may compute, in ms of processor time: the worst that the other limits admit takes a quarter of it, also on a processor that is slow, and the first time. */
 export const MAX_LIGHT_JUDGING_PROCESSOR_MS = 1_000;
 export const MAX_JUDGING_PROCESSOR_MS = 3_000;
 
@@ -52,6 +43,12 @@ export const MAX_LOOKUP_MS = 3_000;
 /** One connection, TLS included, in ms; a request that was given up must not leave it behind for longer. */
 export const MAX_CONNECT_MS = 5_000;
 
+/** Encodings of one body, such as gzip: servers apply one, and a proxy might add another. */
+export const MAX_ENCODINGS = 2;
+
+/** Bytes of an encoded body beyond what they decode to; of incompressible data, 40 MiB take 12 KiB more. */
+export const MAX_ENCODING_OVERHEAD_BYTES = 256 * 1024;
+
 /** `/etc/hosts` and `/etc/resolv.conf`: some KiB, or MiB where somebody blocks names by it. */
 export const MAX_NAME_FILE_BYTES = 4 * 1024 * 1024;
 
@@ -67,10 +64,7 @@ export const MAX_RETRY_AFTER_MS = 10 * 60 * 1000;
 /** How long a registry token is reused, in ms, whatever lifetime it was given. */
 export const MAX_TOKEN_MS = 60 * 60 * 1000;
 
-/**
- * How long after a fresh authorization was denied as well no other one is asked for, in ms: some registries answer 403 to all that they do
- * not have, and each time would cost a token.
- */
+/** How long after a fresh authorization was denied as well no other one is asked for, in ms: some registries answer 403 to all that they do not have, and each time would cost a token. */
 export const RENEWAL_PAUSE_MS = 10_000;
 
 /** Authorizations held by one worker: one for each repository that was asked lately. */
@@ -270,10 +264,7 @@ export const MAX_REGISTRY_MIRRORS = 32;
 /** Credential providers of a worker: a kubelet has a handful. */
 export const MAX_CREDENTIAL_PROVIDERS = 32;
 
-/**
- * Fields of one bundle or trusted root that are not known here: two new ones in each log and authority of the largest
- * trusted root. Each is compared with the known names.
- */
+/** Fields of one bundle or trusted root that are not known here: two new ones in each log and authority of the largest trusted root. Each is compared with the known names. */
 export const MAX_UNKNOWN_FIELDS = 512;
 
 /** Digests below one index: published images have fewer than 50. A verdict names all of them, 73 bytes each. */

@@ -1,9 +1,20 @@
 import { Agent as HttpAgent } from 'node:http';
 import { type AgentOptions, Agent as HttpsAgent } from 'node:https';
 import type { LookupFunction } from 'node:net';
-import { Agent, EnvHttpProxyAgent } from 'undici';
+import { getCACertificates } from 'node:tls';
+import { Agent, type Dispatcher, EnvHttpProxyAgent } from 'undici';
 import { MAX_CONNECT_MS } from '../limits.ts';
 import { createNameLookup } from './name-lookup.ts';
+
+/** What a TLS connection to one endpoint needs besides the system's trust. PEM texts. */
+export interface EndpointTls {
+  /** Certificate authorities that count beside those of the system. */
+  readonly authorities: readonly string[];
+  /** Certificates and keys to show; the first that the other end accepts is used. */
+  readonly clients: readonly { readonly certificate: string; readonly key: string }[];
+  /** Accepts any certificate, because the operator wrote so. */
+  readonly skipVerify: boolean;
+}
 
 /**
  * The one place that makes connections of a worker to elsewhere: registries, token services, transparency logs, mirrors
@@ -11,25 +22,53 @@ import { createNameLookup } from './name-lookup.ts';
  */
 export interface Connections {
   readonly lookup: LookupFunction;
-  /** For `fetch`; honours the proxies of the environment where Node itself would (`NODE_USE_ENV_PROXY=1`). */
-  readonly dispatcher: FetchDispatcher;
-  /** Agents of `node:http` and `node:https`, for clients that bring their own requests and for a TLS of their own. */
+  /** Makes the connections of requests, and keeps them for the next ones; without `tls`, the system's trust counts. */
+  dispatcher(tls?: EndpointTls): Dispatcher;
+  /** Agents of `node:http` and `node:https`, for clients that bring their own requests. */
   httpAgent(): HttpAgent;
   httpsAgent(options?: AgentOptions): HttpsAgent;
 }
 
-type FetchDispatcher = NonNullable<RequestInit['dispatcher']>;
+/** As many kinds of TLS as a worker has mirrors. */
+const MAX_TLS_KINDS = 64;
 
 /** Makes connections by a way of looking names up. */
 export function createConnections(lookup: LookupFunction): Connections {
-  const options = { connect: { lookup, timeout: MAX_CONNECT_MS }, connections: null };
   const usesProxies = process.env['NODE_USE_ENV_PROXY'] === '1';
+  const create = (tls: object): Dispatcher => {
+    const options = { connect: { lookup, timeout: MAX_CONNECT_MS, ...tls }, connections: null };
+    return usesProxies ? new EnvHttpProxyAgent(options) : new Agent(options);
+  };
+  const usual = create({});
+  /** By what is in their files: renewed ones are another kind. The one that was used longest ago comes first. */
+  const own = new Map<string, Dispatcher>();
   return {
     lookup,
-    // The types of Node's own fetch describe another release of the same library; a test sends a request through it.
-    dispatcher: (usesProxies ? new EnvHttpProxyAgent(options) : new Agent(options)) as unknown as FetchDispatcher,
+    dispatcher(tls) {
+      if (tls === undefined) return usual;
+      const key = JSON.stringify(tls);
+      const dispatcher = own.get(key) ?? create(connectOptions(tls));
+      own.delete(key);
+      own.set(key, dispatcher);
+      const [oldest] = own;
+      if (own.size > MAX_TLS_KINDS && oldest !== undefined) {
+        own.delete(oldest[0]);
+        // Requests that are under way end as usual.
+        void oldest[1].close();
+      }
+      return dispatcher;
+    },
     httpAgent: () => new HttpAgent({ keepAlive: true, lookup }),
-    httpsAgent: (own) => new HttpsAgent({ keepAlive: true, lookup, ...own }),
+    httpsAgent: (options) => new HttpsAgent({ keepAlive: true, lookup, ...options }),
+  };
+}
+
+function connectOptions({ authorities, clients, skipVerify }: EndpointTls) {
+  return {
+    ca: [...getCACertificates('default'), ...authorities],
+    cert: clients.map(({ certificate }) => certificate),
+    key: clients.map(({ key }) => key),
+    rejectUnauthorized: !skipVerify,
   };
 }
 

@@ -36,7 +36,7 @@ export async function* eachChunk(
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   if (response.body === null) return;
-  // fetch decodes Content-Encoding on its own, so these are the bytes that would fill memory.
+  // Content-Encoding is decoded by now, so these are the bytes that would fill memory.
   const reader = response.body.getReader();
   const end = () => void reader.cancel().catch(() => undefined);
   signal.addEventListener('abort', end, { once: true });

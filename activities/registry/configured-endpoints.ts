@@ -2,11 +2,11 @@ import { readdir } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { canonicalRegistry } from '../../workflows/registry-host.ts';
 import { EvidenceError } from '../evidence-error.ts';
+import type { EndpointTls } from '../http/connections.ts';
 import { MAX_HOSTS_FILE_BYTES, MAX_REGISTRY_MIRRORS } from '../limits.ts';
 import { readConfiguredFile } from './configured-file.ts';
 import { originOnly, type RegistryEndpoint, type RegistryEndpoints, urlAt } from './endpoints.ts';
 import { type HostEntry, type HostsFile, parseHostsFile } from './hosts-file.ts';
-import type { EndpointTls } from './tls-exchange.ts';
 
 /**
  * The places of a registry as containerd's folders of registries have them (`certs.d`): mirrors in their order, then the registry

@@ -1,7 +1,7 @@
 import { isIPv4 } from 'node:net';
 import { canonicalRegistry } from '../../workflows/registry-host.ts';
 import { EvidenceError } from '../evidence-error.ts';
-import type { EndpointTls } from './tls-exchange.ts';
+import type { EndpointTls } from '../http/connections.ts';
 
 /** One place that serves a registry's content. */
 export interface RegistryEndpoint {

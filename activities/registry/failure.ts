@@ -22,7 +22,7 @@ export function unexpectedStatus(what: string, expected: string, response: Respo
   return new EvidenceError('REGISTRY_ERROR', message, { retryable: false });
 }
 
-/** What an exception of `fetch` or of a body stream means. An aborted signal is always the time limit. */
+/** What an exception of a request or of a body stream means. An aborted signal is always the time limit. */
 export function transportFailure(what: string, error: unknown, signal: AbortSignal): EvidenceError {
   if (error instanceof EvidenceError) return error;
   const code = systemCode(error);
@@ -32,7 +32,11 @@ export function transportFailure(what: string, error: unknown, signal: AbortSign
       cause: error,
     });
   }
-  if (/^HPE_|^UND_ERR_HEADERS_OVERFLOW|^UND_ERR_RES|^Z_|^ERR_BROTLI|^ERR__/.test(code)) {
+  if (
+    /^HPE_|^UND_ERR_HEADERS_OVERFLOW|^UND_ERR_RES|^Z_|^ZSTD_|^ERR_BROTLI|^ERR__|^ERR_ASSERTION|^STATUS_UNKNOWN|^ENCODING_/.test(
+      code,
+    )
+  ) {
     return misbehaved(what, `the answer is not valid HTTP (${code})`, true, error);
   }
   return new EvidenceError('REGISTRY_UNREACHABLE', `${what}: the connection failed (${code}); check host and network`, {
@@ -51,7 +55,7 @@ function systemCode(error: unknown): string {
   for (let cause = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth++) {
     // The HTTP parser of Node leaves the code out for some errors.
     if (cause.name === 'HTTPParserError') return 'HPE_INVALID';
-    if ('code' in cause && typeof cause.code === 'string' && /^[A-Z][A-Z0-9_]*$/.test(cause.code)) return cause.code;
+    if ('code' in cause && typeof cause.code === 'string' && /^[A-Z][A-Za-z0-9_]*$/.test(cause.code)) return cause.code;
   }
   return 'no further detail';
 }

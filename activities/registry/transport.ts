@@ -1,7 +1,7 @@
-import { connections } from '../http/connections.ts';
+import type { EndpointTls } from '../http/connections.ts';
+import { exchange } from '../http/exchange.ts';
 import { MAX_REDIRECTS } from '../limits.ts';
 import { misbehaved, transportFailure } from './failure.ts';
-import { type EndpointTls, exchangeOverTls } from './tls-exchange.ts';
 
 /** One HTTP request; `what` opens every error message about it and holds neither query nor secret. */
 export interface HttpRequest {
@@ -35,7 +35,7 @@ export interface HttpResponse {
 export async function send(request: HttpRequest, signal: AbortSignal): Promise<HttpResponse> {
   let { url, authorization, endpoint } = request;
   for (let step = 0; step <= MAX_REDIRECTS; step++) {
-    const response = await exchange({ ...request, url, authorization, endpoint }, signal);
+    const response = await sendOnce({ ...request, url, authorization, endpoint }, signal);
     if (!isFollowed(request, response, url)) return { response, url };
     await discard(response);
     const target = redirectTarget(request, url, response.headers.get('location'));
@@ -48,28 +48,23 @@ export async function send(request: HttpRequest, signal: AbortSignal): Promise<H
   throw misbehaved(request.what, `expected an answer, got more than ${MAX_REDIRECTS} redirects`, false);
 }
 
-async function exchange(request: HttpRequest, signal: AbortSignal): Promise<Response> {
+async function sendOnce(request: HttpRequest, signal: AbortSignal): Promise<Response> {
+  const { url, method, endpoint } = request;
   const headers = new Headers({ 'accept-encoding': 'identity', 'user-agent': 'portcullis' });
   if (request.accept !== undefined) headers.set('accept', request.accept);
   if (request.authorization !== undefined) headers.set('authorization', request.authorization);
   if (request.json !== undefined) headers.set('content-type', 'application/json');
-  for (const [name, value] of Object.entries(request.endpoint?.headers ?? {})) headers.set(name, value);
-  const body = request.form ?? request.json;
-  const tls = request.endpoint?.tls;
+  if (request.form !== undefined) headers.set('content-type', 'application/x-www-form-urlencoded;charset=UTF-8');
+  for (const [name, value] of Object.entries(endpoint?.headers ?? {})) headers.set(name, value);
   try {
     signal.throwIfAborted();
-    if (tls !== undefined && request.url.protocol === 'https:') {
-      if (request.form !== undefined) headers.set('content-type', 'application/x-www-form-urlencoded');
-      const text = body === undefined ? {} : { body: String(body) };
-      return await exchangeOverTls(request.url, { method: request.method, headers, signal, ...text }, tls);
-    }
-    return await fetch(request.url, {
-      method: request.method,
+    return await exchange({
+      url,
+      method,
       headers,
-      redirect: 'manual',
-      dispatcher: connections().dispatcher,
+      body: request.form?.toString() ?? request.json,
+      tls: endpoint?.tls,
       signal,
-      ...(body === undefined ? {} : { body }),
     });
   } catch (error) {
     throw transportFailure(request.what, error, signal);

@@ -1,5 +1,7 @@
-import { connections } from '../http/connections.ts';
+import { EvidenceError } from '../evidence-error.ts';
 import { MAX_TUF_REQUEST_MS } from '../limits.ts';
+import { readBounded } from '../registry/bounded-body.ts';
+import { send } from '../registry/transport.ts';
 
 /** Where the files of a TUF repository are had from. */
 export interface TufMirror {
@@ -27,8 +29,8 @@ export interface HttpMirrorOptions {
 }
 
 /**
- * A mirror that is asked over HTTP. Redirects are followed and plain HTTP is spoken: what is believed is signed. Each
- * request is bounded in bytes and time, its slow body included.
+ * A mirror that is asked over HTTP. Redirects are followed as those of a registry are, and plain HTTP is spoken: what is
+ * accepted is signed. Each request is bounded in bytes and time, its slow body included.
  */
 export function httpMirror(base: URL, { requestMs = MAX_TUF_REQUEST_MS }: HttpMirrorOptions = {}): TufMirror {
   const prefix = base.href.endsWith('/') ? base.href : `${base.href}/`;
@@ -40,32 +42,28 @@ export function httpMirror(base: URL, { requestMs = MAX_TUF_REQUEST_MS }: HttpMi
       const timer = setTimeout(() => done.abort(), requestMs).unref();
       const signal = AbortSignal.any([outer, done.signal]);
       try {
-        const response = await fetch(prefix + path, { signal, dispatcher: connections().dispatcher });
-        if (response.status !== 200)
-          throw new MirrorError(`it answered ${response.status} to ${path}`, response.status);
-        return await readBody(response, path, maxBytes);
+        const what = `GET ${path}`;
+        const url = new URL(prefix + path);
+        const { response } = await send({ what, method: 'GET', url, redirects: 'all' }, signal);
+        const { status } = response;
+        if (status !== 200) throw new MirrorError(`it answered ${status} to ${path}`, status);
+        const bytes = await readBounded(what, response, maxBytes, signal);
+        if (bytes === 'too-large') throw new MirrorError(`it answered more than ${maxBytes} bytes to ${path}`, status);
+        return bytes;
       } catch (error) {
         if (error instanceof MirrorError) throw error;
         if (signal.aborted) throw new MirrorError(`no complete answer to ${path} in time`, undefined, error);
-        throw new MirrorError(`the connection for ${path} failed (${systemCode(error)})`, undefined, error);
+        if (error instanceof EvidenceError && error.code === 'REGISTRY_MISBEHAVED') {
+          throw new MirrorError(error.message, undefined, error);
+        }
+        const cause = error instanceof EvidenceError ? error.cause : error;
+        throw new MirrorError(`the connection for ${path} failed (${systemCode(cause)})`, undefined, cause);
       } finally {
         clearTimeout(timer);
         done.abort();
       }
     },
   };
-}
-
-async function readBody(response: Response, path: string, maxBytes: number): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  // fetch decodes Content-Encoding on its own, so these are the bytes that would fill memory.
-  for await (const chunk of response.body ?? []) {
-    length += chunk.byteLength;
-    if (length > maxBytes) throw new MirrorError(`it answered more than ${maxBytes} bytes to ${path}`, response.status);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks, length);
 }
 
 /** A mirror that is in memory already. */

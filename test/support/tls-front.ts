@@ -45,20 +45,28 @@ export interface TlsFrontOptions {
   readonly authority?: Certificate;
 }
 
-/** An authority for several fronts. */
-export const newAuthority = (): Certificate => issueRoot('authority', YEAR, 'ECDSA P-256');
+/** An authority for several fronts. Two of them need two names, by which a chain is built. */
+export const newAuthority = (name = 'authority'): Certificate => issueRoot(name, YEAR, 'ECDSA P-256');
+
+/** Certificates of an authority for a server on loopback and for its client, with their keys, in PEM. */
+export function loopbackCertificates(authority: Certificate) {
+  const leaf = (commonName: string, use: string) => {
+    const extensions = [LOOPBACK, extendedUse(use)];
+    const made = issue(authority, createKeyPair(), { commonName, window: YEAR, extensions });
+    return { cert: made.pem, key: keyPem(made) };
+  };
+  return { server: leaf('server', EKU.serverAuth), client: leaf('client', CLIENT_AUTH) };
+}
 
 /** Starts a TLS server in front of a plain HTTP server at `host:port`. */
 export async function startTlsFront(t: TestContext, target: string, options: TlsFrontOptions = {}): Promise<TlsFront> {
   const authority = options.authority ?? newAuthority();
-  const leaf = (commonName: string, use: string) =>
-    issue(authority, createKeyPair(), { commonName, window: YEAR, extensions: [LOOPBACK, extendedUse(use)] });
-  const [server, client] = [leaf('server', EKU.serverAuth), leaf('client', CLIENT_AUTH)];
+  const { server, client } = loopbackCertificates(authority);
   const seen: (string | undefined)[] = [];
   const paths: string[] = [];
   const front = createServer(
     {
-      ...{ cert: server.pem, key: keyPem(server) },
+      ...server,
       ...(options.wantsClient === true && { ca: authority.pem, requestCert: true, rejectUnauthorized: true }),
     },
     (incoming, response) => {
@@ -88,5 +96,5 @@ export async function startTlsFront(t: TestContext, target: string, options: Tls
     front.closeAllConnections();
     front.close();
   });
-  return { address, authority: authority.pem, client: client.pem, clientKey: keyPem(client), seen, paths };
+  return { address, authority: authority.pem, client: client.cert, clientKey: client.key, seen, paths };
 }

@@ -5,6 +5,8 @@ import { send } from '../../../activities/registry/transport.ts';
 import type { Digest } from '../../../workflows/digest.ts';
 import { type FakeRegistry, startFakeRegistry } from '../../support/registry.ts';
 import { pushBlob, pushBundle, pushImage } from '../../support/registry-push.ts';
+import { startScriptedServer } from '../../support/scripted-server.ts';
+import { startTlsFront } from '../../support/tls-front.ts';
 
 const auth = { kind: 'basic', username: 'ann', password: 'secret' } as const;
 const signal = AbortSignal.timeout(60_000);
@@ -102,15 +104,20 @@ test('a redirect without end, to nowhere, to credentials or to a file is refused
   registryHost.setFault(undefined);
 });
 
-test('a redirect from https to http is refused', async (context) => {
-  const fetched: string[] = [];
-  context.mock.method(globalThis, 'fetch', async (url: URL) => {
-    fetched.push(url.href);
-    return new Response(null, { status: 307, headers: { location: 'http://r.example/elsewhere' } });
-  });
-  const request = { what: 'GET x', method: 'GET', url: new URL('https://r.example/x'), redirects: 'all' } as const;
+test('a redirect from https to http is refused', async (t) => {
+  const { address: plain } = other;
+  const origin = await startScriptedServer(t, () => ({
+    status: 307,
+    headers: { location: `http://${plain}/elsewhere` },
+  }));
+  const front = await startTlsFront(t, origin.address);
+  const tls = { authorities: [front.authority], clients: [], skipVerify: false };
+  const before = other.requests.length;
+  const url = new URL(`https://${front.address}/x`);
+  const request = { what: 'GET x', method: 'GET', url, endpoint: { tls }, redirects: 'all' } as const;
   await assert.rejects(send(request, signal), { code: 'REGISTRY_MISBEHAVED', retryable: false });
-  assert.deepEqual(fetched, ['https://r.example/x']);
+  assert.deepEqual(front.paths, ['/x']);
+  assert.equal(other.requests.length, before);
 });
 
 test("GHCR's answer to the referrers API, a 303 to another host, means that there is none", async () => {
