@@ -288,3 +288,6 @@ export const PLACE_LOOK_MS = 2_000;
 
 /** What a worker keeps of revocations: 20,000 digests of 75 bytes, and names. */
 export const MAX_REVOCATION_FILE_BYTES = 4 * 1024 * 1024;
+
+/** Of a file of certificates or a key for Temporal: the authorities of a whole system are 250 KB. */
+export const MAX_TEMPORAL_FILE_BYTES = 1024 * 1024;

@@ -1,13 +1,13 @@
 import { access } from 'node:fs/promises';
-import { setTimeout as delay } from 'node:timers/promises';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
-import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { DURABLE_ATTEMPT_MS } from '../workflows/deadlines.ts';
+import type { ProxyEnvironment } from '../workflows/proxy.ts';
 import { createActivities } from './activities.ts';
 import { prepareJudging } from './judging/judge-pool.ts';
 import { MAX_DURABLE_CHECKS, MAX_VERIFICATIONS } from './limits.ts';
 import { openVerdictKey } from './open-verdict-key.ts';
 import { createResources } from './resources.ts';
+import { connectTemporal } from './temporal-link.ts';
 import { installWithMetrics } from './worker-metrics.ts';
 
 export interface WorkerOptions {
@@ -26,6 +26,8 @@ export interface WorkerOptions {
   readonly registryHosts: readonly string[];
   /** Programs that know registry credentials, as a kubelet has them. */
   readonly credentialProviders: { readonly config: string; readonly binDir: string } | undefined;
+  /** The variables that name proxies; an empty object switches proxies off. */
+  readonly proxies: ProxyEnvironment;
   /** The workflow bundle, made by `npm run build` with the same SDK. */
   readonly workflowBundle: string;
   /** `ip:port` where Prometheus scrapes /metrics; `undefined` serves none. */
@@ -34,9 +36,6 @@ export interface WorkerOptions {
 
 /** A verification runs up to two fast checks at once. */
 const FAST_CHECKS_AT_ONCE = 2 * MAX_VERIFICATIONS;
-
-/** Between two attempts to reach Temporal at start, in ms: a worker may be up before its server. */
-const RECONNECT_MS = 1_000;
 
 /**
  * Runs a worker until `signal` fires. Comes up with an invalid policy, and then answers every verification with the
@@ -52,15 +51,15 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
   });
   prepareJudging();
   const resources = await createResources({ ...options, verdictKey: await openVerdictKey(options.verdictKey) }, log);
-  const connection = await connect(signal);
-  if (connection === undefined) {
+  const link = await connectTemporal(options.proxies, log, signal);
+  if (link === undefined) {
     metrics.stop();
     return resources.stop();
   }
   try {
     const worker = await Worker.create({
-      connection: connection.native,
-      namespace: connection.namespace,
+      connection: link.connection,
+      namespace: link.namespace,
       taskQueue: options.taskQueue,
       workflowBundle: { codePath: options.workflowBundle },
       activities: createActivities(resources.dependencies),
@@ -73,6 +72,9 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
       maxCachedWorkflows: 500,
     });
     const running = worker.run();
+    link.follow((connection) => {
+      worker.connection = connection;
+    });
     // It may have fired before there was a worker to stop.
     if (signal.aborted) worker.shutdown();
     signal.addEventListener('abort', () => worker.shutdown(), { once: true });
@@ -82,7 +84,7 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
   } finally {
     metrics.stop();
     resources.stop();
-    await connection.native.close();
+    await link.close();
   }
 }
 
@@ -99,20 +101,4 @@ function log(level: string, message: string, fields: object): void {
   // Of an error JSON would keep everything but what it says.
   const say = (_: string, value: unknown) => (value instanceof Error ? String(value) : value);
   process.stderr.write(`${JSON.stringify({ time: new Date().toISOString(), level, message, ...fields }, say)}\n`);
-}
-
-async function connect(
-  signal: AbortSignal,
-): Promise<{ readonly native: NativeConnection; readonly namespace: string } | undefined> {
-  const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
-  while (!signal.aborted) {
-    try {
-      return { native: await NativeConnection.connect(connectionOptions), namespace };
-    } catch (error) {
-      const { address } = connectionOptions;
-      log('warn', 'Temporal is not there yet; see TEMPORAL_ADDRESS', { address, error: String(error) });
-      await delay(RECONNECT_MS, undefined, { signal }).catch(() => {});
-    }
-  }
-  return undefined;
 }

@@ -16,6 +16,7 @@ export const SHIM_SETTINGS = [
   'bootstrap',
   'containerd',
   'canary-every',
+  'proxy',
 ] as const;
 
 export type ShimSetting = (typeof SHIM_SETTINGS)[number];

@@ -15,10 +15,11 @@ import { watchImportedVerdicts } from './offline/imported-verdicts.ts';
 import { type OptionalParts, openOptionalParts, type PartsOptions } from './optional-parts.ts';
 import { watchPolicy } from './policy-watch.ts';
 import { openSingleFlight } from './single-flight.ts';
+import type { LinkOptions } from './temporal-link.ts';
 import type { CacheKey } from './verdict-cache/verdict-cache.ts';
 import { watchVerdictKeys } from './verdict-key-watch.ts';
 
-export interface DaemonOptions extends PartsOptions {
+export interface DaemonOptions extends PartsOptions, Pick<LinkOptions, 'proxies'> {
   /** The launcher's Unix socket. */
   readonly launcherSocket: string;
   /** A PEM public key, or a directory of `*.pub` files; `NAME.json` beside a key limits when it is believed. */
@@ -58,7 +59,7 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Dae
   const canaries = createCanaries();
   let parts: OptionalParts | undefined;
   let policyKnown = () => {};
-  const backend = lazyBackend(options.taskQueue);
+  const backend = lazyBackend(options.taskQueue, { ...options, log });
   const policy = watchPolicy(
     backend,
     verdictKeys.keys,

@@ -1,4 +1,5 @@
 import type { Backend } from './backend.ts';
+import type { LinkOptions } from './temporal-link.ts';
 
 /** A backend whose questions wait for `begin`. */
 export interface LazyBackend extends Backend {
@@ -9,13 +10,13 @@ export interface LazyBackend extends Backend {
  * The backend, whose client is loaded with the first question, and not before it is told to begin: that takes a node's processor a tenth of a
  * second, in which nobody is answered, and who waits for a daemon that starts is often answered by what that has kept.
  */
-export function lazyBackend(taskQueue: string): LazyBackend {
+export function lazyBackend(taskQueue: string, options?: LinkOptions): LazyBackend {
   const begun = Promise.withResolvers<void>();
   let loading: Promise<Backend> | undefined;
   async function load(): Promise<Backend> {
     await begun.promise;
     const { connectBackend } = await import('./temporal.ts');
-    return connectBackend(taskQueue);
+    return connectBackend(taskQueue, options);
   }
   const backend = () => {
     loading ??= load();

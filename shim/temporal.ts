@@ -13,14 +13,22 @@ import {
   WorkflowUpdateFailedError,
   WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
-import { ApplicationFailure } from '@temporalio/common';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { ApplicationFailure, NamespaceNotFoundError } from '@temporalio/common';
 import { parseChecks } from '../workflows/checklist.ts';
 import { WORKFLOW_EXECUTION_MS, WORKFLOW_TASK_MS } from '../workflows/deadlines.ts';
 import { CHECKS_QUERY, POLICY_HEAD_QUERY, VERDICT_UPDATE } from '../workflows/handlers.ts';
 import { isReasonCode } from '../workflows/reason.ts';
+import { explainStatus, placeOf } from '../workflows/temporal/explain.ts';
+import type { TemporalSettings } from '../workflows/temporal/settings.ts';
 import type { VerificationInput } from '../workflows/verification-input.ts';
 import { type Backend, BackendProblem, type RunState } from './backend.ts';
+import {
+  channelOptions,
+  type Diagnosis,
+  type LinkOptions,
+  openTemporalLink,
+  type TemporalSession,
+} from './temporal-link.ts';
 import { describeStart } from './workflow-description.ts';
 
 const NO_WORKER = 'no portcullis worker answers on the task queue; is one running?';
@@ -38,16 +46,20 @@ const RETRY_FIRST_MS = 50;
 const RETRY_MAX_MS = 400;
 
 /** A client whose calls end by their deadline (Unix ms) and fail as BackendProblem. */
-interface BoundedClient {
+interface BoundedClient extends TemporalSession {
   readonly client: Client;
   /** Gets answers of open runs only. */
   readonly open: WorkflowClient;
   within<T>(deadline: number, call: () => Promise<T>): Promise<T>;
-  close(): Promise<void>;
 }
 
-function connectClient(): BoundedClient {
-  const config = loadClientConnectConfig();
+/** A call that has no answer after this time (ms) makes the diagnosis look for the reason. */
+const PATIENCE_MS = 1_000;
+
+/** For a diagnosis to end before the call that it is about, in ms. */
+const DIAGNOSIS_MS = 100;
+
+function openClient(settings: TemporalSettings, diagnosis: Diagnosis): BoundedClient {
   let closing = false;
   let retriedUntil = 0;
   /** The newest answer of Temporal to any call, Unix ms, and what it was when it was a refusal that is retried. */
@@ -55,7 +67,9 @@ function connectClient(): BoundedClient {
   const { retryableDecider } = defaultGrpcRetryOptions({ maxAttempts: Number.MAX_SAFE_INTEGER });
   const retry = makeGrpcRetryInterceptor({
     retryableDecider(attempt, status) {
-      if (isAnswer(status.code)) heard = { at: Date.now(), refusal: status.details };
+      if (isAnswer(status.code))
+        heard = { at: Date.now(), refusal: explainStatus(status.code, status.details, settings) };
+      else diagnosis.look(Number.POSITIVE_INFINITY);
       return !closing && retryableDecider(attempt, status);
     },
     delayFunction(attempt) {
@@ -64,36 +78,48 @@ function connectClient(): BoundedClient {
       return delay;
     },
   });
-  const connection = Connection.lazy({ ...config.connectionOptions, interceptors: [retry] });
-  const options = { connection, ...(config.namespace === undefined ? {} : { namespace: config.namespace }) };
-  const address = config.connectionOptions.address ?? 'localhost:7233';
+  const connection = Connection.lazy({ ...channelOptions(settings), interceptors: [retry] });
+  const options = { connection, namespace: settings.namespace };
+  /** gRPC's own deadline overshoots when the server is unreachable, so a timer has the last word. */
+  async function within<T>(deadline: number, call: () => Promise<T>): Promise<T> {
+    const begun = Date.now();
+    const aborted = new AbortController();
+    const late = Promise.withResolvers<never>();
+    const giveUp = () => {
+      late.reject(new BackendProblem('TEMPORAL_UNREACHABLE', `no answer from ${placeOf(settings)} in time`));
+      aborted.abort();
+    };
+    const left = Math.max(0, deadline - begun);
+    const timer = setTimeout(giveUp, left);
+    const doubt = setTimeout(() => diagnosis.look(deadline - DIAGNOSIS_MS), Math.min(PATIENCE_MS, left / 3));
+    const answer = connection.withAbortSignal(aborted.signal, () => connection.withDeadline(deadline, call));
+    answer.catch(() => {}); // the loser of the race below has no reader left
+    try {
+      const value = await Promise.race([answer, late.promise]);
+      heard = { at: Date.now() };
+      return value;
+    } catch (error) {
+      const problem = toProblem(error, settings);
+      if (problem.code !== 'TEMPORAL_UNREACHABLE') throw problem;
+      if (heard.at > begun) {
+        const said = `${placeOf(settings)}: it answers other calls, and this one not in time`;
+        throw new BackendProblem('TEMPORAL_REFUSED', heard.refusal ?? said, error);
+      }
+      throw diagnosis.found === undefined ? problem : new BackendProblem(problem.code, diagnosis.found, error);
+    } finally {
+      clearTimeout(timer);
+      clearTimeout(doubt);
+    }
+  }
   return {
     client: new Client(options),
     open: new WorkflowClient({ ...options, queryRejectCondition: 'NOT_OPEN' }),
-    /** gRPC's own deadline overshoots when the server is unreachable, so a timer has the last word. */
-    async within(deadline, call) {
-      const begun = Date.now();
-      const aborted = new AbortController();
-      const late = Promise.withResolvers<never>();
-      const giveUp = () => {
-        late.reject(new BackendProblem('TEMPORAL_UNREACHABLE', `no answer from Temporal at ${address} in time`));
-        aborted.abort();
-      };
-      const timer = setTimeout(giveUp, Math.max(0, deadline - Date.now()));
-      const answer = connection.withAbortSignal(aborted.signal, () => connection.withDeadline(deadline, call));
-      answer.catch(() => {}); // whoever loses the race below has nobody left to tell
+    within,
+    async ping(deadline) {
       try {
-        const value = await Promise.race([answer, late.promise]);
-        heard = { at: Date.now() };
-        return value;
+        await within(deadline, () => connection.workflowService.getSystemInfo({}));
       } catch (error) {
-        const problem = toProblem(error, address);
-        const isThere = problem.code === 'TEMPORAL_UNREACHABLE' && heard.at > begun;
-        throw isThere
-          ? refused(address, heard.refusal ?? 'it answers other calls, and this one not in time', error)
-          : problem;
-      } finally {
-        clearTimeout(timer);
+        if (!(error instanceof BackendProblem) || error.code !== 'TEMPORAL_REFUSED') throw error;
       }
     },
     async close() {
@@ -111,9 +137,10 @@ function connectClient(): BoundedClient {
  * Connects lazily to the server that the environment names (`TEMPORAL_ADDRESS` and the other variables and the
  * configuration file of the Temporal CLI).
  */
-export function connectBackend(taskQueue: string): Backend {
-  const { client, open, within, close } = connectClient();
-  const handle = (workflowId: string) => client.workflow.getHandle(workflowId);
+export function connectBackend(taskQueue: string, options: LinkOptions = {}): Backend {
+  const link = openTemporalLink(openClient, options);
+  const within = <T>(deadline: number, call: (session: BoundedClient) => Promise<T>): Promise<T> =>
+    link.use((session) => session.within(deadline, () => call(session)));
   return {
     async verify({ workflowId, input, node }, deadline) {
       const update = {
@@ -121,20 +148,22 @@ export function connectBackend(taskQueue: string): Backend {
         startWorkflowOperation: startVerification(workflowId, taskQueue, input, node),
       };
       try {
-        return await within(deadline, () => client.workflow.executeUpdateWithStart(VERDICT_UPDATE, update));
+        return await within(deadline, ({ client }) => client.workflow.executeUpdateWithStart(VERDICT_UPDATE, update));
       } catch (error) {
         // The update of a run that failed says only that it was left without an answer; the run says why.
         if (!(error instanceof BackendProblem) || error.code !== 'WORKFLOW_FAILED') throw error;
-        await within(deadline, () => handle(workflowId).result());
+        await within(deadline, ({ client }) => client.workflow.getHandle(workflowId).result());
         throw error;
       }
     },
     checks: (workflowId, deadline) =>
-      within(deadline, async () => parseChecks(await handle(workflowId).query(CHECKS_QUERY))),
+      within(deadline, async ({ client }) =>
+        parseChecks(await client.workflow.getHandle(workflowId).query(CHECKS_QUERY)),
+      ),
     exists: (workflowId, deadline) =>
-      within(deadline, async () => {
+      within(deadline, async ({ client }) => {
         try {
-          return (await handle(workflowId).describe()).workflowId === workflowId;
+          return (await client.workflow.getHandle(workflowId).describe()).workflowId === workflowId;
         } catch (error) {
           if (error instanceof WorkflowNotFoundError) return false;
           throw error;
@@ -144,17 +173,18 @@ export function connectBackend(taskQueue: string): Backend {
       const reserve = Math.min(LAST_QUESTION_MS, (deadline - Date.now()) / 2);
       const workflowId = policyHeadId(taskQueue);
       try {
-        return await within(deadline - reserve, () => queryPolicyHead(open, workflowId, taskQueue));
+        return await within(deadline - reserve, ({ open }) => queryPolicyHead(open, workflowId, taskQueue));
       } catch (error) {
-        const known = await within(deadline, () => handle(workflowId).describe()).catch((problem: unknown) => problem);
+        const describing = within(deadline, ({ client }) => client.workflow.getHandle(workflowId).describe());
+        const known = await describing.catch((problem: unknown) => problem);
         if (!(known instanceof BackendProblem)) throw new BackendProblem('WORKER_UNAVAILABLE', NO_WORKER, error);
         // The last answer says whether Temporal is there, whatever the first one waited for.
         throw known.code === 'TEMPORAL_REFUSED' ? known : error;
       }
     },
-    resolve: (name, deadline) => within(deadline, () => resolveName(client, taskQueue, name, deadline)),
-    find: (decisionId, deadline) => within(deadline, () => findRuns(client, decisionId)),
-    close,
+    resolve: (name, deadline) => within(deadline, ({ client }) => resolveName(client, taskQueue, name, deadline)),
+    find: (decisionId, deadline) => within(deadline, ({ client }) => findRuns(client, decisionId)),
+    close: link.close,
   };
 }
 
@@ -235,18 +265,19 @@ async function endOf(handle: WorkflowHandle): Promise<{ readonly result: unknown
   }
 }
 
-function toProblem(error: unknown, address: string): BackendProblem {
+function toProblem(error: unknown, settings: TemporalSettings): BackendProblem {
   if (error instanceof BackendProblem) return error;
+  const refused = (text: string, code?: number) =>
+    new BackendProblem('TEMPORAL_REFUSED', explainStatus(code, text, settings), error);
   if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) {
-    return new BackendProblem('STILL_VERIFYING', `no verdict from Temporal at ${address} in time`, error);
+    return new BackendProblem('STILL_VERIFYING', `no verdict from ${placeOf(settings)} in time`, error);
   }
   if (error instanceof WorkflowUpdateFailedError || error instanceof WorkflowFailedError) {
     const reason = error.cause instanceof Error ? error.cause.message : error.message;
     return new BackendProblem('WORKFLOW_FAILED', `the verification failed: ${reason}`, error);
   }
-  if (error instanceof WorkflowNotFoundError || error instanceof QueryRejectedError) {
-    return refused(address, error.message, error);
-  }
+  if (error instanceof WorkflowNotFoundError || error instanceof QueryRejectedError) return refused(error.message);
+  if (error instanceof NamespaceNotFoundError) return refused(error.message, NOT_FOUND);
   // The client wraps what gRPC said in an error whose own message names only the call.
   const cause = error instanceof ServiceError && error.cause !== undefined ? error.cause : error;
   const text = cause instanceof Error ? cause.message : String(cause);
@@ -254,16 +285,14 @@ function toProblem(error: unknown, address: string): BackendProblem {
     return new BackendProblem('WORKER_UNAVAILABLE', NO_WORKER, error);
   }
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
-  if (typeof code === 'number' && isAnswer(code)) return refused(address, text, error);
-  return new BackendProblem('TEMPORAL_UNREACHABLE', `Temporal at ${address}: ${text}`, error);
-}
-
-function refused(address: string, text: string, cause: unknown): BackendProblem {
-  return new BackendProblem('TEMPORAL_REFUSED', `Temporal at ${address}: ${text}`, cause);
+  if (typeof code === 'number' && isAnswer(code)) return refused(text, code);
+  return new BackendProblem('TEMPORAL_UNREACHABLE', `${placeOf(settings)}: ${text}`, error);
 }
 
 /** gRPC status codes (grpc/grpc, doc/statuscodes.md) that a client makes itself when there is no answer; OK is no problem. */
 const NO_ANSWER: ReadonlySet<number> = new Set([0, 1, 4, 14]);
+
+const NOT_FOUND = 5;
 
 /** Whether a status says that a server is there: throttled, not permitted, no such namespace. */
 function isAnswer(code: number): boolean {

@@ -24,6 +24,7 @@ Usage: portcullis worker --policy DIR --verdict-key KEY [OPTIONS]
                           given more than once, and the first that knows a registry counts
   --credential-provider-config FILE, --credential-provider-bin-dir DIR
                           programs that know registry credentials, as kubelet's --image-credential-provider-* name them
+  --proxy environment|off whether HTTP_PROXY, HTTPS_PROXY and NO_PROXY count (default environment)
   --metrics IP:PORT       where Prometheus scrapes /metrics; "off" for nowhere (default 127.0.0.1:9464)
   --workflow-bundle FILE  (default dist/workflows.js, made by "npm run build")
 
@@ -48,6 +49,7 @@ export const workerCommand = {
         'registry-hosts': { type: 'string', multiple: true, default: [] },
         'credential-provider-config': { type: 'string' },
         'credential-provider-bin-dir': { type: 'string' },
+        proxy: { type: 'string', default: 'environment' },
         metrics: { type: 'string', default: '127.0.0.1:9464' },
         'workflow-bundle': { type: 'string', default: DEFAULT_BUNDLE },
       },
@@ -70,6 +72,10 @@ export const workerCommand = {
       );
       return 2;
     }
+    if (values.proxy !== 'environment' && values.proxy !== 'off') {
+      console.error('portcullis worker: --proxy: expected environment or off; see "portcullis worker --help"');
+      return 2;
+    }
     const fleet = values.fleet ?? values['task-queue'];
     if (!isFleetName(fleet)) {
       console.error(
@@ -89,6 +95,7 @@ export const workerCommand = {
         plainHttp: values['plain-http'],
         registryHosts: values['registry-hosts'],
         credentialProviders: config === undefined || binDir === undefined ? undefined : { config, binDir },
+        proxies: values.proxy === 'off' ? {} : process.env,
         metrics: values.metrics === 'off' ? undefined : values.metrics,
         workflowBundle: values['workflow-bundle'],
       },

@@ -4,6 +4,7 @@ import { DEFAULT_SHIM_FILE } from '../configuration.ts';
 import { examine } from '../doctor/examine.ts';
 import { LAYOUT } from '../install/layout.ts';
 import { plainJson, plainText } from '../plain-text.ts';
+import { describeRoute } from '../temporal-link.ts';
 import { daemonSettings, findContainerd, printFindings } from './findings.ts';
 import { installCommand } from './install.ts';
 import { wrongUsage } from './options.ts';
@@ -20,7 +21,7 @@ Usage: portcullis doctor [OPTIONS]
 
 It asks containerd itself what it makes of its configuration, all imports merged ("containerd config dump"), looks at the folder of
 verifiers as containerd does, at what the running one has
-loaded, at the daemon, and at what the workers state (by TEMPORAL_ADDRESS, of the environment or of ${LAYOUT.environment}). Each finding says what it found, why it
+loaded, at the daemon, and at what the workers state (by TEMPORAL_ADDRESS, of the environment or of ${LAYOUT.environment}), and names the proxy on the way there. Each finding says what it found, why it
 matters, and the line that cures it. Without --fix it changes nothing. "open" means that images get in unasked, "stuck" that the node can't pull or not start, "weak" that it holds but not under all weather.
 
 Exit code 0: nothing open and nothing stuck. 1: something is. 3: there is no containerd to examine.`;
@@ -48,10 +49,14 @@ export const doctorCommand = {
     }
     if (existsSync(LAYOUT.environment)) process.loadEnvFile(LAYOUT.environment);
     if (values.fix) return await installCommand.run(values.output === 'json' ? ['--output', 'json'] : []);
-    const findings = await examine(containerd, await daemonSettings(values.config));
-    if (values.output === 'json') console.log(plainJson({ containerd, findings }, 2));
+    const settings = await daemonSettings(values.config);
+    const findings = await examine(containerd, settings);
+    const isNamed = process.env['TEMPORAL_ADDRESS'] !== undefined;
+    const temporal = isNamed ? await describeRoute(settings.proxies) : undefined;
+    if (values.output === 'json') console.log(plainJson({ containerd, temporal, findings }, 2));
     else {
       console.log(`${plainText(containerd.binary)} with ${plainText(containerd.config)}`);
+      if (temporal !== undefined) console.log(plainText(temporal));
       printFindings(findings);
     }
     return findings.some(({ severity }) => severity !== 'weak') ? 1 : 0;

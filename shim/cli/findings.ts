@@ -1,9 +1,15 @@
-import { readNodeSettings } from '../configuration.ts';
+import { DEFAULT_SHIM_FILE, readNodeSettings } from '../configuration.ts';
 import { type ContainerdProgram, findRunning } from '../containerd/running.ts';
 import type { DaemonSettings } from '../doctor/daemon-findings.ts';
 import type { Finding } from '../doctor/finding.ts';
 import { plainText } from '../plain-text.ts';
-import { DEFAULT_GRPC_SOCKET, DEFAULT_LAUNCHER_SOCKET, DEFAULT_TASK_QUEUE } from './options.ts';
+import {
+  DEFAULT_GRPC_SOCKET,
+  DEFAULT_LAUNCHER_SOCKET,
+  DEFAULT_TASK_QUEUE,
+  PROXY_USAGE,
+  parseProxies,
+} from './options.ts';
 
 const MARK: Readonly<Record<Finding['severity'], string>> = { open: 'OPEN ', stuck: 'STUCK', weak: 'weak ' };
 
@@ -18,6 +24,8 @@ export async function findContainerd(binary?: string, config?: string): Promise<
 export async function daemonSettings(file: string | undefined): Promise<DaemonSettings> {
   const settings = await readNodeSettings(file);
   const { metrics = '127.0.0.1:9464' } = settings;
+  const proxies = parseProxies(settings.proxy);
+  if (proxies === undefined) throw new Error(`${file ?? DEFAULT_SHIM_FILE}: ${PROXY_USAGE}`);
   return {
     launcherSocket: settings.socket ?? DEFAULT_LAUNCHER_SOCKET,
     grpcSocket: settings['grpc-socket'] ?? DEFAULT_GRPC_SOCKET,
@@ -25,6 +33,7 @@ export async function daemonSettings(file: string | undefined): Promise<DaemonSe
     bootstrap: settings.bootstrap,
     state: settings.state,
     taskQueue: settings['task-queue'] ?? DEFAULT_TASK_QUEUE,
+    proxies,
     fleet: settings.fleet ?? settings['task-queue'] ?? DEFAULT_TASK_QUEUE,
     metrics: metrics === 'off' ? undefined : metrics,
   };

@@ -1,4 +1,5 @@
 import { FLEET_RULE, isFleetName } from '../../workflows/fleet.ts';
+import type { ProxyEnvironment } from '../../workflows/proxy.ts';
 import type { ListenAddress } from '../metrics.ts';
 
 /** Defaults that several commands share; the launcher has the first one compiled in. */
@@ -37,6 +38,14 @@ export function fleetOf(named: string | undefined, taskQueue: string): string | 
 
 /** What is wrong with a command line whose fleet can't be one. */
 export const FLEET_USAGE = `--fleet: expected ${FLEET_RULE}; a task queue of another form needs a fleet of its own`;
+
+/** The variables that name proxies by `environment`, which is the default, or `off`; `undefined` for anything else. */
+export function parseProxies(text = 'environment'): ProxyEnvironment | undefined {
+  if (text === 'off') return {};
+  return text === 'environment' ? process.env : undefined;
+}
+
+export const PROXY_USAGE = '--proxy: expected environment or off';
 
 /** Says what was wrong with a command line, and answers the exit code for that. */
 export function wrongUsage(command: string, what: string): number {

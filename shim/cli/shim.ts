@@ -11,8 +11,10 @@ import {
   DEFAULT_TASK_QUEUE,
   FLEET_USAGE,
   fleetOf,
+  PROXY_USAGE,
   parseInterval,
   parseListenAddress,
+  parseProxies,
   wrongUsage,
 } from './options.ts';
 
@@ -33,11 +35,13 @@ Usage: portcullis shim --verdict-keys PATH [OPTIONS]
   --bootstrap DIR      folder of *.list files: digests that need no backend, see "portcullis bootstrap learn --help"
   --canary-every TIME  prove to oneself so often that containerd asks, as in 5m; "off" for never (default off)
   --containerd SOCKET  the socket for that        (default ${DEFAULT_CONTAINERD_SOCKET})
+  --proxy environment|off
+                       whether HTTP_PROXY, HTTPS_PROXY and NO_PROXY count on the way to Temporal (default environment)
   --config FILE        these settings as YAML, "verdict-keys: PATH"; what is given here counts more
   --metrics HOST:PORT  where Prometheus scrapes /metrics; "off" for nowhere (default 127.0.0.1:9464)
 
 Temporal is found as the Temporal CLI finds it: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_TLS_* or its
-configuration file. The daemon comes up without it and refuses pulls, with the reason, until it is there.
+configuration file; certificates and keys that are renewed on disk are used within seconds. The daemon comes up without it and refuses pulls, with the reason, until it is there.
 
 Changed verdict keys and lists are picked up within seconds, at SIGHUP at once. SIGTERM and SIGINT drain: new pulls wait for the
 next daemon, running ones are answered first. Logs are JSON lines on stderr, one for each decision.`;
@@ -50,6 +54,7 @@ const DEFAULTS = {
   metrics: '127.0.0.1:9464',
   containerd: DEFAULT_CONTAINERD_SOCKET,
   'canary-every': 'off',
+  proxy: 'environment',
 };
 
 const TEXT = { type: 'string' } as const;
@@ -67,6 +72,7 @@ const OPTIONS = {
   bootstrap: TEXT,
   containerd: TEXT,
   'canary-every': TEXT,
+  proxy: TEXT,
 } satisfies Record<ShimSetting | 'config', typeof TEXT>;
 
 export const shimCommand = {
@@ -84,6 +90,8 @@ export const shimCommand = {
     if (fleet === undefined) return wrongUsage('shim', FLEET_USAGE);
     if (metrics === undefined) return wrongUsage('shim', '--metrics: expected HOST:PORT or "off"');
     if (everyMs === undefined) return wrongUsage('shim', '--canary-every: expected 10s to 24h, as in 5m, or "off"');
+    const proxies = parseProxies(settings.proxy);
+    if (proxies === undefined) return wrongUsage('shim', PROXY_USAGE);
     const stopped = new Promise<void>((resolve) => {
       for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
     });
@@ -93,6 +101,7 @@ export const shimCommand = {
         grpcSocket: settings['grpc-socket'],
         verdictKeys,
         taskQueue: settings['task-queue'],
+        proxies,
         fleet,
         node: settings.node,
         metrics: metrics === 'off' ? undefined : metrics,

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
+import type { ProxyEnvironment } from '../../workflows/proxy.ts';
 import { readLists } from '../bootstrap/list-watch.ts';
 import { scrapeMetrics } from '../scrape.ts';
 import { readVerdictKeyFiles } from '../verdict-key-files.ts';
@@ -17,6 +18,8 @@ export interface DaemonSettings {
   /** The folder of what it remembers. */
   readonly state: string | undefined;
   readonly taskQueue: string;
+  /** The variables that name proxies: an empty object where they do not count, by default those of this process. */
+  readonly proxies?: ProxyEnvironment;
   readonly fleet: string;
   /** `HOST:PORT` of its metrics; `undefined` when they are off. */
   readonly metrics: string | undefined;

@@ -38,7 +38,7 @@ function asWithoutBackend(finding: Finding): Finding {
 /** Asks whom the daemon asks, where that is known here. */
 async function fromBackend(daemon: DaemonSettings): Promise<readonly Finding[]> {
   if (process.env['TEMPORAL_ADDRESS'] === undefined) return [];
-  const backend = connectBackend(daemon.taskQueue);
+  const backend = connectBackend(daemon.taskQueue, daemon);
   try {
     return await backendFindings(backend, daemon);
   } finally {

@@ -1,0 +1,216 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { connect, isIP } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
+import { loadClientConfigProfile } from '@temporalio/envconfig';
+import type { ProxyEnvironment } from '../workflows/proxy.ts';
+import { explainObstacle, placeOf } from '../workflows/temporal/explain.ts';
+import { findObstacle, type ProbeNetwork } from '../workflows/temporal/obstacle.ts';
+import {
+  clientOptions,
+  readTemporalSettings,
+  type SettingsSource,
+  type TemporalSettings,
+} from '../workflows/temporal/settings.ts';
+import { BackendProblem } from './backend.ts';
+import { readBounded } from './bounded-file.ts';
+import type { Log } from './log.ts';
+import { type Looks, lookEvery } from './look-every.ts';
+import { messageOf } from './message-of.ts';
+
+/** A list of certificates is a few KB; the authorities of a whole system are 250. */
+const MAX_FILE_BYTES = 1024 * 1024;
+
+const SOURCE: SettingsSource = {
+  profile: loadClientConfigProfile,
+  read: (path) => readBounded(path, MAX_FILE_BYTES),
+  certificate: (pem) => new X509Certificate(pem),
+  isPair: (certificate, key) => new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key)),
+};
+
+const NETWORK: ProbeNetwork<ReturnType<typeof connect>> = {
+  connect: (host, port) => connect({ host, port }),
+  secure: (socket, { authorities, client }, serverName) =>
+    connectTls({
+      ...{ socket, servername: isIP(serverName) === 0 ? serverName : '', host: serverName, ALPNProtocols: ['h2'] },
+      ...(authorities !== undefined && { ca: authorities }),
+      ...(client !== undefined && { cert: client.chain, key: client.key }),
+    }),
+};
+
+// gRPC writes to stderr what a proxy answers; the diagnosis says it in the messages.
+if (process.env['GRPC_VERBOSITY'] === undefined) setLogVerbosity(logVerbosity.NONE);
+
+/**
+ * How gRPC makes connections. Its own rules for proxies (`grpc_proxy`, `no_grpc_proxy`, lower case only) are off: the proxy of
+ * the settings counts. Holds secrets.
+ */
+export function channelOptions(settings: TemporalSettings) {
+  const { address, tls, proxy } = settings;
+  const { username, password } = proxy?.credentials ?? {};
+  return {
+    ...clientOptions(settings),
+    address: proxy?.label ?? address,
+    channelArgs: {
+      'grpc.enable_http_proxy': 0,
+      ...(proxy !== undefined && {
+        'grpc.http_connect_target': `dns:${address}`,
+        'grpc.default_authority': tls?.serverName ?? address,
+      }),
+      ...(username !== undefined && { 'grpc.http_connect_creds': `${username}:${password}` }),
+    },
+  };
+}
+
+/** How often the files are looked at, in ms. */
+const LOOK_MS = 2_000;
+
+/** How long a new connection may take to be answered before it replaces the old one, in ms. */
+const TRIAL_MS = 5_000;
+
+/** Maximum time of a probe, in ms. */
+const PROBE_MS = 2_000;
+
+/** Time between two probes, and how long a finding is repeated, in ms. */
+const PROBE_EVERY_MS = 5_000;
+const FINDING_MS = 15_000;
+
+/** Calls to Temporal over one connection. */
+export interface TemporalSession {
+  /** Settles when Temporal answers anything at all. Rejects with a {@link BackendProblem}. */
+  ping(deadline: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A connection to Temporal that follows its settings: certificates, keys and authorities that are renewed on disk. */
+export interface TemporalLink<Session extends TemporalSession> {
+  /** Makes calls over the newest connection. Rejects with a {@link BackendProblem} when the settings can't be used. */
+  use<T>(call: (session: Session) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+/** What a link depends on besides the variables and the configuration file of the Temporal CLI. */
+export interface LinkOptions {
+  /** The variables that name proxies: an empty object switches proxies off, by default those of this process. */
+  readonly proxies?: ProxyEnvironment;
+  readonly log?: Log;
+}
+
+interface Opened<Session> {
+  readonly session: Session;
+  readonly settings: TemporalSettings;
+  /** Calls that are not over. */
+  uses: number;
+}
+
+/**
+ * Opens a connection with the first call, and another one within seconds after the settings changed on disk. The new one
+ * replaces the old one when Temporal has answered it; calls that are not over end on the old one.
+ */
+export function openTemporalLink<Session extends TemporalSession>(
+  open: (settings: TemporalSettings, diagnosis: Diagnosis) => Session,
+  { proxies = process.env, log }: LinkOptions,
+): TemporalLink<Session> {
+  let current: Opened<Session> | undefined;
+  let looks: Looks | undefined;
+  let obstacle: string | undefined;
+
+  const start = (settings: TemporalSettings): Opened<Session> => {
+    const session = open(settings, diagnoseWith(settings));
+    return { session, settings, uses: 0 };
+  };
+
+  async function first(): Promise<Opened<Session>> {
+    const settings = await readTemporalSettings(SOURCE, proxies).catch((error: unknown) => {
+      throw new BackendProblem('TEMPORAL_UNREACHABLE', `Temporal can't be reached: ${messageOf(error)}`, error);
+    });
+    current ??= start(settings);
+    looks ??= lookEvery(LOOK_MS, look);
+    return current;
+  }
+
+  async function look(): Promise<void> {
+    try {
+      const settings = await readTemporalSettings(SOURCE, proxies);
+      if (current === undefined || JSON.stringify(settings) === JSON.stringify(current.settings))
+        return tell(undefined);
+      const next = start(settings);
+      try {
+        await next.session.ping(Date.now() + TRIAL_MS);
+      } catch (error) {
+        await next.session.close();
+        throw error;
+      }
+      const old = current;
+      current = next;
+      tell(undefined);
+      log?.info('Temporal: the changed settings are used', { address: settings.address, proxy: settings.proxy?.label });
+      if (old.uses === 0) await old.session.close();
+    } catch (error) {
+      tell(messageOf(error));
+    }
+  }
+
+  /** A problem that is there at the next look as well is not a file that is being written. */
+  function tell(problem: string | undefined): void {
+    if (problem !== undefined && problem === obstacle) return;
+    obstacle = problem;
+    if (problem !== undefined) log?.warn('Temporal: the changed settings are not used yet', { error: problem });
+  }
+
+  return {
+    async use(call) {
+      const used = current ?? (await first());
+      used.uses += 1;
+      try {
+        return await call(used.session);
+      } finally {
+        used.uses -= 1;
+        if (used.uses === 0 && used !== current) await used.session.close();
+      }
+    },
+    async close() {
+      looks?.stop();
+      const last = current;
+      current = undefined;
+      await last?.session.close();
+    },
+  };
+}
+
+/** How Temporal is reached by the settings of this process, for messages; the problem when the settings can't be used. */
+export async function describeRoute(proxies: ProxyEnvironment = process.env): Promise<string> {
+  return readTemporalSettings(SOURCE, proxies).then(placeOf, messageOf);
+}
+
+/** What is in the way of connections, found by connections of its own. */
+export interface Diagnosis {
+  /** Looks, unless it has just looked, until a time in Unix ms at the latest. */
+  look(until: number): void;
+  /** What it found lately, as one line. */
+  readonly found: string | undefined;
+}
+
+function diagnoseWith(settings: TemporalSettings): Diagnosis {
+  let begun = 0;
+  let finding: { readonly at: number; readonly sentence: string } | undefined;
+  async function probe(ms: number): Promise<void> {
+    const obstacle = await findObstacle(settings, NETWORK, AbortSignal.timeout(ms));
+    const at = Date.now();
+    finding = obstacle === undefined ? undefined : { at, sentence: explainObstacle(obstacle, settings, at) };
+  }
+  return {
+    look(until) {
+      const now = Date.now();
+      const ms = Math.min(PROBE_MS, until - now);
+      if (ms <= 0 || now - begun < PROBE_EVERY_MS) return;
+      begun = now;
+      probe(ms).catch(() => {
+        finding = undefined; // certificates that TLS does not take: the client's own error says so
+      });
+    },
+    get found() {
+      return finding !== undefined && Date.now() - finding.at < FINDING_MS ? finding.sentence : undefined;
+    },
+  };
+}
