@@ -7,7 +7,7 @@ import { connect as connectTls } from 'node:tls';
 import { loadClientConfigProfile } from '@temporalio/envconfig';
 import { NativeConnection } from '@temporalio/worker';
 import type { ProxyEnvironment } from '../workflows/proxy.ts';
-import { explainObstacle, explainStatus, placeOf } from '../workflows/temporal/explain.ts';
+import { explainObstacle, explainStatus, placeOf, STATUS } from '../workflows/temporal/explain.ts';
 import { findObstacle, type ProbeNetwork } from '../workflows/temporal/obstacle.ts';
 import {
   clientOptions,
@@ -143,10 +143,10 @@ async function withinTime(connecting: Promise<NativeConnection>): Promise<Native
 
 /** What tonic calls the status codes in the errors of a connection (its `Code::description`). */
 const STATUSES: readonly (readonly [RegExp, number])[] = [
-  [/code: '(?:Some requested entity was not found|NotFound)/, 5],
-  [/code: '(?:The caller does not have permission|PermissionDenied)/, 7],
-  [/code: '(?:Some resource has been exhausted|ResourceExhausted)/, 8],
-  [/code: '(?:The request does not have valid authentication|Unauthenticated)/, 16],
+  [/code: '(?:Some requested entity was not found|NotFound)/, STATUS.notFound],
+  [/code: '(?:The caller does not have permission|PermissionDenied)/, STATUS.permissionDenied],
+  [/code: '(?:Some resource has been exhausted|ResourceExhausted)/, STATUS.exhausted],
+  [/code: '(?:The request does not have valid authentication|Unauthenticated)/, STATUS.unauthenticated],
 ];
 
 async function explain(error: unknown, settings: TemporalSettings): Promise<string> {

@@ -71,6 +71,10 @@ const TRIAL_MS = 5_000;
 /** Maximum time of a probe, in ms. */
 const PROBE_MS = 2_000;
 
+/** A call without an answer for so long is doubted, and a probe about it ends so much before the call, in ms. */
+const PATIENCE_MS = 1_000;
+const BEFORE_END_MS = 100;
+
 /** Time between two probes, and how long a finding is repeated, in ms. */
 const PROBE_EVERY_MS = 5_000;
 const FINDING_MS = 15_000;
@@ -79,6 +83,8 @@ const FINDING_MS = 15_000;
 export interface TemporalSession {
   /** Settles when Temporal answers anything at all. Rejects with a {@link BackendProblem}. */
   ping(deadline: number): Promise<void>;
+  /** There is another session now: ends the calls that lose their connection as unreachable, instead of waiting for it. */
+  retire(): void;
   close(): Promise<void>;
 }
 
@@ -105,7 +111,7 @@ interface Opened<Session> {
 
 /**
  * Opens a connection with the first call, and another one within seconds after the settings changed on disk. The new one
- * replaces the old one when Temporal has answered it; calls that are not over end on the old one.
+ * replaces the old one when Temporal has answered it; calls that are not over end on the old one, or are made again when that one has lost Temporal.
  */
 export function openTemporalLink<Session extends TemporalSession>(
   open: (settings: TemporalSettings, diagnosis: Diagnosis) => Session,
@@ -113,7 +119,8 @@ export function openTemporalLink<Session extends TemporalSession>(
 ): TemporalLink<Session> {
   let current: Opened<Session> | undefined;
   let looks: Looks | undefined;
-  let obstacle: string | undefined;
+  let seen: string | undefined;
+  let told: string | undefined;
 
   const start = (settings: TemporalSettings): Opened<Session> => {
     const session = open(settings, diagnoseWith(settings));
@@ -145,6 +152,7 @@ export function openTemporalLink<Session extends TemporalSession>(
       current = next;
       tell(undefined);
       log?.info('Temporal: the changed settings are used', { address: settings.address, proxy: settings.proxy?.label });
+      old.session.retire();
       if (old.uses === 0) await old.session.close();
     } catch (error) {
       tell(messageOf(error));
@@ -153,20 +161,33 @@ export function openTemporalLink<Session extends TemporalSession>(
 
   /** A problem that is there at the next look as well is not a file that is being written. */
   function tell(problem: string | undefined): void {
-    if (problem !== undefined && problem === obstacle) return;
-    obstacle = problem;
-    if (problem !== undefined) log?.warn('Temporal: the changed settings are not used yet', { error: problem });
+    const isLasting = problem !== undefined && problem === seen;
+    seen = problem;
+    if (problem === undefined) told = undefined;
+    if (!isLasting || problem === told) return;
+    told = problem;
+    log?.warn('Temporal: the changed settings are not used yet', { error: problem });
+  }
+
+  async function callOver<T>(used: Opened<Session>, call: (session: Session) => Promise<T>): Promise<T> {
+    used.uses += 1;
+    try {
+      return await call(used.session);
+    } finally {
+      used.uses -= 1;
+      if (used.uses === 0 && used !== current) await used.session.close();
+    }
   }
 
   return {
     async use(call) {
       const used = current ?? (await first());
-      used.uses += 1;
       try {
-        return await call(used.session);
-      } finally {
-        used.uses -= 1;
-        if (used.uses === 0 && used !== current) await used.session.close();
+        return await callOver(used, call);
+      } catch (error) {
+        const isUnreachable = error instanceof BackendProblem && error.code === 'TEMPORAL_UNREACHABLE';
+        if (!isUnreachable || current === undefined || current === used) throw error;
+        return await callOver(current, call);
       }
     },
     async close() {
@@ -186,7 +207,9 @@ export async function describeRoute(proxies: ProxyEnvironment = process.env): Pr
 /** What is in the way of connections, found by connections of its own. */
 export interface Diagnosis {
   /** Looks, unless it has just looked, until a time in Unix ms at the latest. */
-  look(until: number): void;
+  look(until?: number): void;
+  /** Looks when a call until then (Unix ms) has no answer after a while; the answer ends this. */
+  doubt(deadline: number): () => void;
   /** What it found lately, as one line. */
   readonly found: string | undefined;
 }
@@ -199,15 +222,21 @@ function diagnoseWith(settings: TemporalSettings): Diagnosis {
     const at = Date.now();
     finding = obstacle === undefined ? undefined : { at, sentence: explainObstacle(obstacle, settings, at) };
   }
+  function look(until = Number.POSITIVE_INFINITY): void {
+    const now = Date.now();
+    const ms = Math.min(PROBE_MS, until - now);
+    if (ms <= 0 || now - begun < PROBE_EVERY_MS) return;
+    begun = now;
+    probe(ms).catch(() => {
+      finding = undefined; // certificates that TLS does not take: the client's own error says so
+    });
+  }
   return {
-    look(until) {
-      const now = Date.now();
-      const ms = Math.min(PROBE_MS, until - now);
-      if (ms <= 0 || now - begun < PROBE_EVERY_MS) return;
-      begun = now;
-      probe(ms).catch(() => {
-        finding = undefined; // certificates that TLS does not take: the client's own error says so
-      });
+    look,
+    doubt(deadline) {
+      const after = Math.min(PATIENCE_MS, Math.max(0, deadline - Date.now()) / 3);
+      const timer = setTimeout(look, after, deadline - BEFORE_END_MS);
+      return () => clearTimeout(timer);
     },
     get found() {
       return finding !== undefined && Date.now() - finding.at < FINDING_MS ? finding.sentence : undefined;

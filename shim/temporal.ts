@@ -18,7 +18,7 @@ import { parseChecks } from '../workflows/checklist.ts';
 import { WORKFLOW_EXECUTION_MS, WORKFLOW_TASK_MS } from '../workflows/deadlines.ts';
 import { CHECKS_QUERY, POLICY_HEAD_QUERY, VERDICT_UPDATE } from '../workflows/handlers.ts';
 import { isReasonCode } from '../workflows/reason.ts';
-import { explainStatus, placeOf } from '../workflows/temporal/explain.ts';
+import { explainStatus, isAnswer, placeOf, STATUS } from '../workflows/temporal/explain.ts';
 import type { TemporalSettings } from '../workflows/temporal/settings.ts';
 import type { VerificationInput } from '../workflows/verification-input.ts';
 import { type Backend, BackendProblem, type RunState } from './backend.ts';
@@ -29,17 +29,12 @@ import {
   openTemporalLink,
   type TemporalSession,
 } from './temporal-link.ts';
-import { describeStart } from './workflow-description.ts';
+import { describeStart, policyHeadId } from './workflow-description.ts';
 
 const NO_WORKER = 'no portcullis worker answers on the task queue; is one running?';
 
 /** What is kept of a question's time to find out whether Temporal or a worker is missing. */
 const LAST_QUESTION_MS = 500;
-
-/** One for each task queue, started by whichever node comes first. */
-function policyHeadId(taskQueue: string): string {
-  return `policy/${taskQueue}`;
-}
 
 /** Back-off of calls to an unreachable server: the SDK's own sleeps up to 5 s and looks at no deadline. */
 const RETRY_FIRST_MS = 50;
@@ -53,23 +48,31 @@ interface BoundedClient extends TemporalSession {
   within<T>(deadline: number, call: () => Promise<T>): Promise<T>;
 }
 
-/** A call that has no answer after this time (ms) makes the diagnosis look for the reason. */
-const PATIENCE_MS = 1_000;
+const unreachable = (message: string, cause?: unknown) => new BackendProblem('TEMPORAL_UNREACHABLE', message, cause);
 
-/** For a diagnosis to end before the call that it is about, in ms. */
-const DIAGNOSIS_MS = 100;
+/** The end of a call that is made again over another connection. */
+const ABANDONED = unreachable('the connection to Temporal was replaced');
 
 function openClient(settings: TemporalSettings, diagnosis: Diagnosis): BoundedClient {
   let closing = false;
   let retriedUntil = 0;
   /** The newest answer of Temporal to any call, Unix ms, and what it was when it was a refusal that is retried. */
   let heard: { readonly at: number; readonly refusal?: string } = { at: 0 };
+  /** Whether the newest call that ended found no connection. */
+  let isLost = false;
+  let retired = false;
+  const waiting = new Set<(problem: BackendProblem) => void>();
+  const abandon = () => {
+    for (const giveUp of waiting) giveUp(ABANDONED);
+  };
   const { retryableDecider } = defaultGrpcRetryOptions({ maxAttempts: Number.MAX_SAFE_INTEGER });
   const retry = makeGrpcRetryInterceptor({
     retryableDecider(attempt, status) {
       if (isAnswer(status.code))
         heard = { at: Date.now(), refusal: explainStatus(status.code, status.details, settings) };
-      else diagnosis.look(Number.POSITIVE_INFINITY);
+      else diagnosis.look();
+      isLost = status.code === STATUS.unavailable;
+      if (isLost && retired) abandon();
       return !closing && retryableDecider(attempt, status);
     },
     delayFunction(attempt) {
@@ -85,36 +88,43 @@ function openClient(settings: TemporalSettings, diagnosis: Diagnosis): BoundedCl
     const begun = Date.now();
     const aborted = new AbortController();
     const late = Promise.withResolvers<never>();
-    const giveUp = () => {
-      late.reject(new BackendProblem('TEMPORAL_UNREACHABLE', `no answer from ${placeOf(settings)} in time`));
+    const giveUp = (problem: BackendProblem) => {
+      late.reject(problem);
       aborted.abort();
     };
     const left = Math.max(0, deadline - begun);
-    const timer = setTimeout(giveUp, left);
-    const doubt = setTimeout(() => diagnosis.look(deadline - DIAGNOSIS_MS), Math.min(PATIENCE_MS, left / 3));
+    const timer = setTimeout(giveUp, left, unreachable(`no answer from ${placeOf(settings)} in time`));
+    waiting.add(giveUp);
+    const endDoubt = diagnosis.doubt(deadline);
     const answer = connection.withAbortSignal(aborted.signal, () => connection.withDeadline(deadline, call));
     answer.catch(() => {}); // the loser of the race below has no reader left
     try {
       const value = await Promise.race([answer, late.promise]);
       heard = { at: Date.now() };
+      isLost = false;
       return value;
     } catch (error) {
       const problem = toProblem(error, settings);
-      if (problem.code !== 'TEMPORAL_UNREACHABLE') throw problem;
+      if (problem.code !== 'TEMPORAL_UNREACHABLE' || problem === ABANDONED) throw problem;
       if (heard.at > begun) {
         const said = `${placeOf(settings)}: it answers other calls, and this one not in time`;
         throw new BackendProblem('TEMPORAL_REFUSED', heard.refusal ?? said, error);
       }
       throw diagnosis.found === undefined ? problem : new BackendProblem(problem.code, diagnosis.found, error);
     } finally {
+      waiting.delete(giveUp);
       clearTimeout(timer);
-      clearTimeout(doubt);
+      endDoubt();
     }
   }
   return {
     client: new Client(options),
     open: new WorkflowClient({ ...options, queryRejectCondition: 'NOT_OPEN' }),
     within,
+    retire() {
+      retired = true;
+      if (isLost) abandon();
+    },
     async ping(deadline) {
       try {
         await within(deadline, () => connection.workflowService.getSystemInfo({}));
@@ -277,7 +287,7 @@ function toProblem(error: unknown, settings: TemporalSettings): BackendProblem {
     return new BackendProblem('WORKFLOW_FAILED', `the verification failed: ${reason}`, error);
   }
   if (error instanceof WorkflowNotFoundError || error instanceof QueryRejectedError) return refused(error.message);
-  if (error instanceof NamespaceNotFoundError) return refused(error.message, NOT_FOUND);
+  if (error instanceof NamespaceNotFoundError) return refused(error.message, STATUS.notFound);
   // The client wraps what gRPC said in an error whose own message names only the call.
   const cause = error instanceof ServiceError && error.cause !== undefined ? error.cause : error;
   const text = cause instanceof Error ? cause.message : String(cause);
@@ -286,15 +296,5 @@ function toProblem(error: unknown, settings: TemporalSettings): BackendProblem {
   }
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
   if (typeof code === 'number' && isAnswer(code)) return refused(text, code);
-  return new BackendProblem('TEMPORAL_UNREACHABLE', `${placeOf(settings)}: ${text}`, error);
-}
-
-/** gRPC status codes (grpc/grpc, doc/statuscodes.md) that a client makes itself when there is no answer; OK is no problem. */
-const NO_ANSWER: ReadonlySet<number> = new Set([0, 1, 4, 14]);
-
-const NOT_FOUND = 5;
-
-/** Whether a status says that a server is there: throttled, not permitted, no such namespace. */
-function isAnswer(code: number): boolean {
-  return !NO_ANSWER.has(code);
+  return unreachable(`${placeOf(settings)}: ${text}`, error);
 }

@@ -29,3 +29,8 @@ export function describeStart(
     typedSearchAttributes: new TypedSearchAttributes(pairs),
   };
 }
+
+/** The workflow that states the policy: one for each task queue, started by whichever node comes first. */
+export function policyHeadId(taskQueue: string): string {
+  return `policy/${taskQueue}`;
+}

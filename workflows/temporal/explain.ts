@@ -137,8 +137,30 @@ function aboutClient({ tls }: TemporalSettings, now: number): string {
   return 'the server does not accept the client certificate; use one of an authority that the server trusts';
 }
 
-/** gRPC status codes (grpc/grpc, doc/statuscodes.md) of answers that a person can do something about. */
-const STATUS = { notFound: 5, permissionDenied: 7, exhausted: 8, unauthenticated: 16 } as const;
+/** gRPC status codes (grpc/grpc, doc/statuscodes.md). */
+export const STATUS = {
+  ok: 0,
+  cancelled: 1,
+  deadlineExceeded: 4,
+  notFound: 5,
+  permissionDenied: 7,
+  exhausted: 8,
+  unavailable: 14,
+  unauthenticated: 16,
+} as const;
+
+/** Codes that a client makes itself when there is no answer; OK is no problem. */
+const NO_ANSWER: ReadonlySet<number> = new Set([
+  STATUS.ok,
+  STATUS.cancelled,
+  STATUS.deadlineExceeded,
+  STATUS.unavailable,
+]);
+
+/** Whether a status says that a server is there: throttled, not permitted, no such namespace. */
+export function isAnswer(code: number): boolean {
+  return !NO_ANSWER.has(code);
+}
 
 /** One line about a refusal that Temporal answered: where, `cause; fix`, with what it said. */
 export function explainStatus(
