@@ -1,13 +1,13 @@
 import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
-import { connectTemporal, type WorkerLink } from '../../activities/temporal-link.ts';
-import type { Backend } from '../../shim/backend.ts';
-import type { Log } from '../../shim/log.ts';
-import { connectBackend } from '../../shim/temporal.ts';
-import { createTestActivities } from '../support/evidence.ts';
-import { createTestVerdictKey } from '../support/verdicts.ts';
-import { workflowBundle } from '../support/workflow-worker.ts';
+import { connectTemporal, type WorkerLink } from '../../../activities/temporal-link.ts';
+import type { Backend } from '../../../shim/backend.ts';
+import type { Log } from '../../../shim/log.ts';
+import { connectBackend } from '../../../shim/temporal.ts';
+import { createTestActivities } from '../../support/evidence.ts';
+import { createTestVerdictKey } from '../../support/verdicts.ts';
+import { workflowBundle } from '../../support/workflow-worker.ts';
 
 export type Environment = Readonly<Record<string, string>>;
 

@@ -1,23 +1,14 @@
-import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
-import { createServer as createHttp2 } from 'node:http2';
-import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
-import { DefaultLogger, Runtime } from '@temporalio/worker';
-import { connectTemporal } from '../../activities/temporal-link.ts';
-import { freePort } from '../../infra/stack/ports.ts';
-import { BackendProblem } from '../../shim/backend.ts';
-import { connectBackend } from '../../shim/temporal.ts';
-import { startBlackHole } from '../support/black-hole.ts';
-import { listenOnLoopback } from '../support/loopback.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { createTlsAuthority, FUTURE, PAST, type PemPair, startTlsRelay } from '../support/tls-relay.ts';
-
-type Environment = Readonly<Record<string, string>>;
+import { freePort } from '../../../infra/stack/ports.ts';
+import { startBlackHole } from '../../support/black-hole.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { createTlsAuthority, FUTURE, PAST, type PemPair, startTlsRelay } from '../../support/tls-relay.ts';
+import { answering, namespaceNotFound, refusing, stops } from './doubles.ts';
+import type { Environment } from './scene.ts';
 
 /** What goes wrong, the variables of the process, what both programs say, and the code of the shim. */
-type Case = readonly [
+export type Case = readonly [
   what: string,
   environment: () => Environment | Promise<Environment>,
   says: RegExp,
@@ -27,7 +18,6 @@ type Case = readonly [
 const SECRET = 'hunter2';
 
 const folder = await temporaryFolder();
-const stops: (() => unknown)[] = [];
 const ours = createTlsAuthority();
 const theirs = createTlsAuthority('another authority');
 let files = 0;
@@ -37,49 +27,6 @@ async function file(content: string): Promise<string> {
   const path = join(folder.path, `${files}.pem`);
   await writeFile(path, content);
   return path;
-}
-
-async function listen(server: Server): Promise<string> {
-  const sockets = new Set<Socket>();
-  server.on('connection', (socket: Socket) => void sockets.add(socket));
-  stops.push(() => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  return await listenOnLoopback(server);
-}
-
-/** A server that answers every call of gRPC with this status. */
-function refusing(status: number, message: string, details?: Buffer): Promise<string> {
-  const said = {
-    'grpc-status': `${status}`,
-    'grpc-message': message,
-    ...(details !== undefined && { 'grpc-status-details-bin': details.toString('base64') }),
-  };
-  return listen(
-    createHttp2().on('stream', (stream) => {
-      stream.on('error', () => {}); // a caller that gave up
-      stream.respond({ ':status': 200, 'content-type': 'application/grpc', ...said }, { endStream: true });
-    }),
-  );
-}
-
-/** `google.rpc.Status` with the detail by which Temporal says that it has no such namespace. */
-function namespaceNotFound(namespace: string): Buffer {
-  const field = (number: number, value: Uint8Array) => Buffer.from([(number << 3) | 2, value.length, ...value]);
-  const type = 'type.googleapis.com/temporal.api.errordetails.v1.NamespaceNotFoundFailure';
-  const detail = Buffer.concat([field(1, Buffer.from(type)), field(2, field(1, Buffer.from(namespace)))]);
-  return Buffer.concat([Buffer.from([0x08, 5]), field(3, detail)]);
-}
-
-/** A server, or a proxy, that answers the first words with these. */
-function answering(text: string): Promise<string> {
-  return listen(
-    createServer((socket) => {
-      socket.on('error', () => {}); // a client that left
-      socket.once('data', () => socket.end(text));
-    }),
-  );
 }
 
 /** A proxy before a server that is not on this machine. */
@@ -113,7 +60,7 @@ async function secured(client: PemPair | undefined, authority = ours.pem): Promi
 
 const good = ours.client('node-1');
 
-const CASES: readonly Case[] = [
+export const CASES: readonly Case[] = [
   [
     'refuses',
     async () => ({ TEMPORAL_ADDRESS: `127.0.0.1:${await freePort()}` }),
@@ -304,8 +251,8 @@ async function hole(): Promise<string> {
   return started.address;
 }
 
-before(async () => {
-  Runtime.install({ shutdownSignals: [], logger: new DefaultLogger('ERROR') });
+/** Starts the servers that cases name. */
+export async function startServers(): Promise<void> {
   const target = await refusing(0, '');
   for (const [options, set] of [
     [{ ...ours.server(), ca: ours.pem }, (address: string) => (relay = address)],
@@ -316,71 +263,9 @@ before(async () => {
     set(started.address);
     stops.push(started.stop);
   }
-});
-after(async () => {
+}
+
+export async function stopServers(): Promise<void> {
   for (const stop of stops) await stop();
   await folder[Symbol.asyncDispose]();
-});
-
-/** Runs with these variables only, of those that count here. */
-async function withEnvironment<T>(environment: Environment, run: () => Promise<T>): Promise<T> {
-  const kept = { ...process.env };
-  for (const name of Object.keys(kept)) if (/^TEMPORAL_|proxy$/i.test(name)) delete process.env[name];
-  Object.assign(process.env, { TEMPORAL_CONFIG_FILE: '/no/such/file', ...environment });
-  try {
-    return await run();
-  } finally {
-    for (const name of Object.keys(process.env)) if (!(name in kept)) delete process.env[name];
-    Object.assign(process.env, kept);
-  }
 }
-
-async function whatShimSays(): Promise<{ readonly code: string; readonly message: string }> {
-  const backend = connectBackend('nobody');
-  try {
-    const asked = backend.exists('verify/x', Date.now() + 1_200);
-    const error = await asked.then(
-      () => undefined,
-      (problem: unknown) => problem,
-    );
-    assert.ok(error instanceof BackendProblem, `expected a problem, found ${String(error)}`);
-    return error;
-  } finally {
-    await backend.close();
-  }
-}
-
-async function whatWorkerSays(): Promise<string> {
-  const stop = new AbortController();
-  const said = Promise.withResolvers<string>();
-  const running = connectTemporal(
-    process.env,
-    (level, message, fields) => {
-      assert.deepEqual([level, message], ['warn', 'Temporal is not there yet']);
-      said.resolve('error' in fields ? String(fields.error) : '');
-      stop.abort();
-    },
-    stop.signal,
-  );
-  const link = await running;
-  if (link === undefined) return await said.promise;
-  await link.close();
-  throw new Error('expected no connection, found one');
-}
-
-describe('what a person reads when Temporal', () => {
-  for (const [what, environment, says, code = 'TEMPORAL_UNREACHABLE'] of CASES) {
-    it(what, { timeout: 30_000 }, async () => {
-      const variables = await environment();
-      const [shim, worker] = await withEnvironment(variables, async () => [
-        await whatShimSays(),
-        await whatWorkerSays(),
-      ]);
-      assert.equal(shim.code, code, shim.message);
-      for (const message of [shim.message, worker]) {
-        assert.match(message, says);
-        assert.doesNotMatch(message, /[\r\n]|hunter2|BEGIN/);
-      }
-    });
-  }
-});

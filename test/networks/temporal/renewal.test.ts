@@ -5,13 +5,13 @@ import { createServer as createHttp2 } from 'node:http2';
 import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { connectTemporal } from '../../activities/temporal-link.ts';
-import type { Backend } from '../../shim/backend.ts';
-import { connectBackend } from '../../shim/temporal.ts';
-import { type DevServer, startDevServer } from '../support/dev-server.ts';
-import { listenOnLoopback } from '../support/loopback.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { createTlsAuthority, type PemPair, startTlsRelay, type TlsAuthority } from '../support/tls-relay.ts';
+import { connectTemporal } from '../../../activities/temporal-link.ts';
+import type { Backend } from '../../../shim/backend.ts';
+import { connectBackend } from '../../../shim/temporal.ts';
+import { type DevServer, startDevServer } from '../../support/dev-server.ts';
+import { listenOnLoopback } from '../../support/loopback.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { createTlsAuthority, type PemPair, startTlsRelay, type TlsAuthority } from '../../support/tls-relay.ts';
 import {
   type Environment,
   eventually,
@@ -21,7 +21,7 @@ import {
   setEnvironment,
   startPrograms,
   WAYS,
-} from './temporal-scene.ts';
+} from './scene.ts';
 
 let server: DevServer;
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
