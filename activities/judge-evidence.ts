@@ -9,6 +9,7 @@ import { type AuthorityKeys, authorityKeys } from './authority-keys.ts';
 import { type EvidenceRule, logsOf } from './authority-rule.ts';
 import type { Dependencies } from './dependencies.ts';
 import { EvidenceError } from './evidence-error.ts';
+import { expectedImage } from './expected-image.ts';
 import { imageName } from './image-name.ts';
 import type { Judged } from './judgement-cache.ts';
 import type { Share } from './judging/fair-queue.ts';
@@ -22,7 +23,7 @@ import type { FoundEntry } from './rekor/live-log.ts';
 import { describeLookUp } from './rekor/look-up.ts';
 import { revokedEvidence } from './revocation/revoked.ts';
 import type { SignatureContent } from './sigstore/content.ts';
-import { type ExpectedImage, type Refusal, refuse } from './sigstore/judgement.ts';
+import { type Refusal, refuse } from './sigstore/judgement.ts';
 import type { Requirement } from './sigstore/requirement.ts';
 import type { TransparencyLog } from './trust/trust-root.ts';
 
@@ -134,10 +135,7 @@ async function judgeNow(
   signal: AbortSignal,
 ): Promise<Judged> {
   const registry = registryOf(dependencies, subject.set, reference.source);
-  const expected: ExpectedImage = {
-    digest: reference.index ?? subject.digest,
-    repository: repositoryOf(imageName(subject.name)),
-  };
+  const expected = expectedImage(subject.rule, subject.name, reference.index ?? subject.digest);
   if (reference.index !== undefined) {
     const listed = await indexLists(dependencies.registry, subject.name, reference.index, subject.digest, signal);
     if (!listed) {
@@ -270,10 +268,10 @@ function contentIn(reference: SignatureReference): object {
   return { format, source, blob, index };
 }
 
-/** Everything that the answer depends on but the time, in a few characters. A tag says nothing about evidence. */
+/** Everything that the answer depends on but the time, in a few characters. A tag counts only where the policy requires the exact reference. */
 function questionOf(
   dependencies: Dependencies,
-  { set, policy, authority, name, digest, keys, trustRevision }: EvidenceSubject,
+  { set, policy, authority, rule, name, digest, keys, trustRevision }: EvidenceSubject,
   { wanted, condition }: EvidenceRule,
   reference: SignatureReference,
   about: 'this image' | 'any image',
@@ -286,7 +284,7 @@ function questionOf(
     .update(
       JSON.stringify([
         ...applied,
-        about === 'this image' ? [repositoryOf(imageName(name)), digest] : [],
+        about === 'this image' ? expectedImage(rule, name, digest) : [],
         contentIn(reference),
       ]),
     )

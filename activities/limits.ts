@@ -129,9 +129,10 @@ export const MAX_GLOBS = 200;
 /** Authorities of one policy: each one is a check of its own in every verification. */
 export const MAX_AUTHORITIES = 20;
 
-/** Identities, places of evidence and attestations of one authority: each is tried on every signature, or asked for. */
+/** Identities, places of evidence, signed names and attestations of one authority: each is tried on every signature, or asked for. */
 export const MAX_IDENTITIES = 100;
 export const MAX_SOURCES = 5;
+export const MAX_SIGNED_AS = 50;
 export const MAX_ATTESTATION_RULES = 20;
 
 /** Pull secrets of one source; each one is a file. */

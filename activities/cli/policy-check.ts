@@ -3,7 +3,7 @@ import { appliedRevision } from '../applied-policy.ts';
 import { EvidenceError } from '../evidence-error.ts';
 import { loadPolicyDirectory } from '../policy/load.ts';
 import { formatProblem } from '../policy/policy-problem.ts';
-import type { Policy, PolicySet, SignerRule } from '../policy/policy-set.ts';
+import type { Authority, Policy, PolicySet, SignerRule } from '../policy/policy-set.ts';
 import { tagWarnings } from '../policy/tag-warnings.ts';
 import { trustRootNames } from '../policy/trust-root-names.ts';
 import { describePattern } from '../sigstore/text-pattern.ts';
@@ -88,8 +88,16 @@ function summarise(policy: Policy): {
   images: readonly string[];
   authorities: readonly string[];
 } {
-  const authorities = policy.authorities.map((authority) => `${authority.name} ${describeSigner(authority.signer)}`);
+  const authorities = policy.authorities.map(
+    (authority) => `${authority.name} ${describeSigner(authority.signer)}${describeIdentity(authority)}`,
+  );
   return { name: policy.name, file: policy.file, images: policy.images, authorities };
+}
+
+function describeIdentity({ signedAs, signedReference }: Authority): string {
+  const others = signedAs.map((one) => (one.kind === 'glob' ? one.glob : `${one.signedPrefix} for ${one.prefix}`));
+  const also = others.length === 0 ? '' : `, also signed as ${others.join(' or ')}`;
+  return signedReference === 'exact' ? `${also}, with the exact tag` : also;
 }
 
 function describeSigner(signer: SignerRule): string {

@@ -8,6 +8,8 @@ import { REQUIREMENT_TABLES } from './field-tables.ts';
 import { type KeyDemand, readKeyDemand } from './key-demand.ts';
 import { type DocumentName, hasVersion, OWN_VERSIONS, readMetadata } from './metadata.ts';
 import { readExact, readPattern } from './pattern.ts';
+import type { SignedAs } from './policy-set.ts';
+import { readSignedAs } from './signed-identity.ts';
 
 /** An AuthorityRequirement as it stands in its file: what one authority, or all of a policy, have to prove beyond it. */
 export interface RequirementDocument extends DocumentName {
@@ -23,6 +25,9 @@ export interface RequirementDocument extends DocumentName {
   /** Where it is asked for that the newest attestation counts. */
   readonly newestAttestation: Field | undefined;
   readonly key: KeyDemand | undefined;
+  readonly signedAs: { readonly field: Field; readonly list: readonly SignedAs[] } | undefined;
+  /** Where the exact reference is asked for. */
+  readonly exactReference: Field | undefined;
 }
 
 export interface LogDemand {
@@ -68,11 +73,15 @@ function readSpec(spec: Field): Omit<RequirementDocument, keyof DocumentName> | 
   const index = fields.get('indexAttestations');
   const newest = fields.get('newestAttestation');
   const key = fields.get('key');
-  if ([log, timestamps, observers, certificate, index, newest, key].every((one) => one === undefined)) {
+  const signedAs = fields.get('signedAs');
+  const reference = fields.get('signedReference');
+  const wanted = [log, timestamps, observers, certificate, index, newest, key, signedAs, reference];
+  if (wanted.every((one) => one === undefined)) {
     reject(spec, 'expected something that is wanted, found nothing; add transparencyLog, timestamps, or remove it');
   }
   const coversIndexChildren = index && readWord(index, ['counts'], 'remove it where it shall not count') === 'counts';
   const isNewest = newest && readWord(newest, ['counts'], 'remove it where any attestation may count') === 'counts';
+  const isExact = reference && readWord(reference, ['exact'], 'remove it where any tag may be signed') === 'exact';
   const demands = {
     log: log && readLogDemand(log),
     timestamps: timestamps && readCountDemand(timestamps, REQUIREMENT_TABLES['spec.timestamps']),
@@ -81,6 +90,8 @@ function readSpec(spec: Field): Omit<RequirementDocument, keyof DocumentName> | 
     coversIndexChildren: coversIndexChildren ?? false,
     newestAttestation: isNewest === true ? newest : undefined,
     key: key && readKeyDemand(key),
+    signedAs: signedAs && { field: signedAs, list: readSignedAs(signedAs) ?? [] },
+    exactReference: isExact === true ? reference : undefined,
   };
   if (policy === undefined || policyField === undefined) return undefined;
   if (authorityField === undefined || authority === undefined) {

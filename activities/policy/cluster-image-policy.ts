@@ -51,8 +51,13 @@ function readSpec(spec: Field): Omit<PolicyDocument, keyof DocumentName> | undef
 export function readImage(image: Field): Glob | undefined {
   const fields = readMapping(image, FIELD_TABLES['spec.images[]']);
   const field = fields && required(image, fields, 'glob', 'add a glob');
-  const text = field && readText(field);
-  if (field === undefined || text === undefined) return undefined;
+  return field && readGlob(field);
+}
+
+/** Reads a glob that some name can match. */
+export function readGlob(field: Field): Glob | undefined {
+  const text = readText(field);
+  if (text === undefined) return undefined;
   const glob = parseGlob(text);
   if (glob !== undefined) return canMatch(glob) ? glob : rejectDead(field, glob);
   if (text.includes('@')) {

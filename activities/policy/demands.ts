@@ -45,6 +45,7 @@ export function addDemands(
       authority,
       requirements.flatMap((one) => one.newestAttestation ?? []),
     ),
+    ...addIdentity(authority, requirements),
   };
 }
 
@@ -58,6 +59,30 @@ function addNewest({ signer, attestations }: Authority, [field]: readonly Field[
     reject(field, 'expected a keyless authority, found a key, by which an attestation has no certain age; remove it');
   }
   return true;
+}
+
+/**
+ * Which repository and tag a signature has to name. Only a simple signing payload names them. What widens the choice is
+ * in one document, so that it is seen at once.
+ */
+function addIdentity(
+  { attestations, formats }: Authority,
+  requirements: readonly RequirementDocument[],
+): Pick<Authority, 'signedAs' | 'signedReference'> {
+  const [first, second] = requirements.flatMap((one) => one.signedAs ?? []);
+  const exact = requirements.flatMap((one) => one.exactReference ?? []);
+  for (const field of [first?.field, ...exact]) {
+    if (field === undefined) continue;
+    if (attestations.length > 0) {
+      reject(field, 'expected an authority without attestations, which name no repository, found some; remove it');
+    } else if (!formats.includes('legacy')) {
+      reject(field, 'expected signatureFormat legacy or none, found bundle, which names no repository; remove it');
+    }
+  }
+  if (second !== undefined) {
+    reject(second.field, 'expected signedAs in one document, found it in two for one authority; merge them');
+  }
+  return { signedAs: first?.list ?? [], signedReference: exact.length > 0 ? 'exact' : 'repository' };
 }
 
 function addLogDemands(log: LogRule, demands: readonly LogDemand[]): LogRule {

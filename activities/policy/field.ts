@@ -85,6 +85,11 @@ export function isEmptyList(field: Field): boolean {
   return isSeq(field.node) && field.node.items.length === 0;
 }
 
+/** Whether a value is a string. */
+export function isText({ node }: Field): boolean {
+  return isScalar(node) && typeof node.value === 'string';
+}
+
 /** Reads a string; a number or a boolean is not one, and neither is nothing. */
 export function readText(field: Field): string | undefined {
   const value: unknown = isScalar(field.node) ? field.node.value : undefined;

@@ -42,7 +42,17 @@ export interface Authority {
   readonly coversIndexChildren: boolean;
   /** Of the attestations of one kind that are proven, the newest has to meet the condition; the others count for nothing. */
   readonly newestAttestation: boolean;
+  /** Repositories under which the image may have been signed, beside its own. */
+  readonly signedAs: readonly SignedAs[];
+  /** `exact`: a signature has to name the tag that is pulled as well. */
+  readonly signedReference: 'repository' | 'exact';
 }
+
+/** Repositories under which an image may have been signed, beside its own. */
+export type SignedAs =
+  | { readonly kind: 'glob'; readonly glob: Glob }
+  /** The image's repository with `signedPrefix` in the place of `prefix`, as for a mirror. */
+  | { readonly kind: 'prefix'; readonly prefix: string; readonly signedPrefix: string };
 
 export type SignerRule =
   | { readonly kind: 'key'; readonly key: VerificationKey }

@@ -21,7 +21,12 @@ export interface ResolvedAuthority {
 }
 
 /** What only an AuthorityRequirement asks for. */
-const WITHOUT_DEMANDS = { coversIndexChildren: false, newestAttestation: false } as const;
+const WITHOUT_DEMANDS = {
+  coversIndexChildren: false,
+  newestAttestation: false,
+  signedAs: [],
+  signedReference: 'repository',
+} as const;
 
 /** Puts what an authority names in other files in its place; reports what can't be used. */
 export function resolveAuthority(document: AuthorityDocument, files: Files): ResolvedAuthority | undefined {

@@ -1,4 +1,5 @@
 import type { Digest } from '../../workflows/digest.ts';
+import type { Glob } from '../../workflows/policy/glob.ts';
 import type { ReasonCode } from '../../workflows/reason.ts';
 
 /** What a signature has to be about. */
@@ -6,7 +7,21 @@ export interface ExpectedImage {
   readonly digest: Digest;
   /** `registry/repository`, as `repositoryOf` writes it. */
   readonly repository: string;
+  /** What a policy says about the reference that is signed; without it the repository above, with any tag or none. */
+  readonly identity?: SignedIdentity;
 }
+
+/** Which reference a signature may name where it names one. */
+export interface SignedIdentity {
+  /** Repositories that count beside the image's own. */
+  readonly signedAs: readonly Glob[];
+  readonly reference: ExpectedReference;
+}
+
+/** `exact`: a signature names the tag as well; `tag` is that of the name that is pulled. */
+export type ExpectedReference =
+  | { readonly kind: 'repository' }
+  | { readonly kind: 'exact'; readonly tag: string | undefined };
 
 /** What one piece of evidence proved. The sentence is one line and quotes foreign text inertly. */
 export type SignatureJudgement = Proof | Refusal;

@@ -5,7 +5,7 @@ import type { JudgeContext } from './judge-context.ts';
 import { type ExpectedImage, failed, refuse, type SignatureJudgement, type Statement, type Step } from './judgement.ts';
 import type { Requirement, Wanted } from './requirement.ts';
 import { proveSigner } from './signer.ts';
-import { judgeSimpleSigning } from './simple-signing.ts';
+import { judgeSimpleSigning, judgeUnnamed } from './simple-signing.ts';
 import { judgeStatement, refuseOther } from './statement.ts';
 
 export type { SignatureContent } from './content.ts';
@@ -48,8 +48,11 @@ function judgeEvidence(
 
 function judgePayload({ payload }: Evidence, wanted: Wanted, expected: ExpectedImage): Step<Statement | undefined> {
   switch (payload.kind) {
-    case 'envelope':
-      return judgeStatement(payload.type, payload.bytes, wanted, digestHex(expected.digest));
+    case 'envelope': {
+      const statement = judgeStatement(payload.type, payload.bytes, wanted, digestHex(expected.digest));
+      const refusal = statement.ok ? judgeUnnamed(expected) : undefined;
+      return refusal === undefined ? statement : failed(refusal);
+    }
     case 'simple-signing': {
       const refusal =
         wanted.kind === 'attestation'

@@ -1,5 +1,6 @@
 import { parseDigest } from '../../workflows/digest.ts';
-import { parseName, repositoryOf } from '../../workflows/name.ts';
+import { type ImageName, parseName, repositoryOf } from '../../workflows/name.ts';
+import { globMatches } from '../../workflows/policy/glob.ts';
 import { isRecord } from '../../workflows/record.ts';
 import { type ExpectedImage, failed, type Refusal, refuse, type Step } from './judgement.ts';
 import { quote } from './quote.ts';
@@ -10,7 +11,7 @@ const PAYLOAD_TYPE = 'cosign container image signature';
 /**
  * Judges the payload that cosign@2 signs, after its signature held. It is read as strictly as containers/image@5 does
  * (`signature/internal/sigstore_payload.go`: exact fields, its one type, no field twice), which also goes for the digest
- * and, unlike cosign, the repository.
+ * and, unlike cosign, the repository, which is the image's own or one that the policy lists.
  */
 export function judgeSimpleSigning(payload: Uint8Array, expected: ExpectedImage): Refusal | undefined {
   const claim = readClaim(payload);
@@ -58,9 +59,44 @@ function judgeClaim({ digest, reference }: Claim, expected: ExpectedImage): Refu
     return refuse('SUBJECT_MISMATCH', sentence);
   }
   const name = parseName(reference);
-  if (name !== undefined && repositoryOf(name) === expected.repository) return undefined;
-  const sentence = `the signature is for another repository: expected ${expected.repository}, it names ${quote(reference)}`;
+  if (name !== undefined && isExpectedRepository(name, expected)) return judgeTag(name, reference, expected);
+  const sentence = `the signature is for another repository: expected ${nameRepositories(expected)}, it names ${quote(reference)}`;
   return refuse('REPOSITORY_MISMATCH', sentence);
+}
+
+function isExpectedRepository({ registry, repository }: ImageName, expected: ExpectedImage): boolean {
+  // Without its tag: the repositories of a policy have none.
+  const name = { registry, repository };
+  const others = expected.identity?.signedAs ?? [];
+  return repositoryOf(name) === expected.repository || others.some((glob) => globMatches(glob, name));
+}
+
+function nameRepositories({ repository, identity }: ExpectedImage): string {
+  const [first, ...others] = identity?.signedAs ?? [];
+  if (first === undefined) return repository;
+  return `${repository} or ${quote(first)}${others.length > 0 ? ` or ${others.length} others` : ''} (signedAs)`;
+}
+
+/** With `signedReference: exact` the signature has to name the tag that is pulled, and no other digest. */
+function judgeTag({ tag, digest }: ImageName, reference: string, expected: ExpectedImage): Refusal | undefined {
+  if (expected.identity?.reference.kind !== 'exact') return undefined;
+  const wanted = expected.identity.reference.tag;
+  if (wanted === undefined) {
+    const sentence = `the image is pulled without a tag, and the policy requires the exact reference, ${quote(reference)}; pull it by its tag`;
+    return refuse('REFERENCE_MISMATCH', sentence);
+  }
+  if (tag === wanted && (digest === undefined || digest === expected.digest)) return undefined;
+  const found = tag === undefined ? `${quote(reference)}, which has no tag` : quote(reference);
+  const sentence = `the signature is for another reference: expected the tag ${quote(wanted)}, it names ${found}`;
+  return refuse('REFERENCE_MISMATCH', sentence);
+}
+
+/** The answer to a signature that names no reference; `undefined` where the policy does not require one. */
+export function judgeUnnamed({ identity }: ExpectedImage): Refusal | undefined {
+  if (identity?.reference.kind !== 'exact') return undefined;
+  const fix = 'sign in the older format, with the reference that is pulled';
+  const sentence = `the signature is a bundle, which names no reference, and the policy requires the exact one; ${fix}`;
+  return refuse('REFERENCE_MISMATCH', sentence);
 }
 
 function malformed<T>(problem: string): Step<T> {

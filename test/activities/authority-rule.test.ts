@@ -60,6 +60,8 @@ function authorityOf(fields: Partial<Authority>): Authority {
       formats: ['bundle', 'legacy'],
       coversIndexChildren: false,
       newestAttestation: false,
+      signedAs: [],
+      signedReference: 'repository',
     },
     ...fields,
   };

@@ -63,6 +63,8 @@ async function fleet(t: TestContext) {
     formats: [],
     coversIndexChildren: false,
     newestAttestation: false,
+    signedAs: [],
+    signedReference: 'repository' as const,
   };
   const policies = [
     { name: 'demo', file: 'demo.yaml', images: [], mode: 'enforce', authorities: [authority] },
