@@ -1,8 +1,9 @@
+import assert from 'node:assert/strict';
 import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { connectTemporal, type WorkerLink } from '../../../activities/temporal-link.ts';
-import type { Backend } from '../../../shim/backend.ts';
+import { type Backend, BackendProblem } from '../../../shim/backend.ts';
 import type { Log } from '../../../shim/log.ts';
 import { connectBackend } from '../../../shim/temporal.ts';
 import { createTestActivities } from '../../support/evidence.ts';
@@ -82,6 +83,41 @@ async function startWorker(link: WorkerLink, taskQueue: string): Promise<{ stop(
       await running;
     },
   };
+}
+
+/** What the shim says of a Temporal that it can't use, by the variables of the moment. */
+export async function whatShimSays(): Promise<{ readonly code: string; readonly message: string }> {
+  const backend = connectBackend('nobody');
+  try {
+    const asked = backend.exists('verify/x', Date.now() + 1_200);
+    const error = await asked.then(
+      () => undefined,
+      (problem: unknown) => problem,
+    );
+    assert.ok(error instanceof BackendProblem, `expected a problem, found ${String(error)}`);
+    return error;
+  } finally {
+    await backend.close();
+  }
+}
+
+/** The first line that a worker logs instead of connecting. */
+export async function whatWorkerSays(): Promise<string> {
+  const stop = new AbortController();
+  const said = Promise.withResolvers<string>();
+  const running = connectTemporal(
+    process.env,
+    (level, message, fields) => {
+      assert.deepEqual([level, message], ['warn', 'Temporal is not there yet']);
+      said.resolve('error' in fields ? String(fields.error) : '');
+      stop.abort();
+    },
+    stop.signal,
+  );
+  const link = await running;
+  if (link === undefined) return await said.promise;
+  await link.close();
+  throw new Error('expected no connection, found one');
 }
 
 export type Files = Readonly<Record<string, string>>;
