@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { appliedRevision } from './applied-policy.ts';
 import type { Dependencies } from './dependencies.ts';
+import { parseDestinations, useDestinations } from './http/destinations.ts';
 import { JudgementCache } from './judgement-cache.ts';
 import { createManagedKeys } from './kms/checked-keys.ts';
 import { loadKeyManager } from './kms/key-managers.ts';
@@ -33,6 +34,8 @@ export interface ResourceOptions {
   readonly state: string | undefined;
   /** Registries that are spoken to by plain HTTP besides the loopback ones, as `host[:port]`. */
   readonly plainHttp: readonly string[];
+  /** Hosts, addresses and ranges that registries may lead to although they are internal. */
+  readonly allowInternal: readonly string[];
   /** Folders of `hosts.toml` files, as containerd's `config_path` has them. */
   readonly registryHosts: readonly string[];
   /** Programs that know credentials, as a kubelet has them. */
@@ -59,6 +62,10 @@ export interface Resources {
  * for a state folder that another user may change, and when the revocations in it can't be read.
  */
 export async function createResources(options: ResourceOptions, log: Log): Promise<Resources> {
+  const listed = parseDestinations(options.allowInternal);
+  if ('unknown' in listed)
+    throw new Error(`expected a host, an address or a CIDR, found ${JSON.stringify(listed.unknown)}`);
+  useDestinations(listed);
   if (options.state !== undefined) await openOwnFolder(options.state);
   const kept = (name: string) => (options.state === undefined ? {} : { directory: join(options.state, name) });
   const trust = createTrustStore({ ...options.trust, ...kept('trust'), onChange: (event) => logTrust(log, event) });

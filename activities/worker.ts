@@ -22,6 +22,8 @@ export interface WorkerOptions {
   readonly fleet: string;
   /** Registries that are spoken to by plain HTTP besides the loopback ones, as `host[:port]`. */
   readonly plainHttp: readonly string[];
+  /** Hosts, addresses and ranges that registries may lead to although they are internal. */
+  readonly allowInternal: readonly string[];
   /** Folders of `hosts.toml` files, as containerd's `config_path` has them; the first that knows a registry counts. */
   readonly registryHosts: readonly string[];
   /** Programs that know registry credentials, as a kubelet has them. */

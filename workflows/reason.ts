@@ -89,6 +89,7 @@ export const REASON_OUTCOME = {
   REGISTRY_UNAUTHORIZED: 'inconclusive',
   REGISTRY_ERROR: 'inconclusive',
   REGISTRY_MISBEHAVED: 'inconclusive',
+  REGISTRY_INTERNAL_ADDRESS: 'inconclusive',
   EVIDENCE_UNJUDGED: 'inconclusive',
   TEMPORAL_UNREACHABLE: 'inconclusive',
   TEMPORAL_REFUSED: 'inconclusive',

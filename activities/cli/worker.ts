@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { FLEET_RULE, isFleetName } from '../../workflows/fleet.ts';
 import { canonicalRegistry } from '../../workflows/registry-host.ts';
+import { parseDestinations } from '../http/destinations.ts';
 import { runWorker } from '../worker.ts';
 
 const DEFAULT_BUNDLE = fileURLToPath(new URL('../../dist/workflows.js', import.meta.url));
@@ -20,6 +21,10 @@ Usage: portcullis worker --policy DIR --verdict-key KEY [OPTIONS]
                           know the key; the same as --fleet of the nodes (default: the task queue)
   --plain-http HOST:PORT  speak plain HTTP to this registry; may be given more than once (loopback with a
                           port needs none); a HOST without a port is asked at port 80
+  --allow-internal HOST[:PORT]|ADDRESS[:PORT]|CIDR
+                          connect to this host or range although it is internal; may be given more than once. Without it the worker connects to no
+                          loopback, link-local or metadata address that an image's name leads to, and to none of these and no private
+                          address that a registry refers to, except to the registry's own host and port
   --registry-hosts DIR    mirrors, CAs and client certificates of registries as containerd has them, DIR/HOST/hosts.toml; may be
                           given more than once, and the first that knows a registry counts
   --credential-provider-config FILE, --credential-provider-bin-dir DIR
@@ -46,6 +51,7 @@ export const workerCommand = {
         'task-queue': { type: 'string', default: 'portcullis' },
         fleet: { type: 'string' },
         'plain-http': { type: 'string', multiple: true, default: [] },
+        'allow-internal': { type: 'string', multiple: true, default: [] },
         'registry-hosts': { type: 'string', multiple: true, default: [] },
         'credential-provider-config': { type: 'string' },
         'credential-provider-bin-dir': { type: 'string' },
@@ -76,6 +82,13 @@ export const workerCommand = {
       console.error('portcullis worker: --proxy: expected environment or off; see "portcullis worker --help"');
       return 2;
     }
+    const destinations = parseDestinations(values['allow-internal']);
+    if ('unknown' in destinations) {
+      console.error(
+        `portcullis worker: --allow-internal: expected HOST[:PORT], ADDRESS[:PORT] or CIDR, found ${JSON.stringify(destinations.unknown.slice(0, 80))}`,
+      );
+      return 2;
+    }
     const fleet = values.fleet ?? values['task-queue'];
     if (!isFleetName(fleet)) {
       console.error(
@@ -93,6 +106,7 @@ export const workerCommand = {
         taskQueue: values['task-queue'],
         fleet,
         plainHttp: values['plain-http'],
+        allowInternal: values['allow-internal'],
         registryHosts: values['registry-hosts'],
         credentialProviders: config === undefined || binDir === undefined ? undefined : { config, binDir },
         proxies: values.proxy === 'off' ? {} : process.env,

@@ -4,6 +4,7 @@ import type { LookupFunction } from 'node:net';
 import { getCACertificates } from 'node:tls';
 import { Agent, type Dispatcher, EnvHttpProxyAgent } from 'undici';
 import { MAX_CONNECT_MS } from '../limits.ts';
+import { lookupWithin, type Reach } from './destinations.ts';
 import { createNameLookup } from './name-lookup.ts';
 
 /** What a TLS connection to one endpoint needs besides the system's trust. PEM texts. */
@@ -22,8 +23,11 @@ export interface EndpointTls {
  */
 export interface Connections {
   readonly lookup: LookupFunction;
-  /** Makes the connections of requests, and keeps them for the next ones; without `tls`, the system's trust counts. */
-  dispatcher(tls?: EndpointTls): Dispatcher;
+  /**
+   * Makes the connections of requests, and keeps them for the next ones of the same reach; without `tls`, the system's trust counts. A name
+   * that leads to addresses out of reach is not connected to.
+   */
+  dispatcher(tls: EndpointTls | undefined, reach: Reach): Dispatcher;
   /** Agents of `node:http` and `node:https`, for clients that bring their own requests. */
   httpAgent(): HttpAgent;
   httpsAgent(options?: AgentOptions): HttpsAgent;
@@ -35,19 +39,20 @@ const MAX_TLS_KINDS = 64;
 /** Makes connections by a way of looking names up. */
 export function createConnections(lookup: LookupFunction): Connections {
   const usesProxies = process.env['NODE_USE_ENV_PROXY'] === '1';
-  const create = (tls: object): Dispatcher => {
-    const options = { connect: { lookup, timeout: MAX_CONNECT_MS, ...tls }, connections: null };
+  const create = (reach: Reach, tls: object = {}): Dispatcher => {
+    const connect = { lookup: lookupWithin(lookup, reach), timeout: MAX_CONNECT_MS, ...tls };
+    const options = { connect, connections: null };
     return usesProxies ? new EnvHttpProxyAgent(options) : new Agent(options);
   };
-  const usual = create({});
+  const usual = { any: create('any'), named: create('named'), referred: create('referred') };
   /** By what is in their files: renewed ones are another kind. The one that was used longest ago comes first. */
   const own = new Map<string, Dispatcher>();
   return {
     lookup,
-    dispatcher(tls) {
-      if (tls === undefined) return usual;
-      const key = JSON.stringify(tls);
-      const dispatcher = own.get(key) ?? create(connectOptions(tls));
+    dispatcher(tls, reach) {
+      if (tls === undefined) return usual[reach];
+      const key = JSON.stringify([reach, tls]);
+      const dispatcher = own.get(key) ?? create(reach, connectOptions(tls));
       own.delete(key);
       own.set(key, dispatcher);
       const [oldest] = own;

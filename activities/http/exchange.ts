@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import { request as send } from 'undici';
 import { decodeBody } from './body-encoding.ts';
 import { connections, type EndpointTls } from './connections.ts';
+import type { Reach } from './destinations.ts';
 import { HttpFault } from './http-fault.ts';
 
 /** One request of any client of a worker. */
@@ -12,6 +13,8 @@ export interface Exchange {
   readonly body?: string | undefined;
   /** How to recognise the other end, and be recognised; without it as the system does. */
   readonly tls?: EndpointTls | undefined;
+  /** Which addresses it may go to; without it, any: an operator named the host. */
+  readonly reach?: Reach | undefined;
   /** Ends the request and its body. */
   readonly signal: AbortSignal;
 }
@@ -21,9 +24,17 @@ export interface Exchange {
  * Node's `fetch`, which refuses ports that a registry may have (6000, 10080) and trusts the system alone. Throws an
  * {@link HttpFault} for an answer that is not HTTP, and the errors of the system.
  */
-export async function exchange({ url, method, headers, body, tls, signal }: Exchange): Promise<Response> {
+export async function exchange({
+  url,
+  method,
+  headers,
+  body,
+  tls,
+  reach = 'any',
+  signal,
+}: Exchange): Promise<Response> {
   const answer = await send(url, {
-    ...{ method, signal, headers: [...headers].flat(), dispatcher: connections().dispatcher(tls) },
+    ...{ method, signal, headers: [...headers].flat(), dispatcher: connections().dispatcher(tls, reach) },
     ...(body !== undefined && { body }),
   });
   const { statusCode: status } = answer;

@@ -11,17 +11,17 @@ export type Ask = (request: Omit<HttpRequest, 'authorization'>, signal: AbortSig
  * denied is renewed once. Where the endpoint sends us elsewhere we are nobody in particular, and a challenge there is answered so.
  */
 export function askAt(authorizer: Authorizer, endpoint: RegistryEndpoint, name: Repository): Ask {
-  const realm = { origin: endpoint.url, repository: name.repository, endpoint };
+  const realm = { origin: endpoint.url, repository: name.repository, registry: endpoint, endpoint };
   const isHere = ({ url }: HttpResponse) => url.origin === endpoint.url.origin;
   return async (asked, signal) => {
-    const stranger = { ...asked, endpoint: elsewhere(endpoint) };
+    const stranger = { ...asked, registry: endpoint, endpoint: elsewhere(endpoint) };
     const answer =
       asked.url.origin === endpoint.url.origin ? await askHere(asked, signal) : await send(stranger, signal);
     return isHere(answer) ? answer : await challengedBy(authorizer, stranger, answer, signal);
   };
 
   async function askHere(asked: HttpRequest, signal: AbortSignal): Promise<HttpResponse> {
-    const request = { ...asked, endpoint };
+    const request = { ...asked, registry: endpoint, endpoint };
     const known = await authorizer.known(realm, signal);
     const first = await send({ ...request, authorization: known }, signal);
     const { status, headers } = first.response;
@@ -48,7 +48,9 @@ async function challengedBy(
   if (first.response.status !== 401) return first;
   await discard(first.response);
   const challenge = first.response.headers.get('www-authenticate');
-  const authorization = await authorizer.answerStranger(first.url, challenge, request.endpoint, signal);
+  const { registry, endpoint } = request;
+  const stranger = { url: first.url, registry: registry ?? first, endpoint };
+  const authorization = await authorizer.answerStranger(stranger, challenge, signal);
   return authorization === undefined ? first : send({ ...request, url: first.url, authorization }, signal);
 }
 

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { EvidenceError } from '../evidence-error.ts';
+import type { Referrer } from '../http/destinations.ts';
 import { MAX_AUTHORIZATIONS, MAX_REGISTRY_REQUEST_MS, MAX_TOKEN_MS, RENEWAL_PAUSE_MS } from '../limits.ts';
 import { type Challenge, challengedRepositories, parseChallenges } from './challenge.ts';
 import { basicAuthorization, type Credential, type CredentialSource } from './credential.ts';
@@ -11,6 +12,8 @@ import { elsewhere, type HttpRequest } from './transport.ts';
 export interface Realm {
   readonly origin: URL;
   readonly repository: string;
+  /** As a part of whose questions a token is asked for; without it, of `origin` as the name of an image has it. */
+  readonly registry?: Referrer;
   /** How a token is asked for there, when the registry gives its own. */
   readonly endpoint?: HttpRequest['endpoint'];
 }
@@ -28,6 +31,13 @@ interface Held {
   expiresAt: number;
   /** No other one is asked for before, whatever is denied. */
   renewableAt: number;
+}
+
+/** A second registry, to which the first one has sent us. */
+interface Stranger {
+  readonly url: URL;
+  readonly registry: Referrer;
+  readonly endpoint: HttpRequest['endpoint'];
 }
 
 /** Answers the challenges of registries, and remembers the answers by origin and scope until they expire. */
@@ -93,17 +103,16 @@ export class Authorizer {
    * URL does. `undefined` for a challenge that wants a password. Throws the REGISTRY_ codes.
    */
   async answerStranger(
-    at: URL,
+    { url: origin, registry, endpoint }: Stranger,
     header: string | null,
-    endpoint: HttpRequest['endpoint'],
     signal: AbortSignal,
   ): Promise<string | undefined> {
     const challenge = header === null ? undefined : parseChallenges(header)?.find(({ scheme }) => scheme === 'bearer');
     if (challenge?.scheme !== 'bearer') return undefined;
-    const [, inPath] = /^\/v2\/(.+)\/(?:manifests|blobs|referrers)\/[^/]+$/.exec(at.pathname) ?? [];
+    const [, inPath] = /^\/v2\/(.+)\/(?:manifests|blobs|referrers)\/[^/]+$/.exec(origin.pathname) ?? [];
     const [repository = inPath] = challengedRepositories(header ?? '');
     if (repository === undefined) return undefined;
-    const realm = { origin: at, repository, endpoint };
+    const realm = { origin, repository, registry, endpoint };
     const limited = AbortSignal.any([signal, AbortSignal.timeout(MAX_REGISTRY_REQUEST_MS)]);
     const credential = { kind: 'anonymous' } as const;
     return (await authorizationBy(challenge, [repository], { realm, credential, signal: limited })).header;
@@ -189,7 +198,9 @@ async function tokenAt(
   question: Pick<TokenQuestion, 'service' | 'scopes'>,
   { realm, credential, signal }: Caller<Exclude<Credential, { readonly kind: 'registry-token' }>>,
 ): Promise<Token> {
-  const ask = (at: URL) => fetchToken({ ...question, realm: at, endpoint: endpointAt(realm, at) }, credential, signal);
+  const { registry = { url: realm.origin } } = realm;
+  const ask = (at: URL) =>
+    fetchToken({ ...question, realm: at, registry, endpoint: endpointAt(realm, at) }, credential, signal);
   try {
     return await ask(url);
   } catch (error) {

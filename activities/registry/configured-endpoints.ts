@@ -92,7 +92,7 @@ async function toEndpoints(
   const toEndpoint = async ({ url, entry }: Place, origin: boolean): Promise<RegistryEndpoint> => {
     const tls = await tlsOf(path, entry);
     return {
-      ...{ url, origin, hasApiPath: !entry.overridePath, headers: entry.headers },
+      ...{ url, origin, configured: entry.url !== '', hasApiPath: !entry.overridePath, headers: entry.headers },
       ...(!isSamePlace(url, usual.url) && { namespace: registry }),
       ...(tls !== undefined && { tls }),
     };

@@ -9,6 +9,8 @@ export interface RegistryEndpoint {
   readonly url: URL;
   /** True for the registry itself. Only its answer proves that something is absent, and which tags and referrers there are. */
   readonly origin: boolean;
+  /** An operator wrote its URL; otherwise the name of an image did. */
+  readonly configured?: boolean;
   /** False when the path of `url` is all that is in front of `manifests/` and `blobs/`: containerd's `override_path`. */
   readonly hasApiPath?: boolean;
   /** The registry that a mirror is asked for, where it has to be told. */

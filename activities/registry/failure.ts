@@ -1,5 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import { EvidenceError } from '../evidence-error.ts';
+import { type InternalKind, isAddress } from '../http/address-kind.ts';
+import type { Reach } from '../http/destinations.ts';
 import { parseRetryAfter } from './retry-after.ts';
 
 /** What an HTTP answer outside the expected ones means (retryable set: go-containerregistry v0.20 `remote/options.go`). */
@@ -43,6 +45,27 @@ export function transportFailure(what: string, error: unknown, signal: AbortSign
     retryable: true,
     cause: error,
   });
+}
+
+/** A request that is not sent because of where it would go. Says what kind of address a name leads to, and not which one. */
+export function internalAddress(
+  what: string,
+  { url, reach, kind }: { readonly url: URL; readonly reach: Reach; readonly kind: InternalKind },
+): EvidenceError {
+  const place = url.port === '' ? url.hostname : url.host;
+  const verb = isAddress(url.hostname) ? 'is' : 'leads to';
+  const address = `${kind === 'unspecified' ? 'an' : 'a'} ${kind} address`;
+  if (reach === 'referred') {
+    const fix = `if the worker may connect to it, list it with --allow-internal ${place} of portcullis worker`;
+    return refused(what, `the registry refers to ${place}, which ${verb} ${address}; ${fix}`);
+  }
+  const whose = kind === 'loopback' ? ' (the node itself for containerd, the worker itself for the worker)' : '';
+  const fix = `use a name that leads the worker to the registry, or list it with --allow-internal ${place} of portcullis worker`;
+  return refused(what, `${place} ${verb} ${address}${whose}; ${fix}`);
+}
+
+function refused(what: string, why: string): EvidenceError {
+  return new EvidenceError('REGISTRY_INTERNAL_ADDRESS', `${what}: ${why}`, { retryable: false });
 }
 
 /** The registry broke the protocol: nothing it says in this exchange can be used. */

@@ -1,4 +1,5 @@
 import { EvidenceError } from '../evidence-error.ts';
+import type { Referrer } from '../http/destinations.ts';
 import { MAX_AUTH_BYTES, MAX_TOKEN_MS } from '../limits.ts';
 import { readBounded } from './bounded-body.ts';
 import { basicAuthorization, type Credential } from './credential.ts';
@@ -11,6 +12,8 @@ export interface TokenQuestion {
   readonly realm: URL;
   readonly service: string | undefined;
   readonly scopes: readonly string[];
+  /** The registry that names the realm. */
+  readonly registry: Referrer;
   readonly endpoint?: HttpRequest['endpoint'];
 }
 
@@ -61,8 +64,11 @@ async function postForm(
   const what = `POST token of ${question.realm.host}`;
   const form = new URLSearchParams({ ...grant, scope: question.scopes.join(' '), client_id: 'portcullis' });
   if (question.service !== undefined) form.set('service', question.service);
-  const { realm: url, endpoint } = question;
-  const { response } = await send({ what, method: 'POST', url, form, endpoint, redirects: 'same-origin' }, signal);
+  const { realm: url, registry, endpoint } = question;
+  const { response } = await send(
+    { what, method: 'POST', url, form, registry, endpoint, redirects: 'same-origin' },
+    signal,
+  );
   if (response.status === 200) return readToken(what, response, signal);
   await discard(response);
   const error = unexpectedStatus(what, '200', response);
@@ -80,9 +86,9 @@ async function getToken(
   if (question.service !== undefined) url.searchParams.set('service', question.service);
   url.searchParams.delete('scope');
   for (const scope of question.scopes) url.searchParams.append('scope', scope);
-  const { endpoint } = question;
+  const { registry, endpoint } = question;
   const { response } = await send(
-    { what, method: 'GET', url, authorization, endpoint, redirects: 'same-origin' },
+    { what, method: 'GET', url, authorization, registry, endpoint, redirects: 'same-origin' },
     signal,
   );
   if (response.status === 200) return readToken(what, response, signal);

@@ -1,7 +1,9 @@
+import type { InternalKind } from '../http/address-kind.ts';
 import type { EndpointTls } from '../http/connections.ts';
+import { destinations, InternalAddressError, type Referrer, reachOf, refusalOf } from '../http/destinations.ts';
 import { exchange } from '../http/exchange.ts';
 import { MAX_REDIRECTS } from '../limits.ts';
-import { misbehaved, transportFailure } from './failure.ts';
+import { internalAddress, misbehaved, transportFailure } from './failure.ts';
 
 /** One HTTP request; `what` opens every error message about it and holds neither query nor secret. */
 export interface HttpRequest {
@@ -15,6 +17,11 @@ export interface HttpRequest {
   readonly json?: string;
   /** For the origin of `url`; {@link elsewhere} says what of it counts after a redirect. */
   readonly endpoint?: { readonly headers?: Readonly<Record<string, string>>; readonly tls?: EndpointTls } | undefined;
+  /**
+   * The registry whose request it is: what it refers to is asked within its {@link reachOf | reach}. Without it an operator wrote `url`, and
+   * redirects alone are judged.
+   */
+  readonly registry?: Referrer | undefined;
   /**
    * Which redirects are followed, to any host: `registry.k8s.io` sends manifests elsewhere too. `same-origin` is for requests that carry
    * secrets in their body: it is sent again. The answer of those that are not followed is handed back as it is.
@@ -34,8 +41,9 @@ export interface HttpResponse {
  */
 export async function send(request: HttpRequest, signal: AbortSignal): Promise<HttpResponse> {
   let { url, authorization, endpoint } = request;
+  const registry = request.registry ?? { url, configured: true };
   for (let step = 0; step <= MAX_REDIRECTS; step++) {
-    const response = await sendOnce({ ...request, url, authorization, endpoint }, signal);
+    const response = await sendOnce({ ...request, url, authorization, endpoint }, registry, signal);
     if (!isFollowed(request, response, url)) return { response, url };
     await discard(response);
     const target = redirectTarget(request, url, response.headers.get('location'));
@@ -48,8 +56,11 @@ export async function send(request: HttpRequest, signal: AbortSignal): Promise<H
   throw misbehaved(request.what, `expected an answer, got more than ${MAX_REDIRECTS} redirects`, false);
 }
 
-async function sendOnce(request: HttpRequest, signal: AbortSignal): Promise<Response> {
+async function sendOnce(request: HttpRequest, registry: Referrer, signal: AbortSignal): Promise<Response> {
   const { url, method, endpoint } = request;
+  const reach = reachOf(url, registry, destinations());
+  const refused = refusalOf(url, reach, destinations());
+  if (refused !== undefined) throw internalAddress(request.what, { url, reach, kind: refused });
   const headers = new Headers({ 'accept-encoding': 'identity', 'user-agent': 'portcullis' });
   if (request.accept !== undefined) headers.set('accept', request.accept);
   if (request.authorization !== undefined) headers.set('authorization', request.authorization);
@@ -64,11 +75,21 @@ async function sendOnce(request: HttpRequest, signal: AbortSignal): Promise<Resp
       headers,
       body: request.form?.toString() ?? request.json,
       tls: endpoint?.tls,
-      signal,
+      ...{ reach, signal },
     });
   } catch (error) {
+    const kind = internalKindIn(error);
+    if (kind !== undefined) throw internalAddress(request.what, { url, reach, kind });
     throw transportFailure(request.what, error, signal);
   }
+}
+
+/** What a lookup has refused, looked for down the chain of causes. */
+function internalKindIn(error: unknown): InternalKind | undefined {
+  for (let cause = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth++) {
+    if (cause instanceof InternalAddressError) return cause.kind;
+  }
+  return undefined;
 }
 
 function isFollowed({ redirects, method }: HttpRequest, { status, headers }: Response, from: URL): boolean {

@@ -8,6 +8,7 @@ const LOG_CODES: Readonly<Partial<Record<ReasonCode, ReasonCode>>> = {
   REGISTRY_UNREACHABLE: 'LOG_UNREACHABLE',
   REGISTRY_TIMEOUT: 'LOG_TIMEOUT',
   REGISTRY_MISBEHAVED: 'LOG_MISBEHAVED',
+  REGISTRY_INTERNAL_ADDRESS: 'LOG_MISBEHAVED',
 };
 
 /** The same failure with its LOG_ code; whatever is not about the transport stays as it is. */

@@ -6,6 +6,8 @@ import { type ServerProcess, startServer } from './process.ts';
 /** As people run it, so that what is measured is what they get. */
 const PROGRAM = fileURLToPath(new URL('../portcullis', import.meta.url));
 
+const LOOPBACK = ['127.0.0.0/8', '::1'];
+
 export interface WorkerOptions {
   readonly dir: string;
   /** Names the process among others in `dir`. */
@@ -13,6 +15,8 @@ export interface WorkerOptions {
   readonly temporal: string;
   readonly policyDirectory: string;
   readonly verdictKey: string;
+  /** Internal hosts and ranges to which it may connect; without it, this machine. */
+  readonly allowInternal?: readonly string[];
   /** More of the command line. */
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
@@ -27,7 +31,9 @@ export async function startWorker(options: WorkerOptions): Promise<ServerProcess
     program: PROGRAM,
     args: [
       ...['worker', '--policy', options.policyDirectory, '--verdict-key', options.verdictKey],
-      ...['--metrics', 'off', ...(options.args ?? [])],
+      // Registries, token services and logs of a stack are on this machine.
+      ...['--metrics', 'off', ...(options.allowInternal ?? LOOPBACK).flatMap((one) => ['--allow-internal', one])],
+      ...(options.args ?? []),
     ],
     dir: options.dir,
     env: { ...options.env, TEMPORAL_ADDRESS: options.temporal },

@@ -33,7 +33,13 @@ describe('a folder of the worker', () => {
       mkdirSync(folder, { recursive: true });
       const key = join(dir.path, 'verdict.key');
       await createVerdictKey(key, join(dir.path, 'verdict.pub'));
-      const resources = { policy: dir.path, plainHttp: [], registryHosts: [], credentialProviders: undefined };
+      const resources = {
+        policy: dir.path,
+        plainHttp: [],
+        allowInternal: [],
+        registryHosts: [],
+        credentialProviders: undefined,
+      };
       const verdictKey = await loadVerdictKey(key);
       const opening = () => createResources({ ...resources, state: folder, verdictKey, fleet: 'f' }, () => {});
       (await opening()).stop();

@@ -115,7 +115,7 @@ async function startWorker(t: TestContext, policy: string, trust: Case['trust'] 
   const logged: string[] = [];
   const resources = await createResources(
     {
-      ...{ policy, state: undefined, fleet: TEST_FLEET, plainHttp: [], registryHosts: [] },
+      ...{ policy, state: undefined, fleet: TEST_FLEET, plainHttp: [], allowInternal: [], registryHosts: [] },
       ...{ credentialProviders: undefined, verdictKey: await loadVerdictKey(key), trust },
     },
     (_, __, fields) => {

@@ -7,10 +7,13 @@ import { createRegistry } from '../../../activities/registry/registry.ts';
 import { findSignatures } from '../../../activities/registry/signatures.ts';
 import { send } from '../../../activities/registry/transport.ts';
 import { httpMirror } from '../../../activities/trust/tuf-mirror.ts';
+import { allowInternal } from '../../support/loopback.ts';
 import { startNameServer, type TestNameServer } from '../../support/name-server.ts';
 import { type FakeRegistry, type FakeRegistryOptions, startFakeRegistry } from '../../support/registry.ts';
 import { pushBundle, pushImage } from '../../support/registry-push.ts';
 import { digestOf } from '../../support/verdicts.ts';
+
+allowInternal('127.0.0.0/8');
 
 let names: TestNameServer;
 let own: ReturnType<typeof useConnections>;

@@ -12,10 +12,13 @@ import { type Registry, startRegistry } from '../../../infra/stack/registry.ts';
 import { obtain } from '../../../infra/tools/obtain.ts';
 import type { Digest } from '../../../workflows/digest.ts';
 import { KmsOwner, kmsEnvironment } from '../../support/kms/owner.ts';
+import { allowInternal } from '../../support/loopback.ts';
 import { pushImage } from '../../support/registry-push.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { byKey } from '../sigstore/verdict-of.ts';
 import { reference, signal } from './aws-suite.ts';
+
+allowInternal('127.0.0.0/8');
 
 /** What cosign 3 and cosign 2 write without any service but registry and KMS. */
 const SIGNERS = [

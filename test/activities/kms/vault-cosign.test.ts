@@ -11,9 +11,12 @@ import { type Registry, startRegistry } from '../../../infra/stack/registry.ts';
 import { startVault, type Vault } from '../../../infra/stack/vault.ts';
 import { obtain } from '../../../infra/tools/obtain.ts';
 import type { Digest } from '../../../workflows/digest.ts';
+import { allowInternal } from '../../support/loopback.ts';
 import { pushImage } from '../../support/registry-push.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { byKey } from '../sigstore/verdict-of.ts';
+
+allowInternal('127.0.0.0/8');
 
 const SIGNAL = new AbortController().signal;
 /** What cosign 3 writes, and what cosign 2 wrote, without any service but registry and KMS. */

@@ -7,9 +7,12 @@ import { anonymous } from '../../../activities/registry/credential.ts';
 import { createRegistry } from '../../../activities/registry/registry.ts';
 import { findSignatures } from '../../../activities/registry/signatures.ts';
 import type { Digest } from '../../../workflows/digest.ts';
+import { allowInternal } from '../../support/loopback.ts';
 import { type FakeRegistry, startFakeRegistry } from '../../support/registry.ts';
 import type { Effect } from '../../support/registry-fault.ts';
 import { pushBundle, pushImage } from '../../support/registry-push.ts';
+
+allowInternal('127.0.0.0/8');
 
 const INDEX = { 'content-type': 'application/vnd.oci.image.index.v1+json' };
 let fake: FakeRegistry;

@@ -9,6 +9,7 @@ import { createRegistry } from '../../../activities/registry/registry.ts';
 import { searchSignatures } from '../../../activities/registry/signature-search.ts';
 import { startRegistry } from '../../../infra/stack/registry.ts';
 import type { Digest } from '../../../workflows/digest.ts';
+import { allowInternal } from '../../support/loopback.ts';
 import { type FakeRegistry, startFakeRegistry } from '../../support/registry.ts';
 import {
   BUNDLE,
@@ -24,6 +25,8 @@ import {
   type Target,
 } from '../../support/registry-push.ts';
 import type { ReferrersMode } from '../../support/registry-store.ts';
+
+allowInternal('127.0.0.0/8');
 
 const SIGN = 'https://sigstore.dev/cosign/sign/v1';
 

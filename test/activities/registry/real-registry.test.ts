@@ -9,7 +9,10 @@ import { createRegistry } from '../../../activities/registry/registry.ts';
 import { resolve } from '../../../activities/registry/resolve.ts';
 import { findSignatures, readSignature } from '../../../activities/registry/signatures.ts';
 import { startRegistry } from '../../../infra/stack/registry.ts';
+import { allowInternal } from '../../support/loopback.ts';
 import { pushBundle, pushImage, pushReferrersTag, pushSignatureTag } from '../../support/registry-push.ts';
+
+allowInternal('127.0.0.0/8');
 
 const bundle = Buffer.from('{"mediaType":"a bundle"}');
 

@@ -23,6 +23,7 @@ async function fake(t: TestContext, options = {}): Promise<FakeRegistry> {
 
 const question = (address: string) => ({
   ...{ realm: new URL(`http://${address}/token`), service: 'fake', scopes: ['repository:demo/app:pull'] },
+  registry: { url: new URL(`http://${address}/`) },
 });
 
 describe('a token request', () => {

@@ -14,9 +14,12 @@ import { type Cosign, type SignatureFormat, useCosign } from '../../../infra/sta
 import { startRegistry } from '../../../infra/stack/registry.ts';
 import { obtain } from '../../../infra/tools/obtain.ts';
 import type { Digest } from '../../../workflows/digest.ts';
+import { allowInternal } from '../../support/loopback.ts';
 import { pushImage, pushManifest } from '../../support/registry-push.ts';
 import { createSigningKey, type KeyKind } from '../../support/signer.ts';
 import { byKey, contentOf, goodKey } from './verdict-of.ts';
+
+allowInternal('127.0.0.0/8');
 
 const FORMATS: readonly SignatureFormat[] = ['bundle', 'simple-signing'];
 
