@@ -46,7 +46,10 @@ interface Program {
 }
 
 function runWorkerProgram(t: TestContext, temporal: string, options: Readonly<Record<string, string>> = {}): Program {
-  const all = { policy: policyDirectory, 'verdict-key': verdictKey, metrics: 'off', ...options };
+  const all = {
+    ...{ policy: policyDirectory, 'verdict-key': verdictKey, metrics: 'off' },
+    ...{ 'allow-internal': '127.0.0.0/8', ...options },
+  };
   const args = Object.entries(all).flatMap(([name, value]) => [`--${name}`, value]);
   const env = { ...process.env, TEMPORAL_ADDRESS: temporal };
   const child = spawn(process.execPath, [MAIN, 'worker', ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
