@@ -45,6 +45,8 @@ export interface HouseOptions {
   readonly policies?: (registry: string) => Promise<Readonly<Record<string, string>>>;
   /** Added to the environment of the worker alone. */
   readonly workerEnv?: Readonly<Record<string, string>>;
+  /** Internal hosts and ranges to which the worker may connect; without it, this machine. */
+  readonly allowInternal?: readonly string[];
   /** More of the worker's command line. */
   readonly workerArgs?: readonly string[];
 }
@@ -95,6 +97,7 @@ export async function startHouse(options: HouseOptions): Promise<House> {
         verdictKey: files.verdictKey,
         env: workerEnv,
         args: workerArgs,
+        ...(options.allowInternal !== undefined && { allowInternal: options.allowInternal }),
       }),
     );
     const shim = keep(

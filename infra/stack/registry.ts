@@ -12,6 +12,8 @@ export interface RegistryOptions {
   readonly kind: RegistryKind;
   /** Of a `distribution`: the `host:port` of the registry that it is a pull-through mirror of. */
   readonly mirrorOf?: string;
+  /** Of a `distribution`: the URL below which its blobs are, to which it redirects. */
+  readonly blobsAt?: string;
   /** A port that was used before, for a registry that comes back; otherwise a free one. */
   readonly port?: number;
 }
@@ -33,13 +35,13 @@ export async function startRegistry(options: RegistryOptions): Promise<Registry>
   return { ...server, address };
 }
 
-async function commandOf({ kind, dir, mirrorOf }: RegistryOptions, address: string) {
-  switch (kind) {
+async function commandOf(options: RegistryOptions, address: string) {
+  switch (options.kind) {
     case 'distribution': {
       const { registry } = await obtain(['registry']);
       // It sends traces to a collector on loopback unless told not to.
       const env = { OTEL_TRACES_EXPORTER: 'none' };
-      return { program: registry, args: ['serve', await writeConfig(dir, address, mirrorOf)], env };
+      return { program: registry, args: ['serve', await writeConfig(options, address)], env };
     }
     case 'referrers':
       return { program: (await obtain(['registry-referrers']))['registry-referrers'], args: [address] };
@@ -47,12 +49,14 @@ async function commandOf({ kind, dir, mirrorOf }: RegistryOptions, address: stri
 }
 
 /** A YAML file, and JSON is YAML. */
-async function writeConfig(dir: string, address: string, mirrorOf: string | undefined): Promise<string> {
+async function writeConfig({ dir, mirrorOf, blobsAt }: RegistryOptions, address: string): Promise<string> {
   const rootdirectory = join(dir, mirrorOf === undefined ? 'registry' : 'mirror');
   await mkdir(rootdirectory, { recursive: true });
   const file = `${rootdirectory}.yml`;
   const proxy = mirrorOf === undefined ? {} : { proxy: { remoteurl: `http://${mirrorOf}` } };
   const storage = { filesystem: { rootdirectory }, delete: { enabled: true } };
-  await writeFile(file, JSON.stringify({ version: '0.1', storage, http: { addr: address }, ...proxy }));
+  const redirect = { storage: [{ name: 'redirect', options: { baseurl: blobsAt } }] };
+  const middleware = blobsAt === undefined ? {} : { middleware: redirect };
+  await writeFile(file, JSON.stringify({ version: '0.1', storage, http: { addr: address }, ...proxy, ...middleware }));
   return file;
 }
