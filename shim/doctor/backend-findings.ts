@@ -54,12 +54,16 @@ function clockFinding(found: string): Finding {
 }
 
 function unreachable({ code, message }: BackendProblem): Finding {
+  const end = code === 'TEMPORAL_UNREACHABLE' || code === 'TEMPORAL_REFUSED' ? message.lastIndexOf('; ') : -1;
   return {
     id: 'backend-unreachable',
     severity: 'stuck',
-    found: `${code}: ${message}`,
+    found: `${code}: ${end === -1 ? message : message.slice(0, end)}`,
     why: 'nothing is verified from this node until then; kept verdicts, imported ones and listed digests still count',
-    fix: 'see that TEMPORAL_ADDRESS in /etc/portcullis/shim.env is right, that the network lets this node through, and that a portcullis worker runs',
+    fix:
+      end === -1
+        ? 'check TEMPORAL_ADDRESS in /etc/portcullis/shim.env, the network of this node, and that a portcullis worker runs'
+        : `${message.slice(end + 2)}; the variables of the daemon are in /etc/portcullis/shim.env`,
   };
 }
 
