@@ -1,4 +1,5 @@
 import type { VerdictClaim } from '../workflows/activities.ts';
+import { plainTextWithin } from '../workflows/plain-text.ts';
 import { isReasonCode, type Outcome, REASON_OUTCOME, type Reason, type ReasonCode } from '../workflows/reason.ts';
 import type { Signer } from '../workflows/verdict.ts';
 import { MAX_REASONS, MAX_SENTENCE_LENGTH, MAX_SIGNERS } from './limits.ts';
@@ -45,7 +46,8 @@ function readReason(value: unknown, outcome: Outcome): Reason {
   }
   if (ONLY_NODES.has(code)) throw invalid('code', 'a reason code of a worker', code);
   if (typeof sentence !== 'string') throw invalid('sentence', 'a sentence', sentence);
-  return { code, sentence: inert(sentence) };
+  // A sentence decides nothing, so it is made harmless and not refused: people would lose the reason.
+  return { code, sentence: plainTextWithin(sentence, MAX_SENTENCE_LENGTH) };
 }
 
 /** Identities and predicate types: what certificates and statements say, and what a node can show. */
@@ -59,12 +61,4 @@ function readSigner(value: unknown): Signer {
     evidence: readDigest(fields, 'evidence'),
     ...(fields['predicateType'] === undefined ? {} : { predicateType: readText(fields, 'predicateType', ONE_LINE) }),
   };
-}
-
-/** A sentence decides nothing, so it is made harmless and not refused: people would lose the reason. */
-function inert(sentence: string): string {
-  return sentence
-    .slice(0, MAX_SENTENCE_LENGTH)
-    .replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
-    .toWellFormed();
 }

@@ -1,6 +1,8 @@
 import { log } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
+import { plainTextWithin } from '../workflows/plain-text.ts';
 import { EvidenceError } from './evidence-error.ts';
+import { MAX_SENTENCE_LENGTH } from './limits.ts';
 
 /**
  * The one shape in which an inability crosses Temporal: an ApplicationFailure whose type is a reason code and whose
@@ -9,7 +11,10 @@ import { EvidenceError } from './evidence-error.ts';
  * because nobody knows what it quotes.
  */
 export function toFailure(error: unknown): ApplicationFailure {
-  if (error instanceof EvidenceError) return failure(error.code, error.message, error.retryable, error.retryAfterMs);
+  if (error instanceof EvidenceError) {
+    const sentence = plainTextWithin(error.message, MAX_SENTENCE_LENGTH);
+    return failure(error.code, sentence, error.retryable, error.retryAfterMs);
+  }
   const kind = error instanceof Error ? error.constructor.name : typeof error;
   log.error('a bug', { bug: error instanceof Error ? error.stack : String(error) });
   return failure('INTERNAL', `a bug in the portcullis worker (${kind}); its log tells more`, false, undefined);

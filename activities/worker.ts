@@ -1,6 +1,7 @@
 import { access } from 'node:fs/promises';
-import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import { DefaultLogger, makeTelemetryFilterString, Runtime, Worker } from '@temporalio/worker';
 import { DURABLE_ATTEMPT_MS } from '../workflows/deadlines.ts';
+import { plainJson } from '../workflows/plain-text.ts';
 import type { ProxyEnvironment } from '../workflows/proxy.ts';
 import { createActivities } from './activities.ts';
 import { prepareJudging } from './judging/judge-pool.ts';
@@ -45,7 +46,24 @@ const FAST_CHECKS_AT_ONCE = 2 * MAX_VERIFICATIONS;
  * workflow bundle can't be read, or the KMS that holds the key doesn't sign.
  */
 export async function runWorker(options: WorkerOptions, signal: AbortSignal): Promise<void> {
-  const metrics = await installWithMetrics(options.metrics, installRuntime, log);
+  let runtime: Runtime | undefined;
+  const install = (metrics: string | undefined) => {
+    runtime = installRuntime(metrics);
+  };
+  try {
+    await runOnRuntime(options, install, signal);
+  } finally {
+    // A runtime that forwards its log keeps the process alive, also where no worker came to use it.
+    await runtime?.shutdown();
+  }
+}
+
+async function runOnRuntime(
+  options: WorkerOptions,
+  install: (metrics: string | undefined) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const metrics = await installWithMetrics(options.metrics, install, log);
   await access(options.workflowBundle).catch(() => {
     throw new Error(
       `expected the workflow bundle at ${options.workflowBundle}, found none; make it with "npm run build"`,
@@ -91,16 +109,20 @@ export async function runWorker(options: WorkerOptions, signal: AbortSignal): Pr
 }
 
 /** Once per process: the SDK's log and metrics. */
-function installRuntime(metrics: string | undefined): void {
-  Runtime.install({
+function installRuntime(metrics: string | undefined): Runtime {
+  return Runtime.install({
     shutdownSignals: [],
     logger: new DefaultLogger('INFO', ({ level, message, meta }) => log(level.toLowerCase(), message, meta ?? {})),
-    telemetryOptions: metrics === undefined ? {} : { metrics: { prometheus: { bindAddress: metrics } } },
+    telemetryOptions: {
+      // Without this the native half prints by itself, past our log.
+      logging: { filter: makeTelemetryFilterString({ core: 'WARN', other: 'ERROR' }), forward: {} },
+      ...(metrics !== undefined && { metrics: { prometheus: { bindAddress: metrics } } }),
+    },
   });
 }
 
 function log(level: string, message: string, fields: object): void {
   // Of an error JSON would keep everything but what it says.
   const say = (_: string, value: unknown) => (value instanceof Error ? String(value) : value);
-  process.stderr.write(`${JSON.stringify({ time: new Date().toISOString(), level, message, ...fields }, say)}\n`);
+  process.stderr.write(`${plainJson({ time: new Date().toISOString(), level, message, ...fields }, undefined, say)}\n`);
 }

@@ -1,4 +1,5 @@
-import { plainText } from '../shim/plain-text.ts';
+import { format } from 'node:util';
+import { plainJson, plainLines } from '../workflows/plain-text.ts';
 
 /** A command of `portcullis`: its room decides what it does, the tables here only know where it lives. */
 export interface Command {
@@ -12,6 +13,31 @@ export interface Command {
 export type Commands = Readonly<Record<string, () => Promise<Command>>>;
 
 const EXIT_CODES = `Exit codes: 0 allowed or done, 1 denied or found wanting, 2 wrong usage, 3 inconclusive: could not be found out.`;
+
+/**
+ * Makes everything plain that this process prints by `console`, and what Node prints by itself of warnings and of errors that end the process:
+ * a file name, a message of a library or a policy may come from anywhere.
+ */
+export function guardOutput(): void {
+  for (const method of ['log', 'info', 'warn', 'error', 'debug'] as const) {
+    const print = console[method].bind(console);
+    console[method] = (...parts: readonly unknown[]) => print(plainLines(format(...parts)));
+  }
+  process.prependListener('warning', makePlain);
+  process.on('uncaughtExceptionMonitor', makePlain);
+}
+
+/** Errors that caused errors that are made plain with them. */
+const MAX_CAUSES = 8;
+
+function makePlain(error: unknown, _origin?: unknown, depth = 0): void {
+  if (!(error instanceof Error) || depth > MAX_CAUSES) return;
+  const { message, stack, cause } = error;
+  for (const [key, text] of Object.entries({ message, stack })) {
+    if (text !== undefined && !Object.isFrozen(error)) Reflect.set(error, key, plainLines(text));
+  }
+  makePlain(cause, undefined, depth + 1);
+}
 
 /** Runs the command that the arguments name, and answers the exit code. */
 export async function runCommand(commands: Commands, version: string, argv: readonly string[]): Promise<number> {
@@ -27,8 +53,7 @@ export async function runCommand(commands: Commands, version: string, argv: read
   try {
     return await command.run(args);
   } catch (error) {
-    const lines = (error instanceof Error ? error.message : String(error)).split('\n').map(plainText);
-    console.error(`portcullis ${name}: ${lines.join('\n')}`);
+    console.error(`portcullis ${name}: ${plainLines(error instanceof Error ? error.message : String(error))}`);
     const usage = error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
     return usage ? 2 : 3;
   }
@@ -43,7 +68,7 @@ async function runNone(commands: Commands, version: string, [first]: readonly st
     console.log(await overview(commands));
     return 0;
   }
-  console.error(`portcullis: there is no command ${JSON.stringify(first)}; see "portcullis --help"`);
+  console.error(`portcullis: there is no command ${plainJson(first)}; see "portcullis --help"`);
   return 2;
 }
 

@@ -1,4 +1,4 @@
-import { type Commands, runCommand } from './command.ts';
+import { type Commands, guardOutput, runCommand } from './command.ts';
 import { NODE_COMMANDS } from './node-commands.ts';
 import { packageVersion } from './version.ts';
 
@@ -10,6 +10,7 @@ const WORKER_COMMANDS: Commands = {
   'conformance verify-bundle': async () => (await import('../activities/cli/conformance.ts')).conformanceCommand,
 };
 
+guardOutput();
 process.exitCode = await runCommand(
   { ...NODE_COMMANDS, ...WORKER_COMMANDS },
   `${packageVersion()} (checkout)`,

@@ -14,6 +14,7 @@ import { protoPath as HEALTH_PROTO, HealthImplementation } from 'grpc-health-che
 import { SHIM_DEADLINE_MS } from '../workflows/deadlines.ts';
 import { parseDescriptor } from '../workflows/descriptor.ts';
 import { nameWithDigest, parseName } from '../workflows/name.ts';
+import { plainText } from '../workflows/plain-text.ts';
 import { BackendProblem } from './backend.ts';
 import { type NodeHandlers, nodeHandlers } from './canary/service.ts';
 import type { DecisionOptions } from './decide.ts';
@@ -124,7 +125,7 @@ async function verify(
     if (refusal === undefined) done(null, { verdict: toWireVerdict(decision) });
     else done(refusal);
   } catch (error) {
-    done({ code: GrpcStatus.INTERNAL, details: `INTERNAL: ${String(error)}` });
+    done({ code: GrpcStatus.INTERNAL, details: plainText(`INTERNAL: ${String(error)}`) });
   }
 }
 
@@ -140,7 +141,7 @@ async function watch(
     if (refusal === undefined) call.end();
     else call.emit('error', refusal);
   } catch (error) {
-    call.emit('error', { code: GrpcStatus.INTERNAL, details: `INTERNAL: ${String(error)}` });
+    call.emit('error', { code: GrpcStatus.INTERNAL, details: plainText(`INTERNAL: ${String(error)}`) });
   }
 }
 
@@ -153,7 +154,7 @@ async function resolve(
   if (name === undefined) {
     const found = JSON.stringify(call.request.name.slice(0, 80));
     const details = `REQUEST_INVALID: name: expected an image name such as docker.io/library/alpine:3.22, found ${found}`;
-    done({ code: GrpcStatus.INVALID_ARGUMENT, details });
+    done({ code: GrpcStatus.INVALID_ARGUMENT, details: plainText(details) });
     return;
   }
   const deadline = deadlineOf(call) ?? Number.POSITIVE_INFINITY;
@@ -167,7 +168,7 @@ async function resolve(
     const code = error instanceof BackendProblem ? error.code : 'INTERNAL';
     done({
       code: statusOfCode(code),
-      details: `${code}: ${messageOf(error)}`,
+      details: plainText(`${code}: ${messageOf(error)}`),
     });
   }
 }

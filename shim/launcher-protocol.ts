@@ -14,6 +14,7 @@
  * Whatever else the daemon says is no answer, and the launcher refuses.
  */
 import type { Socket } from 'node:net';
+import { plainText } from '../workflows/plain-text.ts';
 
 /** What containerd gave the launcher, verbatim. */
 export interface LauncherRequest {
@@ -213,9 +214,9 @@ export function encodeAllow(): Uint8Array {
   return new TextEncoder().encode('allow\n');
 }
 
-/** A refusal: the reason as one line without control characters, cut at a character after 4095 bytes. */
+/** A refusal: the reason as one line that a terminal only shows, cut at a character after 4095 bytes. */
 export function encodeRefusal(reason: string): Uint8Array {
-  const line = reason.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ').trim();
+  const line = plainText(reason).trim();
   const kept = new Uint8Array(MAX_REASON_BYTES - 1);
   const { written } = new TextEncoder().encodeInto(line === '' ? 'REFUSED: no reason was given' : line, kept);
   return Buffer.concat([Buffer.from('refuse\n'), kept.subarray(0, written), Buffer.from('\n')]);

@@ -1,4 +1,4 @@
-import { plainJson } from './plain-text.ts';
+import { plainJson } from '../workflows/plain-text.ts';
 
 /** What a log line says beside its message. Values hold no secrets and no evidence. */
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;

@@ -1,7 +1,7 @@
+import { plainJson } from '../workflows/plain-text.ts';
 import { endOfWindow } from './key-window.ts';
 import type { Log } from './log.ts';
 import { lookEvery } from './look-every.ts';
-import { plainJson } from './plain-text.ts';
 import { readVerdictKeyFiles, requireKeys, type VerdictKeyFiles } from './verdict-key-files.ts';
 import type { VerdictKeys } from './verdict-keys.ts';
 

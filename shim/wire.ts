@@ -2,6 +2,7 @@ import { status as GrpcStatus, Metadata, type ServiceError } from '@grpc/grpc-js
 import type { Check, CheckState } from '../workflows/checklist.ts';
 import { parseDigest } from '../workflows/digest.ts';
 import { nameWithoutDigest, parseName } from '../workflows/name.ts';
+import { plainText, plainTextWithin } from '../workflows/plain-text.ts';
 import { type Outcome, REASON_OUTCOME, type ReasonCode } from '../workflows/reason.ts';
 import { type Decision, decisionIdOf, outcomeOf, type Question, reasonsOf, subjectOf } from './decision.ts';
 import { toJudgement } from './judgement.ts';
@@ -60,11 +61,14 @@ export function toWireVerdict(decision: Decision): WireVerdict {
     name: subject?.name ?? '',
     digest: subject?.digest ?? '',
     outcome: WIRE_OUTCOME[outcomeOf(decision)],
-    reasons: reasonsOf(decision),
+    reasons: reasonsOf(decision).map(({ code, sentence }) => ({ code, sentence: plainText(sentence) })),
     policyRevision: verdict?.policyRevision ?? '',
     trustRevision: verdict?.trustRevision ?? '',
-    signers: (verdict?.signers ?? []).map((signer) => ({ predicateType: '', ...signer })),
-    workflowId: decision.workflowId ?? '',
+    signers: (verdict?.signers ?? []).map(({ authority, identity, evidence, predicateType = '' }) => ({
+      ...{ authority: plainText(authority), identity: plainText(identity), evidence },
+      predicateType: plainText(predicateType),
+    })),
+    workflowId: plainText(decision.workflowId ?? ''),
     decidedAt: verdict?.decidedAt ?? '',
     expiresAt: verdict?.expiresAt ?? '',
   };
@@ -73,7 +77,7 @@ export function toWireVerdict(decision: Decision): WireVerdict {
 /** A step as `portcullis.v1.Check`; the code of a failure leads its detail. */
 export function toWireCheck(check: Check): WireCheck {
   const why = check.code === undefined ? '' : `${check.code}: `;
-  return { title: check.title, state: WIRE_STATE[check.state], detail: `${why}${check.detail}` };
+  return { title: plainText(check.title), state: WIRE_STATE[check.state], detail: `${why}${plainText(check.detail)}` };
 }
 
 /** HTTP/2 peers refuse trailers beyond some 8 KiB, so a refusal tells this many reasons and characters of each. */
@@ -90,7 +94,7 @@ export function toServiceError(decision: Decision, callerGaveUp: boolean): Servi
   if (judgement.ok) return undefined;
   const code = statusOf(decision, callerGaveUp);
   const verdict = verdictMessage.encode(shorten(toWireVerdict(decision)));
-  const message = judgement.reason.slice(0, MAX_MESSAGE);
+  const message = plainTextWithin(judgement.reason, MAX_MESSAGE);
   const status = statusMessage.encode({
     code,
     message,
@@ -104,7 +108,7 @@ export function toServiceError(decision: Decision, callerGaveUp: boolean): Servi
 function shorten(verdict: WireVerdict): WireVerdict {
   const reasons = verdict.reasons
     .slice(0, MAX_REASONS)
-    .map(({ code, sentence }) => ({ code, sentence: sentence.slice(0, MAX_SENTENCE) }));
+    .map(({ code, sentence }) => ({ code, sentence: plainTextWithin(sentence, MAX_SENTENCE) }));
   return { ...verdict, reasons };
 }
 

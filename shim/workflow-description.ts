@@ -1,15 +1,20 @@
 import { type SearchAttributePair, TypedSearchAttributes } from '@temporalio/common';
+import { plainTextWithin } from '../workflows/plain-text.ts';
 import { ATTRIBUTES } from '../workflows/search-attributes.ts';
 import type { VerificationInput } from '../workflows/verification-input.ts';
 
 /** Summary in the list of the Temporal UI: a line (the server takes 400 bytes, the documentation promises 200). */
 const MAX_SUMMARY_LENGTH = 200;
 
-/** What a run shows in the Temporal UI from its first moment on. `node` is the one that asked first. */
+/** As much of the name of a node as is shown: a host name has at most 253 characters (RFC 1035). */
+const MAX_NODE_LENGTH = 253;
+
+/** What a run shows in the Temporal UI from its first moment on. `asker` is the node that asked first. */
 export function describeStart(
   input: VerificationInput,
-  node: string,
+  asker: string,
 ): { staticSummary: string; staticDetails: string; typedSearchAttributes: TypedSearchAttributes } {
+  const node = plainTextWithin(asker, MAX_NODE_LENGTH);
   const pairs: SearchAttributePair[] = [
     { key: ATTRIBUTES.imageRepository, value: input.name.replace(/:[^/:]*$/, '') },
     { key: ATTRIBUTES.imageDigest, value: input.digest },

@@ -3,6 +3,7 @@ import type { Activities } from './activities.ts';
 import type { Checklist } from './checklist.ts';
 import { DURABLE_ATTEMPT_MS, DURABLE_BUDGET_MS, FAST_ATTEMPT_MS, FAST_BUDGET_MS } from './deadlines.ts';
 import { type Inability, inabilityOf } from './inability.ts';
+import { plainText } from './plain-text.ts';
 import type { ReasonCode } from './reason.ts';
 
 /** In the worker's own process: milliseconds, one history event, no trace of a failed attempt. */
@@ -44,7 +45,7 @@ export interface CheckRun<T> {
  * found is for the caller to write on the checklist; that it waits, and for what, is written here.
  */
 export async function runCheck<T>(run: CheckRun<T>, checklist: Checklist): Promise<CheckResult<T>> {
-  const options = { summary: run.summary };
+  const options = { summary: plainText(run.summary) };
   checklist.set(run.title, 'running', run.summary);
   try {
     return { ok: true, value: await run.call(fast, options) };

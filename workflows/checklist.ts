@@ -1,3 +1,4 @@
+import { plainText } from './plain-text.ts';
 import { isReasonCode, type Outcome, type Reason, type ReasonCode } from './reason.ts';
 
 /** `retrying` is a check that failed for a reason that may pass; the detail is the last one. */
@@ -54,7 +55,7 @@ export function renderChecklist(
 
 /** Text from outside as inert Markdown. */
 export function codeSpan(text: string): string {
-  return `\`${text.replaceAll('`', "'").replaceAll(/\s+/g, ' ')}\``;
+  return `\`${plainText(text).replaceAll('`', "'").replaceAll(/ +/g, ' ')}\``;
 }
 
 /** Steps of one verification that are read; a policy with more authorities is judged all the same. */

@@ -13,6 +13,7 @@ import { runCheck } from './check-runner.ts';
 import { type Check, type Checklist, createChecklist, renderChecklist } from './checklist.ts';
 import { gatherEvidence } from './gather-evidence.ts';
 import { CHECKS_QUERY, VERDICT_UPDATE } from './handlers.ts';
+import { plainTextWithin } from './plain-text.ts';
 import { type Evaluation, evaluate } from './policy/evaluate.ts';
 import type { Reason } from './reason.ts';
 import { ATTRIBUTES } from './search-attributes.ts';
@@ -94,6 +95,8 @@ function publish(verdict: Verdict): void {
   upsertSearchAttributes([
     { key: ATTRIBUTES.verdict, value: verdict.outcome },
     { key: ATTRIBUTES.reasonCode, value: verdict.reasons[0].code },
-    ...(signer === undefined ? [] : [{ key: ATTRIBUTES.signer, value: signer.identity.slice(0, MAX_KEYWORD_LENGTH) }]),
+    ...(signer === undefined
+      ? []
+      : [{ key: ATTRIBUTES.signer, value: plainTextWithin(signer.identity, MAX_KEYWORD_LENGTH) }]),
   ]);
 }

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { plainJson } from '../../workflows/plain-text.ts';
 import { appliedRevision } from '../applied-policy.ts';
 import { EvidenceError } from '../evidence-error.ts';
 import { loadPolicyDirectory } from '../policy/load.ts';
@@ -45,9 +46,7 @@ async function check(args: readonly string[], trust: TrustStoreOptions): Promise
     const problems = load.ok ? [] : load.problems;
     const missing = found?.kind === 'unknown' ? [found.problem] : [];
     const revision = found?.kind === 'known' ? found.revision : undefined;
-    console.log(
-      JSON.stringify({ ok: load.ok, revision, policies, warnings: [...warnings, ...missing], problems }, undefined, 2),
-    );
+    console.log(plainJson({ ok: load.ok, revision, policies, warnings: [...warnings, ...missing], problems }, 2));
   } else if (load.ok) {
     for (const policy of policies)
       console.log(`${policy.name} (${policy.file}): ${policy.images.join(', ')}; ${policy.authorities.join(', ')}`);

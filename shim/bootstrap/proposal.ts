@@ -1,7 +1,7 @@
 import type { Digest } from '../../workflows/digest.ts';
 import { type ImageName, nameWithoutDigest, parseName, pulledName, repositoryOf } from '../../workflows/name.ts';
+import { plainText } from '../../workflows/plain-text.ts';
 import type { CriImage } from '../containerd/cri.ts';
-import { plainText } from '../plain-text.ts';
 
 /** A line that is proposed for the list. */
 export interface ProposedDigest {

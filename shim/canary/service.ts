@@ -5,6 +5,7 @@ import {
   type sendUnaryData,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
+import { plainText } from '../../workflows/plain-text.ts';
 import { messageOf } from '../message-of.ts';
 import type { PartState } from '../metrics.ts';
 import type { WireCanaryEvent, WireDescription } from '../proto/schema.ts';
@@ -23,14 +24,14 @@ export function nodeHandlers({ canaries, describe }: NodeHandlers): UntypedServi
     Describe: (_: ServerUnaryCall<object, WireDescription>, done: sendUnaryData<WireDescription>) => {
       describe().then(
         ({ metrics, parts }) => done(null, { metrics, missing: missingOf(parts) }),
-        (error: unknown) => done({ code: GrpcStatus.INTERNAL, details: messageOf(error) }),
+        (error: unknown) => done({ code: GrpcStatus.INTERNAL, details: plainText(messageOf(error)) }),
       );
     },
   };
 }
 
 function missingOf(parts: readonly PartState[]): WireDescription['missing'] {
-  return parts.flatMap(({ name, problem }) => (problem === undefined ? [] : [{ name, problem }]));
+  return parts.flatMap(({ name, problem }) => (problem === undefined ? [] : [{ name, problem: plainText(problem) }]));
 }
 
 async function lend(canaries: Canaries, call: ServerWritableStream<object, WireCanaryEvent>): Promise<void> {
@@ -47,6 +48,6 @@ async function lend(canaries: Canaries, call: ServerWritableStream<object, WireC
     else call.write({ images: { bad, good, nonce }, asked: '' });
   } catch (error) {
     const code = error instanceof CanaryBusy ? GrpcStatus.RESOURCE_EXHAUSTED : GrpcStatus.INTERNAL;
-    call.emit('error', { code, details: messageOf(error) });
+    call.emit('error', { code, details: plainText(messageOf(error)) });
   }
 }

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { plainJson, plainText } from '../../workflows/plain-text.ts';
 import { replaceFile } from '../atomic-file.ts';
 import { learn } from '../bootstrap/learn.ts';
 import { type ChosenDigest, describeAmbiguity, parseChoice, renderProposal } from '../bootstrap/proposal.ts';
 import { sandboxImageAt } from '../containerd/sandbox-image.ts';
-import { plainJson, plainText } from '../plain-text.ts';
 import { DEFAULT_CONTAINERD_SOCKET, wrongUsage } from './options.ts';
 
 const HELP = `Proposes a bootstrap list from what this node starts with: digests that need no backend.
@@ -57,7 +57,7 @@ export const bootstrapLearnCommand = {
     const sandbox = await sandboxImageAt(socket);
     const { problems, ...proposal } = await learn({ socket, sandbox, manifests, images, all, chosen });
     if (values.output === 'json') console.log(plainJson({ ...proposal, problems }, 2));
-    else if (values.write === undefined) process.stdout.write(renderProposal(proposal));
+    else if (values.write === undefined) console.log(renderProposal(proposal).replace(/\n$/, ''));
     const isSure = proposal.ambiguous.length === 0;
     if (values.write !== undefined && isSure) replaceFile(values.write, renderProposal(proposal), 0o644);
     for (const problem of problems) console.error(`portcullis bootstrap learn: ${plainText(problem)}`);

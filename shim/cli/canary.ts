@@ -2,12 +2,12 @@ import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { plainJson, plainText } from '../../workflows/plain-text.ts';
 import { CANARY_NAMESPACE, criClient, ctrClient, type PullClient } from '../canary/clients.ts';
 import { lentCanaries } from '../canary/lent.ts';
 import { type CanaryResult, colourOf } from '../canary/outcome.ts';
 import { runCanary, runOwnImage } from '../canary/run.ts';
 import { DEFAULT_SHIM_FILE, readNodeSettings } from '../configuration.ts';
-import { plainJson, plainText } from '../plain-text.ts';
 import { DEFAULT_CONTAINERD_SOCKET, DEFAULT_GRPC_SOCKET, wrongUsage } from './options.ts';
 
 const HELP = `Proves on the live node that containerd asks: pulls an image that has to be refused, and one that has to pass.

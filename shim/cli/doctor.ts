@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { plainJson, plainText } from '../../workflows/plain-text.ts';
 import { DEFAULT_SHIM_FILE } from '../configuration.ts';
 import { examine } from '../doctor/examine.ts';
 import { LAYOUT } from '../install/layout.ts';
-import { plainJson, plainText } from '../plain-text.ts';
 import { describeRoute } from '../temporal-link.ts';
 import { daemonSettings, findContainerd, printFindings } from './findings.ts';
 import { installCommand } from './install.ts';

@@ -1,7 +1,7 @@
+import { plainText } from '../../workflows/plain-text.ts';
 import type { Verdict } from '../../workflows/verdict.ts';
 import { fromStatement, STATEMENT_PAYLOAD_TYPE } from '../../workflows/verification-summary.ts';
 import type { RunState } from '../backend.ts';
-import { plainText } from '../plain-text.ts';
 import { connectBackend } from '../temporal.ts';
 import { readUnchecked } from '../verdict-check.ts';
 import { believe, openEnvelope, parseEnvelope, type VerdictKeys } from '../verdict-keys.ts';

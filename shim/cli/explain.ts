@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
+import { plainJson, plainText } from '../../workflows/plain-text.ts';
 import { BackendProblem } from '../backend.ts';
-import { plainJson, plainText } from '../plain-text.ts';
 import { loadVerdictKeys } from '../verdict-key-files.ts';
 import { type Explanation, explainDecision, printExplanation } from './explain-decision.ts';
 import { wrongUsage } from './options.ts';

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
+import { plainJson, plainText } from '../../workflows/plain-text.ts';
 import type { PolicyHead } from '../../workflows/policy-head.ts';
 import { isReasonCode, REASON_OUTCOME } from '../../workflows/reason.ts';
 import { NO_REVOCATIONS, revokedDigests } from '../../workflows/revocations.ts';
@@ -7,7 +8,6 @@ import { replaceFile } from '../atomic-file.ts';
 import { readBounded } from '../bounded-file.ts';
 import { type Export, exportImages } from '../offline/export-images.ts';
 import { MAX_OFFLINE_BYTES, MAX_OFFLINE_VERDICTS, renderOfflineFile } from '../offline/offline-file.ts';
-import { plainJson, plainText } from '../plain-text.ts';
 import { connectBackend } from '../temporal.ts';
 import { loadVerdictKeys } from '../verdict-key-files.ts';
 import { DEFAULT_TASK_QUEUE, FLEET_USAGE, fleetOf, wrongUsage } from './options.ts';

@@ -1,8 +1,8 @@
+import { plainText } from '../../workflows/plain-text.ts';
 import { DEFAULT_SHIM_FILE, readNodeSettings } from '../configuration.ts';
 import { type ContainerdProgram, findRunning } from '../containerd/running.ts';
 import type { DaemonSettings } from '../doctor/daemon-findings.ts';
 import type { Finding } from '../doctor/finding.ts';
-import { plainText } from '../plain-text.ts';
 import {
   DEFAULT_GRPC_SOCKET,
   DEFAULT_LAUNCHER_SOCKET,

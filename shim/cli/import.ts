@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
+import { plainJson, plainText } from '../../workflows/plain-text.ts';
 import { DEFAULT_SHIM_FILE, readNodeSettings } from '../configuration.ts';
 import { type ImportReport, importFile } from '../offline/import-file.ts';
-import { plainJson, plainText } from '../plain-text.ts';
 import { DEFAULT_TASK_QUEUE, FLEET_USAGE, fleetOf, wrongUsage } from './options.ts';
 
 const HELP = `Brings verdicts that "portcullis export" wrote to this node, which needs no backend for them.

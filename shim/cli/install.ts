@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
+import { plainJson, plainText } from '../../workflows/plain-text.ts';
 import type { ChosenDigest } from '../bootstrap/proposal.ts';
 import { readBounded } from '../bounded-file.ts';
 import { lentCanaries } from '../canary/lent.ts';
@@ -14,7 +15,6 @@ import { perform } from '../install/perform.ts';
 import { type BootstrapChoice, type Plan, planInstallation } from '../install/plan.ts';
 import { currentRelease, ownRelease } from '../install/release.ts';
 import { systemd } from '../install/service.ts';
-import { plainJson, plainText } from '../plain-text.ts';
 import { parseChoices } from './bootstrap-learn.ts';
 import { printCanary } from './canary.ts';
 import { daemonSettings, findContainerd, printFindings } from './findings.ts';

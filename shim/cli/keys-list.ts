@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
+import { plainJson, plainText } from '../../workflows/plain-text.ts';
 import { endOfWindow, positionIn } from '../key-window.ts';
-import { plainJson, plainText } from '../plain-text.ts';
 import { readVerdictKeyFiles, type VerdictKeyFiles } from '../verdict-key-files.ts';
 import { type KeyUse, readKeyUse } from './key-use.ts';
 import { DEFAULT_GRPC_SOCKET, parseListenAddress, wrongUsage } from './options.ts';

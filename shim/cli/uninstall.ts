@@ -1,6 +1,7 @@
 import { existsSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
+import { plainText } from '../../workflows/plain-text.ts';
 import { readEffective } from '../containerd/effective.ts';
 import { dumpConfiguration } from '../containerd/running.ts';
 import { containerdRemovals } from '../install/containerd-change.ts';
@@ -9,7 +10,6 @@ import { applyAll, changeOf, diffOf } from '../install/file-change.ts';
 import { removeLauncher } from '../install/launcher-place.ts';
 import { LAYOUT } from '../install/layout.ts';
 import { systemd } from '../install/service.ts';
-import { plainText } from '../plain-text.ts';
 import { findContainerd } from './findings.ts';
 
 const HELP = `Takes portcullis off this node: from then on containerd pulls without asking.
@@ -53,7 +53,7 @@ export const uninstallCommand = {
     ];
     for (const change of changes) {
       if (change.after === undefined) console.log(`removed: ${change.path}`);
-      else process.stdout.write(diffOf(change));
+      else console.log(diffOf(change).replace(/\n$/, ''));
     }
     const folders = ['/opt/portcullis', ...(values.purge ? [dirname(LAYOUT.settings), LAYOUT.state] : [])];
     for (const folder of folders.filter((path) => existsSync(path))) console.log(`removed: ${folder}`);

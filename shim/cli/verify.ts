@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { type ImageName, parseName, pulledName } from '../../workflows/name.ts';
+import { plainJson, plainText } from '../../workflows/plain-text.ts';
 import { REASON_OUTCOME, type Reason } from '../../workflows/reason.ts';
-import { plainJson, plainText } from '../plain-text.ts';
 import type { WireVerdict } from '../proto/schema.ts';
 import { WIRE_OUTCOME } from '../wire.ts';
 import { DEFAULT_GRPC_SOCKET, wrongUsage } from './options.ts';

@@ -47,21 +47,21 @@ static char answer[MAX_ANSWER_BYTES + 1];
 static const char *socket_path = DEFAULT_SOCKET;
 static long deadline_ms = DEFAULT_DEADLINE_MS;
 static struct timespec started;
+static const char RELAYED[] = "%.*s"; /* the line of the shim, which is plain UTF-8 already */
 
-/* Prints one line, at most MAX_LINE_BYTES, without control bytes, and ends with the exit code that blocks the pull. */
+/* Prints one line, at most MAX_LINE_BYTES, without control bytes, our own in ASCII, and ends with the exit code that blocks the pull. */
 __attribute__((noreturn, format(printf, 1, 2))) static void refuse(const char *format, ...) {
   static char line[MAX_LINE_BYTES + 1];
-  va_list values;
-  va_start(values, format);
+  va_list values; va_start(values, format);
   int written = vsnprintf(line, sizeof line, format, values);
-  va_end(values);
   size_t length = written < 0 ? 0 : (size_t)written;
+  va_end(values);
   if (length > MAX_LINE_BYTES - 1) {
     length = MAX_LINE_BYTES - 1;
     while (length > 0 && ((unsigned char)line[length] & 0xC0) == 0x80) length--; /* not inside a UTF-8 character */
   }
   for (size_t i = 0; i < length; i++)
-    if ((unsigned char)line[i] < 0x20 || line[i] == 0x7F) line[i] = '?';
+    if ((line[i] & 0x80) != 0 ? format != RELAYED : line[i] < 0x20 || line[i] == 0x7F) line[i] = '?';
   line[length++] = '\n';
   struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
   if (poll(&out, 1, 200) == 1 && write(STDOUT_FILENO, line, length) < 0) _exit(1);
@@ -241,7 +241,7 @@ int main(int argc, char **argv) {
   }
   if (length > head + 1 && length <= MAX_ANSWER_BYTES && memcmp(answer, REFUSE, head) == 0 &&
       memchr(answer + head, '\n', length - head) == answer + length - 1 && memchr(answer, '\0', length) == NULL)
-    refuse("%.*s", (int)(length - head - 1), answer + head);
+    refuse(RELAYED, (int)(length - head - 1), answer + head);
   if (sent && length == sizeof ALLOW - 1 && memcmp(answer, ALLOW, length) == 0) return 0;
   if (length == 0) refuse("SHIM_GARBLED: the shim at %s hung up without an answer; pull again, and see " JOURNAL, socket_path);
   refuse("SHIM_GARBLED: expected an answer from the shim at %s, found %zu bytes that are none; pull again, and see " JOURNAL,

@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
+import { plainJson } from '../../workflows/plain-text.ts';
 import type { Reason } from '../../workflows/reason.ts';
 import type { Envelope } from '../../workflows/verdict.ts';
 import type { Log } from '../log.ts';
 import { lookEvery } from '../look-every.ts';
-import { plainJson } from '../plain-text.ts';
 import { keyHash } from '../verdict-cache/record.ts';
 import type { CacheKey } from '../verdict-cache/verdict-cache.ts';
 import { readUnchecked } from '../verdict-check.ts';

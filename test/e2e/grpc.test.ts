@@ -284,5 +284,7 @@ describe('Resolve', () => {
     const { code, details } = await resolve('NOT A NAME');
     assert.equal(code, status.INVALID_ARGUMENT);
     assert.match(details, /^REQUEST_INVALID: name: expected .* found "NOT A NAME"/);
+    const hostile = await resolve('a\u202eb\u200bc');
+    assert.match(hostile.details, /found "a\\u\{202e\}b\\u\{200b\}c"$/);
   });
 });

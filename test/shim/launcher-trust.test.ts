@@ -134,6 +134,10 @@ test('an environment that makes no sense', async (t) => {
     await run('/nowhere/a\nb\x1b[2J', { PORTCULLIS_DEADLINE_MS: '100' }),
     /^SHIM_ABSENT: no portcullis shim at \/nowhere\/a\?b\?\[2J [^\n]*\n$/,
   );
+  assertRefused(
+    await run('/nowhere/\u202ea\u200bb\u009b', { PORTCULLIS_DEADLINE_MS: '100' }),
+    /^SHIM_ABSENT: no portcullis shim at \/nowhere\/\?{3}a\?{3}b\?\? [\x20-\x7e]*\n$/,
+  );
 });
 
 test('an environment meant for other programs', async (t) => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createStaircase } from '../../shim/cli/staircase.ts';
-import { plainJson, plainText } from '../../shim/plain-text.ts';
 import type { WireVerdict } from '../../shim/proto/schema.ts';
+import { plainJson, plainText } from '../../workflows/plain-text.ts';
 
 /** Escape, CSI of C1, line feed, carriage return, right-to-left override, zero-width space, line separator. */
 const HOSTILE = '\u001b[2J\u009b31m\n\r\u202e\u200b\u2028';
@@ -59,7 +59,7 @@ describe('the staircase', () => {
 describe('plain text', () => {
   it('keeps what people write, whatever the script', () => {
     assert.equal(plainText('naïve 画像 ✓'), 'naïve 画像 ✓');
-    assert.equal(plainText(HOSTILE), '?[2J?31m?????');
+    assert.equal(plainText(HOSTILE), '\\u{1b}[2J\\u{9b}31m \\u{202e}\\u{200b} ');
   });
 
   it('is JSON that means the same and holds nothing raw', () => {

@@ -119,7 +119,7 @@ describe('portcullis why', () => {
     assert.equal(code, 1);
     assert.match(
       stdout,
-      /refused docker\.io\/library\/nginx:1\.27@sha256:a+\n {2}UNSIGNED: \?\[31mthe second\n {2}more: portcullis explain 0123456789abc\n[^\n]+\n {2}UNSIGNED: the first\n/,
+      /refused docker\.io\/library\/nginx:1\.27@sha256:a+\n {2}UNSIGNED: \\u\{1b\}\[31mthe second\n {2}more: portcullis explain 0123456789abc\n[^\n]+\n {2}UNSIGNED: the first\n/,
     );
     assert.ok(!stdout.includes('\u001b'));
   });

@@ -9,6 +9,7 @@ import type {
 } from '../activities.ts';
 import type { Digest } from '../digest.ts';
 import { parseName, repositoryOf } from '../name.ts';
+import { plainTextWithin } from '../plain-text.ts';
 import type { Reason } from '../reason.ts';
 import type { Signer } from '../verdict.ts';
 import { byTelling, mostTelling } from './rejection.ts';
@@ -174,6 +175,6 @@ function count(n: number, one: string, many = `${one}s`): string {
 }
 
 function oneLine(text: string): string {
-  const flat = text.slice(0, MAX_QUOTE).replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]+/gu, ' ');
+  const flat = plainTextWithin(text, MAX_QUOTE);
   return text.length > MAX_QUOTE ? `${flat}..` : flat;
 }

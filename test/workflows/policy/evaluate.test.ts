@@ -172,7 +172,7 @@ test('sentences stay one bounded line whatever they repeat', () => {
     rejected: [{ blob: digest(1), code: 'SIGNATURE_INVALID', sentence: hostile }],
   };
   const { reasons } = decide({ outcomes: [{ reference: { policy: 'demo', authority: 'release' }, outcome }] });
-  assert.match(reasons[0].sentence, /^a \[31mx+\.\.; policy "demo"/);
+  assert.match(reasons[0].sentence, /^a \\u\{202e\}\\u\{1b\}\[31mx+\.\.; policy "demo"/);
   assert.ok(reasons[0].sentence.length < 600, reasons[0].sentence);
   const many = Array.from({ length: 100 }, (_, i) => policy(`p${i}`, 'a'));
   assert.equal(decide({ matching: many }).reasons.length, 8);
