@@ -7,7 +7,7 @@ import { createManagedKeys } from './kms/checked-keys.ts';
 import { loadKeyManager } from './kms/key-managers.ts';
 import { MAX_CACHED_EVIDENCE_BYTES, MAX_JUDGEMENTS, MAX_KEPT_STATEMENTS } from './limits.ts';
 import { openOwnFolder } from './own-folder.ts';
-import { formatProblem } from './policy/policy-problem.ts';
+import { formatProblem, inDirectory } from './policy/policy-problem.ts';
 import type { PolicyLoad } from './policy/policy-set.ts';
 import { createPolicyStore } from './policy/store.ts';
 import { trustRootNames } from './policy/trust-root-names.ts';
@@ -73,7 +73,7 @@ export async function createResources(options: ResourceOptions, log: Log): Promi
   const policy = await createPolicyStore(options.policy, {
     prepare: (set) => trust.use(set.trustRoots, trustRootNames(set)),
     onReload: (load) => {
-      logProblems(log, load);
+      logProblems(log, load, options.policy);
       reloaded?.();
     },
   });
@@ -128,9 +128,11 @@ async function keptRevocations(state: string | undefined) {
   return { revocations: await readRevocationFile(path), file: openRevocationFile(path) };
 }
 
-function logProblems(log: Log, load: PolicyLoad): void {
+function logProblems(log: Log, load: PolicyLoad, directory: string): void {
   if (load.ok) return;
-  for (const problem of load.problems) log('error', 'policy is not valid', { problem: formatProblem(problem) });
+  for (const problem of load.problems) {
+    log('error', 'policy is not valid', { problem: formatProblem(inDirectory(problem, directory)) });
+  }
 }
 
 /** Logs the revision that nodes are told: after each reload, and when a trust root that the policy names has changed it. */

@@ -3,7 +3,7 @@ import { plainJson } from '../../workflows/plain-text.ts';
 import { appliedRevision } from '../applied-policy.ts';
 import { EvidenceError } from '../evidence-error.ts';
 import { loadPolicyDirectory } from '../policy/load.ts';
-import { formatProblem } from '../policy/policy-problem.ts';
+import { formatProblem, inDirectory } from '../policy/policy-problem.ts';
 import type { Authority, Policy, PolicySet, SignerRule } from '../policy/policy-set.ts';
 import { tagWarnings } from '../policy/tag-warnings.ts';
 import { trustRootNames } from '../policy/trust-root-names.ts';
@@ -39,11 +39,11 @@ async function check(args: readonly string[], trust: TrustStoreOptions): Promise
     return 2;
   }
   const load = await loadPolicyDirectory(directory);
+  const problems = load.ok ? [] : load.problems.map((problem) => inDirectory(problem, directory));
   const policies = load.ok ? load.set.policies.map(summarise) : [];
   const warnings = load.ok ? tagWarnings(load.set.policies) : [];
   if (values.output === 'json') {
     const found = load.ok ? await revisionOf(load.set, trust) : undefined;
-    const problems = load.ok ? [] : load.problems;
     const missing = found?.kind === 'unknown' ? [found.problem] : [];
     const revision = found?.kind === 'known' ? found.revision : undefined;
     console.log(plainJson({ ok: load.ok, revision, policies, warnings: [...warnings, ...missing], problems }, 2));
@@ -55,7 +55,7 @@ async function check(args: readonly string[], trust: TrustStoreOptions): Promise
     const found = await revisionOf(load.set, trust);
     console.log(found.kind === 'known' ? `revision ${found.revision}` : `revision unknown: ${found.problem}`);
   } else {
-    for (const problem of load.problems) console.error(formatProblem(problem));
+    for (const problem of problems) console.error(formatProblem(problem));
   }
   return load.ok ? 0 : 1;
 }

@@ -31,7 +31,7 @@ export async function listPolicyFiles(directory: string): Promise<Listing> {
   try {
     names = (await readdir(directory)).filter((name) => !name.startsWith('.')).toSorted();
   } catch (error) {
-    return { ok: false, problem: whole('.', `expected a readable directory, found ${systemCode(error)}; create it`) };
+    return { ok: false, problem: whole('.', describeUnlisted(systemCode(error))) };
   }
   const misspelt = names.find((name) => /\.(?:ya?ml|json)$/i.test(name) && !isPolicyFile(name));
   if (misspelt !== undefined) {
@@ -43,6 +43,17 @@ export async function listPolicyFiles(directory: string): Promise<Listing> {
     return { ok: false, problem: whole('.', message) };
   }
   return { ok: true, paths };
+}
+
+function describeUnlisted(code: string): string {
+  switch (code) {
+    case 'ENOENT':
+      return 'expected a readable directory, found ENOENT; create it';
+    case 'ENOTDIR':
+      return 'expected a readable directory, found something that is not a directory; name the folder of the policy files';
+    default:
+      return `expected a readable directory, found ${code}; correct its mode or its place`;
+  }
 }
 
 /** The path of the file that a secret's name stands for. The name has been checked: it holds no separator. */

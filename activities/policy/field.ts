@@ -90,14 +90,17 @@ export function isText({ node }: Field): boolean {
   return isScalar(node) && typeof node.value === 'string';
 }
 
+/** Whether a value is a string without characters. */
+export function isEmptyText({ node }: Field): boolean {
+  return isScalar(node) && node.value === '';
+}
+
 /** Reads a string; a number or a boolean is not one, and neither is nothing. */
 export function readText(field: Field): string | undefined {
   const value: unknown = isScalar(field.node) ? field.node.value : undefined;
   if (typeof value === 'string' && value !== '') return value;
-  return reject(
-    field,
-    `expected a string, found ${value === '' ? 'an empty one' : kindOf(field.node)}; write it in quotes`,
-  );
+  if (value === '') return reject(field, 'expected a string, found an empty one; write a value or remove the field');
+  return reject(field, `expected a string, found ${kindOf(field.node)}; write it in quotes`);
 }
 
 /** Reads a string of one line and at most `most` characters. */

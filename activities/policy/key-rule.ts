@@ -23,6 +23,12 @@ export function readKeyRule(field: Field): KeyDocument | ManagedSigner | undefin
   const hashAlgorithm = hash && readWord(hash, HASH_ALGORITHMS, 'sign with sha256');
   const kms = fields.get('kms');
   if (kms !== undefined) return readManagedKey(field, fields, kms, hashAlgorithm);
+  if (fields.has('data') === fields.has('secretRef')) {
+    const found = fields.has('data')
+      ? 'data and secretRef; remove one'
+      : 'none of them; write the public key into data';
+    return reject(field, `expected one of data, secretRef and kms, found ${found}`);
+  }
   const key = readMaterial(field, fields, FIELD_TABLES['spec.authorities[].key.secretRef'], 'pub', 'public key');
   return key === undefined ? undefined : { kind: 'key', key, hashAlgorithm };
 }

@@ -1,7 +1,7 @@
 import { MAX_IDENTITIES } from '../limits.ts';
 import type { IdentityRule } from '../sigstore/requirement.ts';
 import type { TextPattern } from '../sigstore/text-pattern.ts';
-import { type Field, readBoolean, readList, readMapping, readUrl, reject, required } from './field.ts';
+import { type Field, isEmptyText, readBoolean, readList, readMapping, readUrl, reject, required } from './field.ts';
 import { FIELD_TABLES } from './field-tables.ts';
 import { type Material, readMaterial } from './material.ts';
 import { readExact, readPattern } from './pattern.ts';
@@ -55,7 +55,7 @@ function readIdentity(field: Field): IdentityRule | undefined {
 function readHalf(
   identity: Field,
   fields: ReadonlyMap<string, Field>,
-  exactName: string,
+  exactName: keyof typeof EMPTY,
   patternName: string,
 ): TextPattern | undefined {
   const exact = fields.get(exactName);
@@ -65,5 +65,15 @@ function readHalf(
     const fix = exact === undefined ? 'add one, so that not everybody may sign' : 'remove one';
     return reject(identity, `expected one of ${exactName} and ${patternName}, found ${found}; ${fix}`);
   }
+  const given = exact ?? pattern;
+  if (given !== undefined && isEmptyText(given))
+    return reject(given, `expected a string, found an empty one; ${EMPTY[exactName]}`);
   return pattern === undefined ? exact && readExact(exact) : readPattern(pattern);
 }
+
+/** What an empty half may have been meant to say. policy-controller takes it for a missing one. */
+const EMPTY = {
+  issuer:
+    'write who issued the identity, issuerRegExp: "^$" for certificates without an issuer, or issuerRegExp: ".*" for any',
+  subject: 'write who may sign, or subjectRegExp: ".*" for anyone that the issuer knows',
+} as const;

@@ -1,4 +1,4 @@
-import { quote as inert } from '../sigstore/quote.ts';
+import { inert, quote as quoteWhole } from '../sigstore/quote.ts';
 
 /** One thing wrong with a policy directory. */
 export interface PolicyProblem {
@@ -19,7 +19,12 @@ export function formatProblem({ file, line, column, field, message }: PolicyProb
   return field === '' ? `${place}: ${message}` : `${place} ${field}: ${message}`;
 }
 
+/** The same problem as a person reads it who knows no directory: one of the directory as a whole names it. */
+export function inDirectory(problem: PolicyProblem, directory: string): PolicyProblem {
+  return problem.file === '.' ? { ...problem, file: inert(directory) } : problem;
+}
+
 /** Text of a policy as an error may repeat it: short, one line, quoted. */
 export function quote(text: string): string {
-  return inert(text.length > 60 ? `${text.slice(0, 60)}..` : text);
+  return quoteWhole(text.length > 60 ? `${text.slice(0, 60)}..` : text);
 }

@@ -26,7 +26,6 @@ const TAG_PREFIX = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,49}$/;
 export function readSource(field: Field): SourceDocument | undefined {
   const fields = readMapping(field, FIELD_TABLES['spec.authorities[].source[]']);
   if (fields === undefined) return undefined;
-  if (fields.size === 0) return reject(field, 'expected oci, found nothing; name the repository, or remove source');
   const oci = fields.get('oci');
   const prefix = fields.get('tagPrefix');
   const secrets = fields.get('signaturePullSecrets');

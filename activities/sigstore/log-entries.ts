@@ -4,7 +4,7 @@ import { readFoundEntries } from './found-entry.ts';
 import type { JudgeContext } from './judge-context.ts';
 import { failed, type ProvenEntry, type Refusal, refuse, type Step } from './judgement.ts';
 import type { Signing } from './library-step.ts';
-import { isBelievedAt, proveEntry, refuseExpired } from './log-entry.ts';
+import { isBelievedAt, proveEntry, refuseExpired, refuseUntimed } from './log-entry.ts';
 import type { LogRequirement, Requirement } from './requirement.ts';
 import { type Tally, tally } from './tally.ts';
 
@@ -34,7 +34,7 @@ export function proveEntries(
   if (!proven.ok) return proven;
   const believed = tally(
     onceEach(proven.value.proven),
-    (one) => checkWindow(one, timesOf(proven.value.proven, seen, context), trust),
+    (one) => checkWindow(one, timesOf(proven.value.proven, seen), context.now, trust),
     (_, { entry }) => (log === undefined || found.has(entry) ? 'pass over' : 'refuse'),
   );
   if (!believed.ok) return believed;
@@ -62,17 +62,19 @@ function onceEach(proven: readonly Proven[]): readonly Proven[] {
   return proven.filter((_, index) => names.indexOf(names[index] ?? '') === index);
 }
 
-/** When the signature was seen: an entry without a time has to be believed then, and now when nobody saw it. */
-function timesOf(entries: readonly Proven[], seen: readonly Date[], { now }: JudgeContext): readonly Date[] {
+/** When the signature was seen: the key of an entry without a time has to be valid then. Empty when nothing says it. */
+function timesOf(entries: readonly Proven[], seen: readonly Date[]): readonly Date[] {
   const logged = entries.flatMap(({ proof }) =>
     proof.integratedTime === undefined ? [] : [new Date(proof.integratedTime)],
   );
-  const times = [...seen, ...logged];
-  return times.length > 0 ? times : [now];
+  return [...seen, ...logged];
 }
 
-function checkWindow(one: Proven, times: readonly Date[], trust: Requirement['trust']): Step<Proven> {
+function checkWindow(one: Proven, times: readonly Date[], now: Date, trust: Requirement['trust']): Step<Proven> {
   if (one.proof.integratedTime !== undefined) return { ok: true, value: one };
+  if (times.length === 0) {
+    return isBelievedAt(one.proof, now, trust) ? { ok: true, value: one } : failed(refuseUntimed(now));
+  }
   const outside = times.find((time) => !isBelievedAt(one.proof, time, trust));
   return outside === undefined ? { ok: true, value: one } : failed(refuseExpired(outside));
 }

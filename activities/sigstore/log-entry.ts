@@ -76,7 +76,18 @@ export function isBelievedAt({ logId }: ProvenEntry, time: Date, trust: Pick<Tru
 
 /** The log signed at a time outside the window of its key. */
 export function refuseExpired(time: Date): Refusal {
-  return refuse('LOG_KEY_EXPIRED', `the trust root does not believe the key of the log at ${time.toISOString()}`);
+  const fix = 'sign again, or correct the window of the log in the trust root';
+  return refuse(
+    'LOG_KEY_EXPIRED',
+    `the key of the log is not valid at ${time.toISOString()} by the trust root; ${fix}`,
+  );
+}
+
+/** The same where nothing says when the log signed, so that the key has to be valid now. */
+export function refuseUntimed(now: Date): Refusal {
+  const cause = `the signature has no trusted time, so the present counts, and the key of the log is not valid at ${now.toISOString()} by the trust root`;
+  const fix = 'sign with a timestamp authority, or correct the window of the log in the trust root';
+  return refuse('LOG_KEY_EXPIRED', `${cause}; ${fix}`);
 }
 
 function logsOf(keyId: Buffer, { tlogs }: Pick<TrustMaterial, 'tlogs'>): Log[] {

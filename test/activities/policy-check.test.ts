@@ -5,7 +5,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { policyCheckCommand } from '../../activities/cli/policy-check.ts';
 import { createSigningKey } from '../support/signer.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { policyDocument } from './policy/policy-directory.ts';
+import { policyDocument, requirementDocument } from './policy/policy-directory.ts';
 import { createSetting } from './setting.ts';
 
 /** Runs the command, and answers its exit code and what it printed. */
@@ -85,7 +85,35 @@ describe('policy check', () => {
   it('finds a missing directory wanting', async (t) => {
     const { code, err } = await check(t, '/nowhere/at/all');
     assert.equal(code, 1);
-    assert.match(err, /expected a readable directory, found ENOENT/);
+    assert.equal(err, '/nowhere/at/all: expected a readable directory, found ENOENT; create it');
+    const { out } = await check(t, '/nowhere/at/all', '--output', 'json');
+    assert.partialDeepStrictEqual(JSON.parse(out), { ok: false, problems: [{ file: '/nowhere/at/all' }] });
+  });
+
+  it('finds a file wanting that is given for a directory, and a name that could turn a line', async (t) => {
+    await using folder = await temporaryFolder();
+    const file = join(folder.path, 'demo.yaml');
+    await writeFile(file, '');
+    const { code, err } = await check(t, file);
+    assert.equal(code, 1);
+    const fix = 'name the folder of the policy files';
+    assert.equal(err, `${file}: expected a readable directory, found something that is not a directory; ${fix}`);
+    const bent = await check(t, '/nowhere/\u202e\n\u200bat');
+    assert.match(bent.err, /^\/nowhere\/\\u202e\\u000a\\u200bat: expected a readable directory/);
+  });
+
+  it('prints the repositories under which an image may have been signed', async (t) => {
+    const key = createSigningKey('Ed25519');
+    await using folder = await temporaryFolder();
+    const demand = {
+      signedReference: 'exact',
+      signedAs: [{ prefix: 'mirror.example/hub', signedPrefix: 'docker.io' }, { repository: 'ghcr.io/acme/app' }],
+    };
+    const yaml = [policyDocument([{ key: { data: key.publicPem } }]), requirementDocument(demand)].join('\n---\n');
+    await writeFile(join(folder.path, 'demo.yaml'), yaml);
+    const { out } = await check(t, folder.path);
+    const also = 'also signed as docker.io for mirror.example/hub or ghcr.io/acme/app, with the exact tag';
+    assert.ok(out.startsWith(`demo (demo.yaml): **; authority-0 Ed25519 sha256:${key.keyId}, ${also}\n`), out);
   });
 
   it('wants one directory and an output it knows', async (t) => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { matches } from '../../../activities/sigstore/text-pattern.ts';
 import { authorityChain } from './material.ts';
 import { authorityOf, KEYLESS, type Parts, policyDocument, publicKeyPem, setOf } from './policy-directory.ts';
 
@@ -12,6 +13,7 @@ describe('what is read of an authority', () => {
     const identities = [
       { issuer: 'https://a.example', subject: 'a.b' },
       { issuerRegExp: 'https://.*', subjectRegExp: '[ab]+' },
+      { issuerRegExp: '^$', subject: 'no-issuer@example.com' },
     ];
     const { signer } = await authorityOf(t, keyless({ identities }));
     assert.ok(signer.kind === 'keyless');
@@ -20,8 +22,11 @@ describe('what is read of an authority', () => {
       [
         ['exact', 'exact'],
         ['pattern', 'pattern'],
+        ['pattern', 'exact'],
       ],
     );
+    const unissued = signer.identities[2]?.issuer ?? assert.fail('no third identity');
+    assert.deepEqual([matches(unissued, ''), matches(unissued, 'https://a.example')], [true, false]);
     const { trustRoot, claims, certificateAuthority, insecureIgnoreSct } = signer;
     assert.deepEqual(
       { trustRoot, claims, certificateAuthority, insecureIgnoreSct },
@@ -74,6 +79,7 @@ describe('what is read of an authority', () => {
       { oci: 'alpine' },
       { oci: 'REGISTRY.example.:0443/acme/signatures' },
       { tagPrefix: 'only' },
+      {},
     ];
     const files = { 'secrets/one.json': config, 'secrets/two.json': secret };
     const set = await setOf(t, { 'demo.yaml': policyDocument([{ ...KEY, source }]), ...files });
@@ -82,6 +88,7 @@ describe('what is read of an authority', () => {
       { repository: 'docker.io/library/alpine' },
       { repository: 'registry.example/acme/signatures' },
       { tagPrefix: 'only' },
+      {},
     ]);
     for (const name of ['one', 'two']) {
       const credential = set.pullSecrets.get(name)?.auths.get('a.example');

@@ -43,7 +43,11 @@ describe('what is refused of an authority', () => {
       { key: { kms: 'awskms://alias/release' } },
       /\.key\.kms: the key is not usable: expected .*, found /,
     ],
-    ['a key of no name', { key: { kms: '' } }, /\.key\.kms: expected a string, found an empty one/],
+    [
+      'a key of no name',
+      { key: { kms: '' } },
+      /\.key\.kms: expected a string, found an empty one; write a value or remove the field$/,
+    ],
     ['no identities', { keyless: {} }, /keyless\.identities: expected a value, found no such field; say who may sign/],
     ['empty identities', { keyless: { identities: [] } }, /keyless\.identities: expected at least one item/],
     [
@@ -123,7 +127,23 @@ describe('what is refused of an authority', () => {
       { ...KEY, signatureFormat: 'cosign' },
       /signatureFormat: expected bundle or legacy, found "cosign"; remove it, both are found/,
     ],
-    ['an empty source', { ...KEY, source: [{}] }, /source\[0\]: expected oci, found nothing/],
+    ['a source that is nothing', { ...KEY, source: [null] }, /source\[0\]: expected a mapping, found nothing/],
+    ['a list of no source', { ...KEY, source: [] }, /source: expected at least one item, found none/],
+    [
+      'an issuer that is empty',
+      { keyless: { identities: [{ issuer: '', subject: 'a@b.example' }] } },
+      /identities\[0\]\.issuer: expected a string, found an empty one; write who issued the identity, issuerRegExp: "\^\$" for certificates without an issuer, or issuerRegExp: "\.\*" for any$/,
+    ],
+    [
+      'a pattern of an issuer that is empty',
+      { keyless: { identities: [{ issuerRegExp: '', subject: 'a@b.example' }] } },
+      /identities\[0\]\.issuerRegExp: expected a string, found an empty one; write who issued the identity, issuerRegExp: "\^\$"/,
+    ],
+    [
+      'a subject that is empty',
+      { keyless: { identities: [{ issuer: 'https://a.example', subject: '' }] } },
+      /identities\[0\]\.subject: expected a string, found an empty one; write who may sign, or subjectRegExp: "\.\*" for anyone/,
+    ],
     [
       'a source with a tag',
       { ...KEY, source: [{ oci: 'a.example/x:1' }] },

@@ -166,7 +166,12 @@ const ROWS: readonly (readonly [string, readonly Parts[], Parts, Outcome])[] = [
   ['empty authorities: absent', [], { authorities: undefined }, /spec\.authorities: expected a value/],
   ['empty authorities: empty', [], {}, /spec\.authorities: expected at least one item/],
   ['invalid: empty keyless', [{ keyless: {} }], {}, /keyless\.identities: expected a value/],
-  ['invalid: empty key', [{ key: {} }], {}, /\.key: expected one of data and secretRef, found neither/],
+  [
+    'invalid: empty key',
+    [{ key: {} }],
+    {},
+    /\.key: expected one of data, secretRef and kms, found none of them; write/,
+  ],
   [
     'invalid: empty key and keyless',
     [{ key: {}, keyless: {} }],
@@ -190,7 +195,7 @@ const ROWS: readonly (readonly [string, readonly Parts[], Parts, Outcome])[] = [
     'invalid: two places of one key',
     [{ key: { data: PEM, secretRef: { name: 'release' } } }],
     {},
-    /\.key: expected one of data and secretRef, found both/,
+    /\.key: expected one of data, secretRef and kms, found data and secretRef; remove one/,
   ],
   [
     'invalid: url and ca-cert',

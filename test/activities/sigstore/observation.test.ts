@@ -8,6 +8,7 @@ import { judge } from '../../../activities/sigstore/signature.ts';
 import { logInV1, logInV2, stampOf } from '../../support/virtual-sigstore/evidence.ts';
 import type { Signed } from '../../support/virtual-sigstore/log-body.ts';
 import type { TlogEntry } from '../../support/virtual-sigstore/tlog-entry.ts';
+import type { TrustPlan } from '../../support/virtual-sigstore/trusted-root.ts';
 import { BASES, wants } from './negatives/bases.ts';
 import {
   asked,
@@ -16,6 +17,7 @@ import {
   type Change,
   contentOf,
   JUDGED_AT,
+  judgementOf,
   SIGNED_AT,
   sigstore,
   stranger,
@@ -80,6 +82,33 @@ describe('the time at which a certificate is judged', () => {
     const bend: Bend = { stamps: () => [], require: wants({ timestamps: 0 }) };
     assert.equal(verdict(BASES.tiled, bend), 'TIMESTAMP_MISSING');
     assert.equal(verdict(BASES.tiled, bend, { now: SIGNED_AT }), 'TIMESTAMP_MISSING');
+  });
+});
+
+describe('the key of a log without times', () => {
+  const untimed: Bend['entries'] = (_, signed) => [logInV2(sigstore.rekorV2, 'dsse 0.0.2', signed, SIGNED_AT)];
+  const until = (time: Date) => (plan: TrustPlan) => {
+    for (const log of plan.logs) {
+      if (log.id.equals(sigstore.rekorV2.id)) log.window = { from: log.window.from, until: time };
+    }
+  };
+
+  it('has to be valid now where nothing says when the signature was made, and the reason says so', () => {
+    assert.equal(judgementOf(BASES.keyedLogged, { entries: untimed }), 'valid');
+    const sentence = judgementOf(BASES.keyedLogged, { entries: untimed, trust: until(at(60)) });
+    const now = JUDGED_AT.toISOString();
+    assert.equal(
+      sentence,
+      `LOG_KEY_EXPIRED: the signature has no trusted time, so the present counts, and the key of the log is not valid at ${now} by the trust root; sign with a timestamp authority, or correct the window of the log in the trust root`,
+    );
+  });
+
+  it('has to be valid at the time of a timestamp where there is one', () => {
+    assert.equal(judgementOf(BASES.tiled, { trust: until(at(60)) }), 'valid');
+    assert.equal(
+      judgementOf(BASES.tiled, { trust: until(at(-1)) }),
+      `LOG_KEY_EXPIRED: the key of the log is not valid at ${SIGNED_AT.toISOString()} by the trust root; sign again, or correct the window of the log in the trust root`,
+    );
   });
 });
 
