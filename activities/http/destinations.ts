@@ -84,11 +84,15 @@ export function parseDestinations(entries: readonly string[]): ListedDestination
   };
 }
 
-/** As far as a request for `referrer` may go to `url`. Its own host and port are where it is; 80 and 443 are one place. */
+/**
+ * As far as a request for `referrer` may go to `url`. Its own host and port are where it is; from 80 to 443 is one place. A step from https to plain
+ * HTTP leaves it: no certificate says that a name still leads to the same place, and a name server may have changed its mind.
+ */
 export function reachOf(url: URL, referrer: Referrer, listed: ListedDestinations): Reach {
   if (listed.hasHost(url)) return 'any';
   if (!isSameHost(url, referrer.url)) return 'referred';
-  return referrer.configured === true ? 'any' : 'named';
+  if (referrer.configured === true) return 'any';
+  return url.protocol === 'http:' && referrer.url.protocol === 'https:' ? 'referred' : 'named';
 }
 
 /** Why a URL is not requested, by what is written in it; names are judged by {@link mayConnect} when they are looked up. */
