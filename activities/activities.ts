@@ -1,5 +1,5 @@
 import type { Activities, AuthorityReference } from '../workflows/activities.ts';
-import { attemptSignal, placeMs } from './attempt.ts';
+import { attemptSignal, orLasting, placeMs } from './attempt.ts';
 import { type Awaited, inSlot } from './attempt-slot.ts';
 import { checkKey } from './check-key.ts';
 import { checkTransparencyLog } from './check-transparency-log.ts';
@@ -79,6 +79,6 @@ async function answer<T>(activity: (signal: AbortSignal) => T | Promise<T>): Pro
   try {
     return await activity(attemptSignal());
   } catch (error) {
-    throw toFailure(error);
+    throw toFailure(orLasting(error));
   }
 }

@@ -1,5 +1,6 @@
 import type { SignatureSet, SignaturesRequest } from '../workflows/activities.ts';
 import { policySet } from './applied-policy.ts';
+import { orLasting } from './attempt.ts';
 import type { Dependencies } from './dependencies.ts';
 import { imageName } from './image-name.ts';
 import { registryOf } from './judge-evidence.ts';
@@ -30,11 +31,14 @@ export async function fetchSignatures(
     return { signatures: every.signatures, unreadable: every.unreadable };
   }
   const found = await searchSignatures(registry, { ...request, placeMs }, signal, dependencies.registry);
-  const { signatures, unreadable, failures, more } = found;
+  const { signatures, unreadable, more } = found;
+  const failures = found.failures.map(orLasting);
   rememberListed(subject, signatures, at);
   const isFirst = (request.part ?? 0) === 0;
   const isUseless = isFirst && signatures.length === 0;
-  const isUnsettled = request.allPlaces === true && failures.some(({ retryable }) => retryable);
+  // Another part goes before what is listed and gone, which anyone who may push can bring about.
+  const mayCome = failures.filter(({ code, retryable }) => retryable && !(more && code === 'EVIDENCE_NOT_SERVED'));
+  const isUnsettled = request.allPlaces === true && mayCome.length > 0;
   const failure = joinFailures(failures);
   if (failure !== undefined && (isUseless || isUnsettled)) throw failure;
   return {

@@ -77,19 +77,6 @@ export async function subjectOf(
   return { policy, authority, name, digest, set, rule, keys, trustRevision, logs: logsOf(rule, dependencies.trust) };
 }
 
-/** The evidence that an authority looks at: of a form that counts, and from a place that its policy names. */
-export function countedEvidence(
-  { formats, sources, coversIndexChildren }: Authority,
-  references: readonly SignatureReference[],
-): readonly SignatureReference[] {
-  const places = sources.length > 0 ? sources : [{}];
-  return references.filter(({ format, source, index }) => {
-    if (!formats.includes(format === 'bundle' ? 'bundle' : 'legacy')) return false;
-    if (index !== undefined && !coversIndexChildren) return false;
-    return places.some((place) => isSamePlace(place, source));
-  });
-}
-
 /** Evidence that is not revoked, and why the rest counts nowhere. */
 export function notRevoked(
   { revocations }: Pick<Dependencies, 'revocations'>,
@@ -177,7 +164,8 @@ async function readOrRefuse(
 
 /** The failure when one piece of evidence could not be read, which says nothing of the others; throws all else. */
 export function asUnread(error: unknown): EvidenceError {
-  if (error instanceof EvidenceError && error.code.startsWith('REGISTRY_')) return error;
+  const isUnread = (code: ReasonCode) => code.startsWith('REGISTRY_') || code === 'EVIDENCE_NOT_SERVED';
+  if (error instanceof EvidenceError && isUnread(error.code)) return error;
   throw error;
 }
 
@@ -255,10 +243,6 @@ async function lookUp(
   if (question === undefined) return [];
   const found = await Promise.all(candidates.map((log) => logs.lookUp(log, question, signal)));
   return found.flat();
-}
-
-function isSamePlace(a: SignatureSource, b: SignatureSource): boolean {
-  return a.repository === b.repository && (a.tagPrefix ?? '') === (b.tagPrefix ?? '');
 }
 
 /** What of a reference decides which bytes are judged: a bundle is the same in whatever manifest, what annotations hold is not. */

@@ -3,16 +3,10 @@ import type { Signer } from '../workflows/verdict.ts';
 import { findAuthority, policySet } from './applied-policy.ts';
 import { evaluateCondition } from './attestation/condition.ts';
 import { type EvidenceRule, evidenceRules } from './authority-rule.ts';
+import { countedEvidence, passedOverEvidence } from './counted-evidence.ts';
 import type { Dependencies } from './dependencies.ts';
 import { EvidenceError } from './evidence-error.ts';
-import {
-  asUnread,
-  countedEvidence,
-  type EvidenceSubject,
-  judgeEvidence,
-  notRevoked,
-  subjectOf,
-} from './judge-evidence.ts';
+import { asUnread, type EvidenceSubject, judgeEvidence, notRevoked, subjectOf } from './judge-evidence.ts';
 import type { ThreadJudgement } from './judging/judging-message.ts';
 import { type Refusal, refuse } from './sigstore/judgement.ts';
 
@@ -56,6 +50,7 @@ export async function judgeAuthority(
 ): Promise<AuthorityOutcome> {
   const { check, keys } = subject.keys;
   const { counted: references, rejected } = notRevoked(dependencies, countedEvidence(subject.rule, signatures));
+  rejected.push(...passedOverEvidence(subject.rule, signatures));
   if (!check.usable) {
     const { code, sentence } = check;
     return { satisfied: false, rejected: [...rejected, ...references.map(({ blob }) => ({ blob, code, sentence }))] };

@@ -91,6 +91,7 @@ export const REASON_OUTCOME = {
   REGISTRY_MISBEHAVED: 'inconclusive',
   REGISTRY_INTERNAL_ADDRESS: 'inconclusive',
   EVIDENCE_UNJUDGED: 'inconclusive',
+  EVIDENCE_NOT_SERVED: 'inconclusive',
   TEMPORAL_UNREACHABLE: 'inconclusive',
   TEMPORAL_REFUSED: 'inconclusive',
   STATE_UNREADABLE: 'inconclusive',

@@ -3,7 +3,7 @@ import type { Gathered } from './asked-authority.ts';
 import { runCheck } from './check-runner.ts';
 import type { Checklist } from './checklist.ts';
 import { MAX_EVIDENCE_PARTS } from './deadlines.ts';
-import type { Reason } from './reason.ts';
+import type { Reason, ReasonCode } from './reason.ts';
 import { unavailableReason } from './unavailable-places.ts';
 import type { VerificationInput } from './verification-input.ts';
 
@@ -71,14 +71,16 @@ async function ask(
     },
     checklist,
   );
-  const { next: _, inability: __, ...known } = state;
+  const { next: _, inability: before, ...known } = state;
   if (!answer.ok) return { ...known, fresh: [], inability: answer.inability };
   const seen = new Set(state.found.signatures.map(keyOf));
   const fresh = answer.value.signatures.filter((signature) => !seen.has(keyOf(signature)));
   const found = join(input, state.found, answer.value, fresh);
   const count = found.signatures.length;
   checklist.set(title, count > 0 ? 'passed' : 'failed', `${count} found`);
-  const inability = unavailableReason(answer.value.unavailable ?? []);
+  // A later part does not see that a signature of an earlier one is gone.
+  const isKept = before !== undefined && isListedOnly(before.code) && request.allPlaces === undefined;
+  const inability = unavailableReason(answer.value.unavailable ?? []) ?? (isKept ? before : undefined);
   const next = nextRequest(request, answer.value);
   return {
     ...{ asked: state.asked, found, fresh },
@@ -91,9 +93,17 @@ function nextRequest(
   { part = 0, allPlaces }: PartRequest,
   { unavailable = [], more }: SignatureSet,
 ): PartRequest | undefined {
-  const mayCome = unavailable.some(({ retryable }) => retryable);
-  if (mayCome && allPlaces === undefined) return { part, allPlaces: true };
-  return more === true && part + 1 < MAX_EVIDENCE_PARTS ? { part: part + 1 } : undefined;
+  const mayCome = unavailable.filter(({ retryable }) => retryable);
+  const again = allPlaces === undefined ? ({ part, allPlaces: true } as const) : undefined;
+  if (again !== undefined && mayCome.some(({ code }) => !isListedOnly(code))) return again;
+  // What is listed and gone goes last: anyone who may push can bring it about, and no good evidence may wait for it.
+  if (more === true && part + 1 < MAX_EVIDENCE_PARTS) return { part: part + 1 };
+  return mayCome.length > 0 ? again : undefined;
+}
+
+/** Whether a place has answered, and does not serve what it lists. */
+function isListedOnly(code: ReasonCode): boolean {
+  return code === 'EVIDENCE_NOT_SERVED';
 }
 
 /** How many unreadable artefacts are remembered of all parts: a reason names fewer. */

@@ -1,7 +1,9 @@
 import { type Digest, parseDigest } from '../../workflows/digest.ts';
 import { isRecord } from '../../workflows/record.ts';
 import { MAX_MANIFEST_TOKENS } from '../limits.ts';
+import { ANNOTATIONS } from '../sigstore/content.ts';
 import { parseBoundedObject } from './json.ts';
+import { isEvidenceType } from './media-types.ts';
 
 /** The parts of an image manifest (image-spec v1.1 `manifest.md`) that say whether it carries a signature. */
 export interface Artefact {
@@ -44,4 +46,12 @@ function parseLayer(layer: unknown): Layer {
     size: typeof size === 'number' ? size : 0,
     annotations: isRecord(annotations) ? annotations : {},
   };
+}
+
+/** Whether a manifest says that it holds a signature: by its type, or by a layer's type or annotation. */
+export function claimsEvidence({ types, layers }: Artefact): boolean {
+  return (
+    types.some(isEvidenceType) ||
+    layers.some(({ mediaType, annotations }) => isEvidenceType(mediaType) || ANNOTATIONS.signature in annotations)
+  );
 }

@@ -33,5 +33,11 @@ export const LISTING_MS = 60_000;
 /** Listings of signatures that one worker remembers, some hundred bytes each: a minute's verifications. */
 export const MAX_LISTINGS = 10_000;
 
+/**
+ * Durable attempts after which evidence that is listed and not served is gone for good: half a minute. Registries that
+ * copy their content list it seconds before they serve it.
+ */
+export const NOT_SERVED_ATTEMPTS = 10;
+
 /** Failures of places that one answer names. */
 export const MAX_FAILED_PLACES = 8;

@@ -43,8 +43,17 @@ export function isBundleType(mediaType: string): boolean {
   return BUNDLE.test(essence(mediaType));
 }
 
+/** Types of signatures and envelopes, in this version or another, read here or not. */
+const EVIDENCE =
+  /^application\/vnd\.(?:dev\.sigstore\.bundle|dev\.cosign\.(?:simplesigning|artifact\.sig)|dsse\.envelope|cncf\.notary\.signature)\b/;
+
+/** Whether a media type says of itself that it is evidence; of a later version, say, that is not read here. */
+export function isEvidenceType(mediaType: string): boolean {
+  return EVIDENCE.test(essence(mediaType));
+}
+
 /** Whether an artifact type says of itself that it is something else than evidence: a hint, which decides about an order. */
 export function isOtherKind(artifactType: string): boolean {
   if (artifactType === '' || artifactType === OCI_EMPTY) return false;
-  return artifactType !== COSIGN_SIGNATURE_ARTEFACT && artifactType !== IN_TOTO && !isBundleType(artifactType);
+  return artifactType !== IN_TOTO && !isEvidenceType(artifactType);
 }

@@ -16,7 +16,7 @@ export interface ReferrerEntry {
 
 export interface ReferrerList {
   readonly entries: readonly ReferrerEntry[];
-  /** Descriptors without a digest that we can read. */
+  /** Descriptors of what may be evidence, without a digest that we can read. */
   readonly unreadable: number;
 }
 
@@ -125,18 +125,19 @@ export class ReferrerScan {
 
   #keep({ digest: text, artifactType, predicateType, size }: Fields): void {
     const digest = typeof text === 'string' ? parseDigest(text) : undefined;
+    const type = typeof artifactType === 'string' ? artifactType : '';
+    const isOther = isOtherKind(type);
     if (digest === undefined) {
-      this.#unreadable++;
+      if (!isOther) this.#unreadable++;
       return;
     }
     const entry: ReferrerEntry = {
       digest,
-      artifactType: typeof artifactType === 'string' ? artifactType : '',
+      artifactType: type,
       predicateType: typeof predicateType === 'string' ? predicateType : '',
       size: typeof size === 'number' ? size : 0,
     };
     this.#isFound ||= digest === this.#wanted;
-    const isOther = isOtherKind(entry.artifactType);
     const [kept, limit] = isOther ? [this.#others, MAX_LISTED_OTHERS] : [this.#likely, MAX_LISTED_REFERRERS];
     if (kept.length < limit) kept.push(entry);
     else this.#omitted++;

@@ -4,12 +4,20 @@ import { MAX_BUNDLE_BYTES, MAX_MANIFEST_TOKENS } from '../limits.ts';
 import { readBase64 } from '../sigstore/base64.ts';
 import { ANNOTATIONS, type LayerAnnotations } from '../sigstore/content.ts';
 import { quote } from '../sigstore/quote.ts';
-import { type Artefact, type Layer, parseArtefact } from './artefact.ts';
+import { type Artefact, claimsEvidence, type Layer, parseArtefact } from './artefact.ts';
 import { type AnnotationFault, readAnnotations } from './layer-annotations.ts';
-import { COSIGN_SIGNATURE_ARTEFACT, DSSE_ENVELOPE, isBundleType, SIMPLE_SIGNING } from './media-types.ts';
+import {
+  COSIGN_SIGNATURE_ARTEFACT,
+  DSSE_ENVELOPE,
+  isBundleType,
+  isEvidenceType,
+  isOtherKind,
+  SIMPLE_SIGNING,
+} from './media-types.ts';
+import { parseReferrerList } from './referrer-list.ts';
 import type { Manifest } from './registry.ts';
 import type { Candidate } from './signature-places.ts';
-import { excessive, malformed, type Unreadable } from './unreadable.ts';
+import { excessive, malformed, type Unreadable, unsupported } from './unreadable.ts';
 
 /** Characters of an annotation that a sentence repeats. */
 const MAX_QUOTED = 40;
@@ -36,26 +44,21 @@ export interface Sought {
 
 /**
  * Decides by its content which signatures a manifest carries, the newest first (cosign appends). One that claims to be
- * a signature and is not well formed is named in `unreadable`; one that claims nothing of the kind (an SBOM, say)
- * leaves no trace.
+ * a signature and can't be used is named in `unreadable`; one that claims nothing of the kind (an SBOM, the image itself
+ * under a tag of signatures) leaves no trace.
  */
 export function readArtefact(candidate: Candidate, manifest: Manifest, sought: Sought): ReadArtefact {
   const artefact = parseArtefact(manifest.bytes);
   const name = manifest.digest;
-  const isTag = candidate.place === 'signature-tag' || candidate.place === 'attestation-tag';
-  if (artefact === 'excessive') {
-    const sentence = `the manifest has more than ${MAX_MANIFEST_TOKENS} values and names`;
-    return nothingBut(excessive(name, sentence));
+  if (typeof artefact !== 'object') {
+    return isOtherKind(candidate.artifactType) ? NOTHING : readOther(candidate, manifest, artefact);
   }
-  if (artefact === undefined || (artefact === 'index' && isTag)) {
-    return nothingBut(malformed(name, 'expected an image manifest in JSON, found something else'));
+  if (!claimsEvidence(artefact)) return NOTHING;
+  if (!isTag(candidate) && artefact.subject !== candidate.subject) {
+    return nothingBut(foreign(name, artefact, candidate.subject));
   }
-  if (artefact === 'index' || (!isTag && !claimsSignature(artefact))) return { found: [], unreadable: [] };
-  if (!isTag && artefact.subject !== candidate.subject) return nothingBut(foreign(name, artefact, candidate.subject));
   if (!artefact.layers.some(({ mediaType }) => formatOf(mediaType) !== undefined)) {
-    return nothingBut(
-      malformed(name, 'expected a layer that is a bundle, a signed payload or an envelope, found none'),
-    );
+    return nothingBut(withoutFormat(name, artefact));
   }
   const found: FoundSignature[] = [];
   const unreadable: Unreadable[] = [];
@@ -135,9 +138,38 @@ function usableAnnotations(format: 'simple-signing' | 'envelope', layer: Layer):
   };
 }
 
-function claimsSignature({ types, layers }: Artefact): boolean {
-  const isOne = (type: string) => formatOf(type) !== undefined || type === COSIGN_SIGNATURE_ARTEFACT;
-  return types.some(isOne) || layers.some(({ mediaType }) => isOne(mediaType));
+function isTag({ place }: Candidate): boolean {
+  return place === 'signature-tag' || place === 'attestation-tag';
+}
+
+/** What is no image manifest: an index where a tag of signatures points to, say. */
+function readOther(
+  candidate: Candidate,
+  { digest, bytes }: Manifest,
+  what: Exclude<ReturnType<typeof parseArtefact>, object>,
+): ReadArtefact {
+  if (what === 'excessive') {
+    return nothingBut(excessive(digest, `the manifest has more than ${MAX_MANIFEST_TOKENS} values and names`));
+  }
+  if (what === 'index' && !(isTag(candidate) && listsEvidence(bytes))) return NOTHING;
+  return nothingBut(malformed(digest, 'expected an image manifest in JSON, found something else'));
+}
+
+function listsEvidence(index: Uint8Array): boolean {
+  return parseReferrerList(index)?.entries.some(({ artifactType }) => isEvidenceType(artifactType)) ?? false;
+}
+
+/** It says that it is evidence, and there is nothing in it that is read here. */
+function withoutFormat(name: Digest, { types, layers }: Artefact): Unreadable {
+  const claimed = [...layers.map(({ mediaType }) => mediaType), ...types].filter(isEvidenceType);
+  const known = (type: string) => formatOf(type) !== undefined || type === COSIGN_SIGNATURE_ARTEFACT;
+  const annotated = layers.find(({ annotations }) => ANNOTATIONS.signature in annotations)?.mediaType;
+  const strange = claimed.find((type) => !known(type)) ?? annotated;
+  if (strange === undefined) {
+    return malformed(name, 'expected a layer that is a bundle, a signed payload or an envelope, found none');
+  }
+  const sentence = `${quote(strange)} is not read: expected a Sigstore bundle of version 0.1 to 0.3, a signed payload or an envelope of cosign`;
+  return unsupported(name, sentence);
 }
 
 /** Bundles say it in the manifest (`BUNDLE_SPEC.md`), cosign's envelopes in the layer. */
@@ -151,6 +183,9 @@ function foreign(name: string, artefact: Artefact, subject: Digest): Unreadable 
   const sentence = `expected the subject ${subject}, found ${quote(artefact.subject)}`;
   return { artefact: name, code: 'SUBJECT_MISMATCH', sentence };
 }
+
+/** No evidence, and nothing wrong. */
+const NOTHING: ReadArtefact = { found: [], unreadable: [] };
 
 function nothingBut(unreadable: Unreadable): ReadArtefact {
   return { found: [], unreadable: [unreadable] };

@@ -1,12 +1,13 @@
 import type { SignaturePlace } from '../../workflows/activities.ts';
 import type { Digest } from '../../workflows/digest.ts';
 import { EvidenceError } from '../evidence-error.ts';
+import { claimsEvidence, parseArtefact } from './artefact.ts';
 import { cosignTag, type EvidencePlace, referrersTag } from './evidence-place.ts';
 import { LARGE_MANIFEST_BYTES } from './listing-limits.ts';
 import { COSIGN_SIGNATURE_ARTEFACT, IN_TOTO, isBundleType, isOtherKind } from './media-types.ts';
 import type { ReferrerEntry } from './referrer-list.ts';
 import type { Listing, ListingLimits } from './referrers.ts';
-import type { Registry } from './registry.ts';
+import type { Manifest, Registry } from './registry.ts';
 import { inTurns } from './turns.ts';
 import { excessive, malformed, tooLarge, type Unreadable } from './unreadable.ts';
 
@@ -135,8 +136,17 @@ async function listReferrersTag({ registry, where, subject, limits, signal }: Pl
   const listing = await registry.listTagged(where, tag, signal, limits);
   if (listing === undefined) return NO_CANDIDATES;
   if (listing !== 'no-index') return listed('referrers-tag', subject, tag, listing);
-  const trouble = malformed(tag, 'expected an image index in JSON, found something else');
-  return { ...NO_CANDIDATES, unreadable: [trouble] };
+  const manifest = await getTag(registry, where, tag, signal);
+  return { ...NO_CANDIDATES, unreadable: manifest === undefined ? [] : troubleAt(tag, manifest) };
+}
+
+/** What is wrong with something else than an index at the tag of the referrers; the image itself is only in the way. */
+function troubleAt(tag: string, manifest: Manifest | Unreadable): readonly Unreadable[] {
+  if (!('bytes' in manifest)) return [manifest];
+  const artefact = parseArtefact(manifest.bytes);
+  if (typeof artefact !== 'object') return [malformed(tag, 'expected an image index in JSON, found something else')];
+  if (!claimsEvidence(artefact)) return [];
+  return [malformed(tag, 'expected an image index, found the manifest of a signature')];
 }
 
 /** What a list says, and what is wrong with it. */

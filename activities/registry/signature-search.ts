@@ -1,16 +1,11 @@
 import type { SignatureReference } from '../../workflows/activities.ts';
 import { EvidenceError } from '../evidence-error.ts';
-import {
-  MAX_EVIDENCE,
-  MAX_LIGHT_EVIDENCE_BYTES,
-  MAX_PARALLEL_READS,
-  MAX_SIGNATURES,
-  MAX_UNREADABLE,
-} from '../limits.ts';
+import { MAX_EVIDENCE, MAX_LIGHT_EVIDENCE_BYTES, MAX_PARALLEL_READS, MAX_SIGNATURES } from '../limits.ts';
 import { findCoveringIndex } from './covering-index.ts';
 import { type EvidencePlace, type EvidenceRequest, evidencePlace, parseImage } from './evidence-place.ts';
 import { joinFailures } from './failed-places.ts';
 import { MAX_FAILED_PLACES, MAX_LATER_LISTING_BYTES, MAX_LATER_REFERRER_PAGES } from './listing-limits.ts';
+import { isOtherKind } from './media-types.ts';
 import { mapParallel } from './parallel.ts';
 import { ReadArtefacts } from './read-artefacts.ts';
 import { FIRST_LISTING, type ListingLimits } from './referrers.ts';
@@ -27,7 +22,7 @@ import {
   orFailure,
 } from './signature-places.ts';
 import { inTurns } from './turns.ts';
-import { excessive, malformed, tooLarge, type Unreadable } from './unreadable.ts';
+import { bounded, flood, malformed, notServed, tooLarge, type Unreadable } from './unreadable.ts';
 
 /** Which part of the evidence is looked for, and how long one place may take. */
 export interface SearchRequest extends EvidenceRequest {
@@ -198,8 +193,10 @@ class PartReader {
     return { signatures: ordered.slice(0, MAX_SIGNATURES), unreadable };
   }
 
+  /** What is listed and gone costs as little as junk, and anyone who may push can bring it about. */
   get #isStuck(): boolean {
-    return this.#search.signal.aborted || this.#failures.length >= MAX_FAILED_PLACES;
+    const silent = this.#failures.filter(({ code }) => code !== 'EVIDENCE_NOT_SERVED');
+    return this.#search.signal.aborted || silent.length >= MAX_FAILED_PLACES;
   }
 }
 
@@ -221,12 +218,25 @@ async function readCandidate(search: Search, candidate: Candidate) {
       readArtefacts.keep(where, candidate, sought, manifest.bytes.byteLength, read);
       return read;
     }
-    const trouble = malformed(candidate.digest, 'the registry lists it and answers 404 when it is asked for');
-    return { found: [], unreadable: [trouble] };
+    return missing(search, candidate);
   } catch (error) {
     const trouble = junkOrFailure(candidate.digest, error);
     return trouble instanceof EvidenceError ? trouble : { found: [], unreadable: [trouble] };
   }
+}
+
+/**
+ * A manifest that is listed and not there. Where the newest attestation counts, a list that a client wrote must not keep
+ * an image out for as long as it names what is gone.
+ */
+function missing({ where, request: { source } }: Search, { place, digest, artifactType }: Candidate) {
+  if (isOtherKind(artifactType)) return { found: [], unreadable: [] };
+  const isOfClient = place === 'referrers-tag' && source.everyPart === true;
+  if (!isOfClient) return notServed(where, `the manifest ${digest}`);
+  return {
+    found: [],
+    unreadable: [malformed(digest, 'the referrers tag lists it, and the registry answers 404 to it')],
+  };
 }
 
 /** Reads the bytes into the cache, and leaves out what has none. */
@@ -255,7 +265,7 @@ async function prefetch(
     const isThere = isAskedFor
       ? await registry.has(where, 'blobs', blob, signal)
       : (await registry.getBlob(where, blob, signal, MAX_LIGHT_EVIDENCE_BYTES)) !== undefined;
-    return isThere ? undefined : malformed(manifest, `the registry answers 404 for its layer ${blob}`);
+    return isThere ? undefined : notServed(where, `the layer ${blob} of the manifest ${manifest}`);
   } catch (error) {
     return junkOrFailure(manifest, error);
   }
@@ -283,16 +293,4 @@ function inJudgingOrder(found: readonly FoundSignature[]): readonly FoundSignatu
       `${index} ${place} ${format} ${evidenceKind(predicateType)}`,
     ({ predicateType }) => predicateType,
   );
-}
-
-function bounded(name: string, unreadable: readonly Unreadable[]): readonly Unreadable[] {
-  const more = unreadable.length - MAX_UNREADABLE;
-  if (more <= 0) return unreadable;
-  const rest = excessive(name, `${more} more artefacts that can't be read; remove what is not needed`);
-  return [...unreadable.slice(0, MAX_UNREADABLE), rest];
-}
-
-function flood(name: string, omitted: number): Unreadable {
-  const sentence = `${omitted} more artefacts than the ${MAX_SIGNATURES} that are looked at; remove what is not needed`;
-  return excessive(name, sentence);
 }

@@ -3,11 +3,10 @@ import { EvidenceError } from '../evidence-error.ts';
 import type { SignatureContent } from '../sigstore/content.ts';
 import { type EvidenceRequest, evidencePlace, parseImage } from './evidence-place.ts';
 import { joinFailures } from './failed-places.ts';
-import { misbehaved } from './failure.ts';
 import type { Registry } from './registry.ts';
-import type { Repository } from './repository.ts';
 import { annotationsAt } from './signature-artefact.ts';
 import { searchSignatures } from './signature-search.ts';
+import { notServed } from './unreadable.ts';
 
 /**
  * The first part of the evidence, for callers that need an answer of every place: what could not be found out is thrown
@@ -34,10 +33,10 @@ export async function readSignature(
 ): Promise<SignatureContent> {
   const where = evidencePlace(parseImage(name), reference.source);
   const blob = await registry.getBlob(where, reference.blob, signal);
-  if (blob === undefined) throw vanished(where, reference.blob);
+  if (blob === undefined) throw notServed(where, `the layer ${reference.blob} of the manifest ${reference.manifest}`);
   if (reference.format === 'bundle') return { format: 'bundle', bundle: blob };
   const manifest = await registry.getManifest(where, reference.manifest, signal);
-  if (manifest === undefined) throw vanished(where, reference.manifest);
+  if (manifest === undefined) throw notServed(where, `the manifest ${reference.manifest}`);
   const annotations = annotationsAt(manifest, reference);
   if (annotations === undefined) {
     const message = `${reference.manifest}: expected ${reference.format} in layer ${reference.layer}, found none`;
@@ -49,8 +48,4 @@ export async function readSignature(
     case 'envelope':
       return { format: 'envelope', envelope: blob, annotations };
   }
-}
-
-function vanished({ registry, repository }: Repository, what: string): EvidenceError {
-  return misbehaved(`GET ${what} of ${registry}/${repository}`, 'it was there a moment ago, and now it is not', true);
 }

@@ -1,9 +1,6 @@
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
 import { after, before, describe, it, type TestContext } from 'node:test';
-import { createActivities } from '../../activities/activities.ts';
 import type { Digest } from '../../workflows/digest.ts';
-import type { SignedVerdict } from '../../workflows/verdict.ts';
 import { type DevServer, startDevServer } from '../support/dev-server.ts';
 import type { Fault } from '../support/registry-fault.ts';
 import {
@@ -20,8 +17,7 @@ import {
   type Target,
 } from '../support/registry-push.ts';
 import { cosignBundle, cosignPayload, createSigningKey, type SigningKey, signSimple } from '../support/signer.ts';
-import { startWorkflowWorker } from '../support/workflow-worker.ts';
-import { createSetting, type Setting, type SignedImage } from './setting.ts';
+import { type SignedImage, startScene } from './setting.ts';
 
 const release = createSigningKey('ECDSA P-256');
 const mallory = createSigningKey('ECDSA P-256');
@@ -33,30 +29,7 @@ before(async () => {
 });
 after(() => server.stop());
 
-/** A whole worker with one policy, and a registry that can be made to fail. */
-interface Scene extends Setting {
-  readonly target: Target;
-  /** What a pull of the image comes to, and how long it took. */
-  verify(image: SignedImage): Promise<SignedVerdict['verdict']>;
-}
-
-async function scene(t: TestContext): Promise<Scene> {
-  const setting = await createSetting(t, 64_000_000);
-  const policyRevision = await setting.writePolicies({ demo: [release] });
-  const worker = await startWorkflowWorker(server.address, createActivities(setting.dependencies));
-  t.after(() => worker.stop());
-  return {
-    ...setting,
-    target: { address: setting.registry.address, repository: 'demo/app' },
-    async verify({ name, digest }) {
-      const input = { decisionId: '0123456789abc', name, digest, policyRevision };
-      const asked = { workflowId: `verify/${randomUUID()}`, input, node: 'test-node' };
-      // The cast stands for the node, which checks the envelope.
-      const answer = (await worker.backend.verify(asked, Date.now() + 20_000)) as SignedVerdict;
-      return answer.verdict;
-    },
-  };
-}
+const scene = (t: TestContext) => startScene(t, server.address, release);
 
 /** Signs under the tag of cosign 2, as it is written there. */
 async function signByTag(target: Target, { digest }: SignedImage, key: SigningKey): Promise<void> {

@@ -2,14 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { findAuthority, policySet } from '../../activities/applied-policy.ts';
 import { type EvidenceRule, evidenceRules } from '../../activities/authority-rule.ts';
+import { countedEvidence } from '../../activities/counted-evidence.ts';
 import type { Dependencies } from '../../activities/dependencies.ts';
-import {
-  countedEvidence,
-  type EvidenceSubject,
-  judgeEvidence,
-  registryOf,
-  subjectOf,
-} from '../../activities/judge-evidence.ts';
+import { type EvidenceSubject, judgeEvidence, registryOf, subjectOf } from '../../activities/judge-evidence.ts';
 import { JudgementCache } from '../../activities/judgement-cache.ts';
 import type { ThreadJudgement } from '../../activities/judging/judging-message.ts';
 import type { Authority } from '../../activities/policy/policy-set.ts';

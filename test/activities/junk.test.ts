@@ -99,7 +99,14 @@ describe('junk beside an image', () => {
       found.signatures.map(({ blob }) => blob),
       [good.blob],
     );
-    assert.deepEqual(found.unreadable.map(({ code }) => code).toSorted(), ['EVIDENCE_MALFORMED', 'EVIDENCE_TOO_LARGE']);
+    assert.deepEqual(
+      found.unreadable.map(({ code }) => code),
+      ['EVIDENCE_TOO_LARGE'],
+    );
+    assert.deepEqual(
+      found.unavailable?.map(({ code, retryable }) => [code, retryable]),
+      [['EVIDENCE_NOT_SERVED', true]],
+    );
     assert.equal((await activities.verifySignature({ ...asked, signatures: found.signatures })).satisfied, true);
   });
 
@@ -155,7 +162,7 @@ describe('junk beside an image', () => {
     assert.equal(alone.rejected[0]?.code, 'EVIDENCE_TOO_LARGE');
     await assert.rejects(activities.verifySignature({ ...asked, signatures: junk }), (error) => {
       assert.ok(error instanceof ApplicationFailure);
-      assert.deepEqual([error.type, error.nonRetryable], ['REGISTRY_MISBEHAVED', false]);
+      assert.deepEqual([error.type, error.nonRetryable], ['EVIDENCE_NOT_SERVED', false]);
       return true;
     });
   });

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,10 +26,12 @@ import { loadVerdictKeys } from '../../shim/verdict-key-files.ts';
 import type { VerdictKeys } from '../../shim/verdict-keys.ts';
 import type { Activities, SignatureReference } from '../../workflows/activities.ts';
 import type { Digest } from '../../workflows/digest.ts';
+import type { SignedVerdict } from '../../workflows/verdict.ts';
 import { type FakeRegistry, startFakeRegistry } from '../support/registry.ts';
-import { pushBundle, pushImage } from '../support/registry-push.ts';
+import { pushBundle, pushImage, type Target } from '../support/registry-push.ts';
 import { cosignBundle, type SigningKey } from '../support/signer.ts';
 import { TEST_FLEET } from '../support/verdicts.ts';
+import { startWorkflowWorker } from '../support/workflow-worker.ts';
 
 /** The activities on a policy directory, a verdict key and a registry of a test's own. */
 export interface Setting {
@@ -116,6 +119,32 @@ export async function createSetting(t: TestContext, cachedBytes = 1_000_000): Pr
         evidence.push({ format: 'bundle', place: 'referrers', source: {}, ...pushed });
       }
       return { name: `${registry.address}/demo/app:v1`, digest, evidence };
+    },
+  };
+}
+
+/** A whole worker with one policy, and a registry that can be made to fail. */
+export interface Scene extends Setting {
+  readonly target: Target;
+  /** What a pull of the image comes to. */
+  verify(image: Pick<SignedImage, 'name' | 'digest'>): Promise<SignedVerdict['verdict']>;
+}
+
+/** A worker on the Temporal server at an address, whose policy `demo` wants a signature by the key. */
+export async function startScene(t: TestContext, temporal: string, key: SigningKey): Promise<Scene> {
+  const setting = await createSetting(t, 64_000_000);
+  const policyRevision = await setting.writePolicies({ demo: [key] });
+  const worker = await startWorkflowWorker(temporal, createActivities(setting.dependencies));
+  t.after(() => worker.stop());
+  return {
+    ...setting,
+    target: { address: setting.registry.address, repository: 'demo/app' },
+    async verify({ name, digest }) {
+      const input = { decisionId: '0123456789abc', name, digest, policyRevision };
+      const asked = { workflowId: `verify/${randomUUID()}`, input, node: 'test-node' };
+      // The cast stands for the node, which checks the envelope.
+      const answer = (await worker.backend.verify(asked, Date.now() + 60_000)) as SignedVerdict;
+      return answer.verdict;
     },
   };
 }

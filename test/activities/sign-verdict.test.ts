@@ -189,7 +189,7 @@ describe('signVerdict signs no allow', () => {
   it('with evidence that nobody has', async (t) => {
     const { sign, request, image } = await asked(t);
     const forged = image.evidence.map((reference) => ({ ...reference, blob: digestOf('ab') }));
-    await assertUnsigned(sign({ ...request, evidence: forged }), 'REGISTRY_MISBEHAVED', /sha256:abab/);
+    await assertUnsigned(sign({ ...request, evidence: forged }), 'EVIDENCE_NOT_SERVED', /sha256:abab/);
   });
 
   it('with a blob of the registry that is no signature', async (t) => {

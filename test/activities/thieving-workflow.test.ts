@@ -85,7 +85,7 @@ describe('whoever may run workflows in the namespace', () => {
       [
         'evidence that is not there',
         { claim: allow, evidence: [{ ...reference, blob: digestOf('ab') }] },
-        'REGISTRY_MISBEHAVED',
+        'EVIDENCE_NOT_SERVED',
       ],
       ['an outcome beside the three', { claim: { ...allow, outcome: 'PASSED' }, evidence: [] }, 'REQUEST_INVALID'],
       [

@@ -79,16 +79,14 @@ describe('an image', () => {
     const image = await push('demo/truncated');
     await putSignatureManifest(image, '{"schemaVersion":2,"mediaType":"appl');
     const run = await house.pull(image.name, image.digest);
-    assertRefused(run, 'UNSIGNED');
-    assert.match(run.stdout, /EVIDENCE_MALFORMED: /);
+    assertRefused(run, 'EVIDENCE_MALFORMED');
   });
 
   it('is refused when the signature manifest is larger than any manifest', async () => {
     const image = await push('demo/oversized');
     await putSignatureManifest(image, JSON.stringify({ schemaVersion: 2, junk: 'x'.repeat(5 * 1024 * 1024) }));
     const run = await house.pull(image.name, image.digest);
-    assertRefused(run, 'UNSIGNED');
-    assert.match(run.stdout, /EVIDENCE_TOO_LARGE: /);
+    assertRefused(run, 'EVIDENCE_TOO_LARGE');
   });
 
   it('is refused when no policy matches its name', async () => {

@@ -5,6 +5,7 @@ import type {
   MatchingPolicy,
   PolicyResolution,
   SignatureSet,
+  SignatureSource,
 } from '../activities.ts';
 import type { Digest } from '../digest.ts';
 import type { Outcome, Reason } from '../reason.ts';
@@ -18,6 +19,7 @@ import {
   unreadableReasons,
   unsatisfiedReason,
   unsignedReason,
+  unusableReason,
   warningOf,
 } from './sentence.ts';
 
@@ -111,27 +113,41 @@ function judge(policy: MatchingPolicy, { outcomes, signatures }: Evidence): Judg
   return { policy, satisfied: accepted.length > 0 || passes, signers };
 }
 
-/** Why policies that are not satisfied refuse, the most telling reason first. */
+/** Why policies that are not satisfied refuse, the most telling reason first, and what evidence can't be used. */
 function refusals(unsatisfied: readonly JudgedPolicy[], evidence: Evidence): readonly [Reason, ...Reason[]] {
   const policies = unsatisfied.map(({ policy }) => policy);
-  const unsigned = policies.filter((policy) => isUnsigned(policy, evidence));
-  const reasons = policies.filter((policy) => !unsigned.includes(policy)).map((policy) => refusal(policy, evidence));
+  const without = policies.filter((policy) => hasNoSignature(policy, evidence));
+  const reasons = policies.filter((policy) => !without.includes(policy)).map((policy) => refusal(policy, evidence));
   const [first, ...rest] = reasons.toSorted(byTelling);
-  if (unsigned.length === 0 && first !== undefined) return [first, ...rest];
-  const nothing = unsignedReason(evidence.input, unsigned, evidence.signatures);
-  return [nothing, ...(first === undefined ? [] : [first, ...rest]), ...unreadableReasons(evidence.signatures)];
+  const unreadable = unreadableReasons(evidence.signatures);
+  if (without.length === 0 && first !== undefined) return [first, ...rest, ...unreadable];
+  const others = [...(first === undefined ? [] : [first, ...rest]), ...unreadable.slice(1)];
+  return [withoutSignature(without, evidence), ...others];
 }
 
 function refusal(policy: MatchingPolicy, evidence: Evidence): Reason {
   const unable = evidence.unable.find(({ reference }) => reference.policy === policy.name);
   if (unable !== undefined) return unable.inability;
-  if (isUnsigned(policy, evidence)) return unsignedReason(evidence.input, [policy], evidence.signatures);
+  if (hasNoSignature(policy, evidence)) return withoutSignature([policy], evidence);
   return unsatisfiedReason(evidence.input, policy, evidence.outcomes);
 }
 
-/** Wants evidence, and there is none at all. */
-function isUnsigned({ authorities }: MatchingPolicy, { signatures }: Evidence): boolean {
-  return signatures.signatures.length === 0 && authorities.some((authority) => authority.static === undefined);
+/** An image is unsigned where nothing was found; what was found and can't be used is another reason. */
+function withoutSignature(policies: readonly MatchingPolicy[], { input, signatures }: Evidence): Reason {
+  const [trouble] = unreadableReasons(signatures);
+  return trouble === undefined ? unsignedReason(input, policies) : unusableReason(input, policies, trouble);
+}
+
+/** Wants evidence, and there is none in the places that it names. */
+function hasNoSignature({ authorities }: MatchingPolicy, { signatures: { signatures } }: Evidence): boolean {
+  const wanted = authorities.filter((authority) => authority.static === undefined);
+  const places = wanted.flatMap(({ sources }) => (sources.length > 0 ? sources : [{}]));
+  return wanted.length > 0 && !signatures.some(({ source }) => places.some((place) => isSamePlace(place, source)));
+}
+
+/** Whether two sources are one place: a repository, and how its tags begin. */
+export function isSamePlace(a: SignatureSource, b: SignatureSource): boolean {
+  return a.repository === b.repository && (a.tagPrefix ?? '') === (b.tagPrefix ?? '');
 }
 
 function deny(reasons: readonly [Reason, ...Reason[]]): Evaluation {

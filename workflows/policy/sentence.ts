@@ -57,22 +57,37 @@ export function noMatchingPolicySentence(subject: Subject, { loaded, near = [] }
 }
 
 /** That nothing was found where signatures live, where that was, and how to sign. */
-export function unsignedReason(
-  subject: Subject,
-  matching: readonly MatchingPolicy[],
-  { unreadable }: SignatureSet,
-): Reason {
-  const found = unreadable.length === 0 ? '' : ` (${count(unreadable.length, 'artefact')} there could not be read)`;
-  const wants = matching.map(
-    (policy) => `policy "${policy.name}"${applied(policy)} wants a signature by ${authorities(policy)}`,
-  );
+export function unsignedReason(subject: Subject, matching: readonly MatchingPolicy[]): Reason {
   const sentence = [
-    `no signature found for ${image(subject)}${found}`,
-    ...shortened(wants),
+    `no signature found for ${image(subject)}`,
+    ...shortened(matching.map(wish)),
     `looked at ${places(matching)}`,
-    `sign it with cosign sign --key KEY ${repository(subject)}@${subject.digest}`,
+    howToSign(subject),
   ].join('; ');
   return { code: 'UNSIGNED', sentence };
+}
+
+/** That there is evidence, and why it is of no use: the most telling of what {@link unreadableReasons} names. */
+export function unusableReason(
+  subject: Subject,
+  matching: readonly MatchingPolicy[],
+  { code, sentence: trouble }: Reason,
+): Reason {
+  const sentence = [
+    trouble,
+    `no other signature found for ${image(subject)}`,
+    ...shortened(matching.map(wish)),
+    code === 'EVIDENCE_UNSUPPORTED' ? howToSign(subject) : 'replace it, or remove it and sign again',
+  ].join('; ');
+  return { code, sentence };
+}
+
+function wish(policy: MatchingPolicy): string {
+  return `policy "${policy.name}"${applied(policy)} wants a signature by ${authorities(policy)}`;
+}
+
+function howToSign(subject: Subject): string {
+  return `sign it with cosign sign --key KEY ${repository(subject)}@${subject.digest}`;
 }
 
 /** Where evidence was looked for; policies may name other repositories than the image's own. */
@@ -83,7 +98,7 @@ function places(matching: readonly MatchingPolicy[]): string {
   return `its referrers, the referrers tag, the .sig and the .att tag${where}`;
 }
 
-/** What was listed as a signature and could not be read, as reasons of their own. */
+/** Evidence that was found and can't be used, as reasons of their own. */
 export function unreadableReasons({ unreadable }: SignatureSet): readonly Reason[] {
   return unreadable
     .map(({ artefact, code, sentence }) => ({ code, sentence: `${oneLine(artefact)}: ${oneLine(sentence)}` }))

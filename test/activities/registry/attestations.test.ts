@@ -104,13 +104,22 @@ describe('the attestation tag', () => {
       }));
   }
 
-  for (const [what, content] of [
-    ['no JSON', '<html>'],
-    ['an index', '{"schemaVersion":2,"manifests":[]}'],
-    ['without layers', '{"schemaVersion":2,"layers":[]}'],
-    ['an image', `{"schemaVersion":2,"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar","size":1}]}`],
+  for (const [what, content, isNamed] of [
+    ['no JSON', '<html>', true],
+    [
+      'an index of signatures',
+      `{"manifests":[{"digest":"sha256:${'1'.repeat(64)}","artifactType":"application/vnd.dev.sigstore.bundle.v0.3+json"}]}`,
+      true,
+    ],
+    ['an index', '{"schemaVersion":2,"manifests":[]}', false],
+    ['without layers', '{"schemaVersion":2,"layers":[]}', false],
+    [
+      'an image',
+      `{"schemaVersion":2,"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar","size":1}]}`,
+      false,
+    ],
   ] as const) {
-    it(`that is junk (${what}) is named and hides nothing`, () =>
+    it(`that is junk (${what}) hides nothing and is ${isNamed ? 'named' : 'no evidence'}`, () =>
       withImage(async (house) => {
         const junk = await pushManifest(house.target, `${house.image.replace(':', '-')}.att`, content);
         const good = await pushSignatureTag(house.target, house.image, [Buffer.from('payload')]);
@@ -121,7 +130,7 @@ describe('the attestation tag', () => {
         );
         assert.deepEqual(
           found.unreadable.map(({ artefact, code }) => [artefact, code]),
-          [[junk, 'EVIDENCE_MALFORMED']],
+          isNamed ? [[junk, 'EVIDENCE_MALFORMED']] : [],
         );
       }));
   }

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { EvidenceCache } from '../../../activities/registry/cache.ts';
 import { anonymous } from '../../../activities/registry/credential.ts';
 import { createRegistry } from '../../../activities/registry/registry.ts';
+import { searchSignatures } from '../../../activities/registry/signature-search.ts';
 import { findSignatures, readSignature } from '../../../activities/registry/signatures.ts';
 import type { Digest } from '../../../workflows/digest.ts';
 import { type FakeRegistry, startFakeRegistry } from '../../support/registry.ts';
@@ -158,7 +159,6 @@ test('junk beside a good signature is named and hides nothing', () =>
     const other = await pushImage(target, 'v2');
     const blob = await pushBlob(target, Buffer.from('x'));
     const layer = { mediaType: BUNDLE, digest: blob, size: 1 };
-    const absent = `sha256:${'0'.repeat(64)}`;
     const junk = {
       noLayers: await pushReferrer(target, image, { artifactType: BUNDLE, layers: [] }),
       wrongLayer: await pushReferrer(target, image, {
@@ -166,14 +166,13 @@ test('junk beside a good signature is named and hides nothing', () =>
         layers: [{ ...layer, mediaType: 'text/plain' }],
       }),
       badDigest: await pushReferrer(target, image, { artifactType: BUNDLE, layers: [{ ...layer, digest: 'md5:1' }] }),
-      absentBlob: await pushReferrer(target, image, { artifactType: BUNDLE, layers: [{ ...layer, digest: absent }] }),
       tooLarge: await pushReferrer(target, image, { artifactType: BUNDLE, layers: [{ ...layer, size: 11_000_000 }] }),
       unsignedLayer: await pushReferrer(target, image, { layers: [{ ...layer, mediaType: SIMPLE_SIGNING }] }),
     };
     const moved = await pushBundle(target, other, bundle);
     const noSubject = await pushReferrer(target, undefined, { artifactType: BUNDLE, layers: [layer] });
     const truncated = await pushManifest(target, 'junk', '{"schemaVersion":2,"layers":[');
-    await pushReferrersTag(target, image, [moved.manifest, noSubject, truncated, absent, 'sha512:ff']);
+    await pushReferrersTag(target, image, [moved.manifest, noSubject, truncated, 'sha512:ff']);
     const good = await pushBundle(target, image, bundle);
     const found = await find(name, image);
     assert.deepEqual(found.signatures, [{ format: 'bundle', place: 'referrers', source, ...good }]);
@@ -186,8 +185,28 @@ test('junk beside a good signature is named and hides nothing', () =>
         [moved.manifest, 'SUBJECT_MISMATCH'],
         [noSubject, 'EVIDENCE_MALFORMED'],
         [truncated, 'EVIDENCE_MALFORMED'],
-        [absent, 'EVIDENCE_MALFORMED'],
         [image.replace(':', '-'), 'EVIDENCE_MALFORMED'],
+      ]),
+    );
+  }));
+
+test('what is listed and gone is an inability, and hides nothing', () =>
+  withImage('api', async ({ target, image, name }) => {
+    const good = await pushBundle(target, image, bundle);
+    const absent = `sha256:${'0'.repeat(64)}`;
+    const layers = [{ mediaType: BUNDLE, digest: absent, size: 1 }];
+    const lost = await pushReferrer(target, image, { artifactType: BUNDLE, layers });
+    await pushReferrersTag(target, image, [absent]);
+    const registry = createRegistry({ credentials: anonymous });
+    const found = await searchSignatures(registry, { name, digest: image, source }, signal);
+    assert.deepEqual(found.signatures, [{ format: 'bundle', place: 'referrers', source, ...good }]);
+    assert.deepEqual(found.unreadable, []);
+    assert.deepEqual(
+      found.failures.map(({ code, message, retryable }) => [code, message.replace(/^\S+ /, ''), retryable]),
+      [[`manifest ${absent}`], [`layer ${absent} of the manifest ${lost}`]].map(([what]) => [
+        'EVIDENCE_NOT_SERVED',
+        `lists the ${what} and answers 404 to it; push it again, or remove it from the list`,
+        true,
       ]),
     );
   }));

@@ -82,17 +82,52 @@ test('no signature refuses and says where was looked and how to sign', () => {
   ]);
 });
 
-test('artefacts that could not be read are told beside an absent signature', () => {
+test('evidence that can not be used is the reason, and the image is not called unsigned', () => {
   const unreadable = [
     { artefact: 'sha256:1', code: 'EVIDENCE_TOO_LARGE', sentence: 'too\nlarge' },
     { artefact: 'sha256:2', code: 'EVIDENCE_MALFORMED', sentence: 'junk' },
   ] as const;
   const { reasons } = decide({ signatures: { signatures: [], unreadable } });
-  assert.match(reasons[0].sentence, /\.\. \(2 artefacts there could not be read\); /);
-  assert.deepEqual(reasons.slice(1), [
-    { code: 'EVIDENCE_MALFORMED', sentence: 'sha256:2: junk' },
+  assert.deepEqual(reasons, [
+    {
+      code: 'EVIDENCE_MALFORMED',
+      sentence:
+        'sha256:2: junk; no other signature found for 127.0.0.1:5000/demo/app:v1@sha256:000000000000..; policy "demo" wants a signature by authority "release"; replace it, or remove it and sign again',
+    },
     { code: 'EVIDENCE_TOO_LARGE', sentence: 'sha256:1: too large' },
   ]);
+  const [strange] = decide({
+    signatures: { signatures: [], unreadable: [{ ...unreadable[0], code: 'EVIDENCE_UNSUPPORTED' }] },
+  }).reasons;
+  assert.match(
+    strange.sentence,
+    /; sign it with cosign sign --key KEY 127\.0\.0\.1:5000\/demo\/app@sha256:[0-9a-f]{64}$/,
+  );
+});
+
+test('evidence that can not be used is told beside a signature by another key', () => {
+  const unreadable = [{ artefact: 'sha256:1', code: 'EVIDENCE_TOO_LARGE', sentence: 'too large' }] as const;
+  const signatures = { signatures: found(1).signatures, unreadable };
+  const { reasons } = decide({ signatures, outcomes: [rejected('demo', 'release', 'WRONG_KEY')] });
+  assert.deepEqual(
+    reasons.map(({ code }) => code),
+    ['WRONG_KEY', 'EVIDENCE_TOO_LARGE'],
+  );
+});
+
+test('a policy whose places hold nothing calls the image unsigned, whatever lies in those of another policy', () => {
+  const elsewhere = authority('strict', 'prod', { sources: [{ repository: 'registry.example/signatures' }] });
+  const strict = { ...policy('strict'), authorities: [elsewhere] };
+  const { reasons } = decide({
+    matching: [policy('demo', 'release'), strict],
+    signatures: found(1),
+    outcomes: [satisfied('demo', 'release', 1)],
+  });
+  assert.equal(reasons[0].code, 'UNSIGNED');
+  assert.match(
+    reasons[0].sentence,
+    /policy "strict" wants a signature by authority "prod"; looked at .* in registry\.example\/signatures/,
+  );
 });
 
 test('the most telling rejection leads', () => {
