@@ -89,25 +89,31 @@ async function toEndpoints(
   const own = tables.filter(({ url }) => isSamePlace(url, server.url));
   const isServer = (place: Place) => own.includes(place) && rootOf(place) === rootOf(server);
   const isRegistry = (place: Place) => own.includes(place) && (place.entry.resolves || isApiRoot(place));
-  const toEndpoint = async ({ url, entry }: Place, origin: boolean): Promise<RegistryEndpoint> => {
+  const toEndpoint = async ({ url, entry }: Place, origin: boolean): Promise<readonly RegistryEndpoint[]> => {
     const tls = await tlsOf(path, entry);
-    return {
+    const endpoint = {
       ...{ url, origin, configured: entry.url !== '', hasApiPath: !entry.overridePath, headers: entry.headers },
       ...(!isSamePlace(url, usual.url) && { namespace: registry }),
       ...(tls !== undefined && { tls }),
     };
+    const secure = tls === undefined ? undefined : overTls(url);
+    return secure === undefined ? [endpoint] : [{ ...endpoint, url: secure }, endpoint];
   };
-  return await Promise.all([
+  const isTold = own.some((place) => isServer(place) && isRegistry(place));
+  const last = own.reduceRight<Place>((known, table) => told(known, table), server);
+  const found = await Promise.all([
     ...tables.map((place) => toEndpoint(isServer(place) ? told(server, place) : place, isRegistry(place))),
-    ...(own.some((place) => isServer(place) && isRegistry(place))
-      ? []
-      : [
-          toEndpoint(
-            own.reduceRight<Place>((known, table) => told(known, table), server),
-            true,
-          ),
-        ]),
+    ...(isTold ? [] : [toEndpoint(last, true)]),
   ]);
+  return found.flat();
+}
+
+/** A place of plain HTTP with settings for TLS is asked by TLS first, as containerd does; port 80 means plain HTTP. */
+function overTls(url: URL): URL | undefined {
+  if (url.protocol !== 'http:' || url.port === '') return undefined;
+  const secure = new URL(url);
+  secure.protocol = 'https:';
+  return secure;
 }
 
 /** Where a table or `server` says that something is. */
@@ -122,6 +128,7 @@ function told({ url, entry }: Place, { entry: more }: Place): Place {
     url,
     entry: {
       ...entry,
+      url: entry.url === '' ? more.url : entry.url,
       authorities: [...new Set([...entry.authorities, ...more.authorities])],
       clients: [...entry.clients, ...more.clients],
       skipVerify: entry.skipVerify || more.skipVerify,

@@ -85,6 +85,9 @@ const LAYOUTS: Readonly<Record<string, Layout>> = {
     toml: (front) =>
       `server = "https://${front.address}"\nca = "ca.crt"\n[host."https://${front.address}"]\nclient = "client.pem"\n${HEADER(`https://${front.address}`)}`,
   },
+  'a table of plain HTTP with settings for TLS': {
+    toml: (front) => `server = "http://${front.address}"\n${own(`http://${front.address}`)}`,
+  },
   'two tables of the same host, of which one may only push': {
     toml: (front) => `[host."http://${front.address}"]\ncapabilities = ["push"]\n${own(`https://${front.address}`)}`,
     folder: '_default',
@@ -145,6 +148,15 @@ describe("the table of a registry's own host", () => {
     assert.equal(await reader.getManifest(place, 'v2', signal), undefined);
   });
 
+  it('is asked by plain HTTP where its settings for TLS lead to no TLS', async (t) => {
+    const origin = await fake(t);
+    const image = await pushImage({ address: origin.address, repository: REPOSITORY }, 'v1');
+    const url = `http://${origin.address}`;
+    const reader = await read(t, 'r.example', `server = "${url}"\n[host."${url}"]\nskip_verify = true\n`);
+    assert.equal((await reader.getManifest(place, 'v1', signal))?.digest, image);
+    assert.equal(await reader.getManifest(place, 'v2', signal), undefined);
+  });
+
   it('is not overruled by another way that knows less: an error of it stays one', async (t) => {
     const origin = await fake(t);
     const toml = `server = "http://${origin.address}/empty"\n[host."http://${origin.address}/v2/whole"]\noverride_path = true\n`;
@@ -182,6 +194,21 @@ describe("the table of a registry's own host", () => {
           host,
         );
       }
+    }
+  });
+
+  it('makes a place one that an operator named, and a folder alone does not', async (t) => {
+    const table = '[host."https://LOCALHOST:5000"]\nskip_verify = true\n';
+    for (const [toml, ...expected] of [
+      [table, 'localhost:5000 true'],
+      [`server = "http://localhost:5000"\n${table}`, 'localhost:5000 true'],
+      ['server = "localhost:5000"\n', 'localhost:5000 true'],
+      ['capabilities = ["pull"]\n', 'localhost:5000 false'],
+      ['[host."https://mirror.example"]\n', 'mirror.example true', 'localhost:5000 false'],
+    ] as const) {
+      const endpoints = await configured(t, { 'localhost:5000/hosts.toml': toml });
+      const found = (await endpoints('localhost:5000')).map(({ url, configured: is }) => `${url.host} ${is}`);
+      assert.deepEqual([...new Set(found)], expected, toml);
     }
   });
 
