@@ -147,12 +147,22 @@ function summaryOf({
   configuration,
   isCurrent,
   isLauncherThere,
+  notes,
 }: Plan) {
   const files = [...daemon, ...configuration].map(({ path }) => path);
   const isChanged = !isCurrent || !isLauncherThere || files.length > 0;
   // Everything else is written by this program; a list is trusted for what it says.
   const lists = daemon.filter(({ path }) => path.endsWith('.list')).map(({ path, after }) => ({ path, text: after }));
-  return { release: release.version, distribution: distribution.name, containerd, binDir, isChanged, files, lists };
+  return {
+    release: release.version,
+    distribution: distribution.name,
+    containerd,
+    binDir,
+    isChanged,
+    files,
+    lists,
+    notes,
+  };
 }
 
 function printPlan(plan: Plan): void {
@@ -160,7 +170,7 @@ function printPlan(plan: Plan): void {
   console.log(
     `portcullis ${release.version} for ${containerd.binary} with ${plainText(containerd.config)} (${distribution.name})`,
   );
-  if (distribution.hint !== undefined) console.log(`note: ${distribution.hint}`);
+  for (const note of [distribution.hint ?? [], plan.notes].flat()) console.log(`note: ${plainText(note)}`);
   for (const change of [...plan.daemon, ...plan.configuration]) {
     console.log(`\n${diffOf(change).trimEnd().split('\n').map(plainText).join('\n')}`);
   }

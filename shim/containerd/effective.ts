@@ -21,6 +21,8 @@ export interface EffectiveConfiguration {
   readonly snapshotters: readonly string[];
   /** Those that the transfer service was told to unpack for; empty for containerd's default alone. */
   readonly unpacked: readonly string[];
+  /** Snapshotters that are programs of their own, by their names. */
+  readonly proxies: ReadonlyMap<string, ProxySnapshotter>;
 }
 
 export interface VerifierSettings {
@@ -30,6 +32,14 @@ export interface VerifierSettings {
   readonly perVerifierTimeoutMs: number;
   /** Keys that containerd doesn't know and passes over, as it warns. */
   readonly unknownKeys: readonly string[];
+}
+
+/** A `[proxy_plugins.NAME]` of the type snapshot: a snapshotter that is a program of its own. */
+export interface ProxySnapshotter {
+  readonly address: string;
+  readonly platform: string;
+  readonly exports: Readonly<Record<string, string>>;
+  readonly capabilities: readonly string[];
 }
 
 /** Plugins by their ids in schema 3 and 4. */
@@ -62,7 +72,31 @@ export function readEffective({ toml, warnings }: Dump): EffectiveConfiguration 
     unpacked: tables(table(plugins.get(TRANSFER)).get('unpack_config')).flatMap((one) =>
       texts([one.get('snapshotter')]),
     ),
+    proxies: proxiesOf(table(top.get('proxy_plugins'))),
   };
+}
+
+/** What containerd adds itself to the exports of a proxy plugin that has some, and then dumps: its address once more. */
+const OWN_EXPORT = 'address';
+
+function proxiesOf(plugins: ReadonlyMap<string, unknown>): ReadonlyMap<string, ProxySnapshotter> {
+  const all = [...plugins].map(([name, value]) => [name, table(value)] as const);
+  return new Map(
+    all
+      .filter(([, one]) => one.get('type') === 'snapshot')
+      .map(([name, one]) => {
+        const exports = [...table(one.get('exports'))].filter(
+          (pair): pair is [string, string] => typeof pair[1] === 'string' && pair[0] !== OWN_EXPORT,
+        );
+        const [address = '', platform = ''] = [one.get('address'), one.get('platform')].map((text) =>
+          String(text ?? ''),
+        );
+        return [
+          name,
+          { address, platform, exports: Object.fromEntries(exports), capabilities: texts(one.get('capabilities')) },
+        ];
+      }),
+  );
 }
 
 function snapshottersOf(plugins: ReadonlyMap<string, unknown>): readonly string[] {

@@ -1,4 +1,5 @@
 import { type EffectiveConfiguration, IMAGES, TRANSFER, VERIFIER } from '../containerd/effective.ts';
+import { LAZY_EXPORT, lazySnapshotters } from '../containerd/lazy-pull.ts';
 import type { ContainerdVersion } from '../containerd/running.ts';
 import {
   DEFAULT_BIN_DIR,
@@ -11,6 +12,7 @@ import type { Finding } from './finding.ts';
 
 /** What a person has to know besides the value that a setting needs. */
 const MORE: Readonly<Partial<Record<TransferPullKey, string>>> = {
+  disable_snapshot_annotations: `; for lazy pulling [proxy_plugins.NAME.exports] ${LAZY_EXPORT} = "true"`,
   max_concurrent_downloads: `, and the number you want under [plugins."${TRANSFER}"]`,
 };
 
@@ -43,6 +45,7 @@ export function configurationFindings(effective: EffectiveConfiguration): readon
     ...verifierSettings(effective),
     ...misspelt(effective),
     ...configPaths(effective),
+    ...lazyPull(effective),
   ];
 }
 
@@ -166,6 +169,22 @@ function configPaths({ images }: EffectiveConfiguration): readonly Finding[] {
       fix: `[plugins."${IMAGES}".registry] config_path = ${shown(path.split(':')[0])}`,
     },
   ];
+}
+
+/** Layers are fetched in full without a word of containerd: pods start later, and the disk fills. */
+function lazyPull(effective: EffectiveConfiguration): readonly Finding[] {
+  return lazySnapshotters(effective)
+    .filter(({ isTold }) => !isTold)
+    .map(({ name, proxy }) => ({
+      id: 'lazy-pull-off',
+      severity: 'weak',
+      found: `snapshotter ${shown(name)} without the export ${LAZY_EXPORT} = "true"`,
+      why: 'the transfer service, which is what asks verifiers, then fetches every layer in full before a container starts',
+      fix:
+        proxy === undefined
+          ? `run ${name} as a proxy plugin of containerd: [proxy_plugins.${name}.exports] ${LAZY_EXPORT} = "true"`
+          : `[proxy_plugins.${shown(name)}.exports] ${LAZY_EXPORT} = "true"`,
+    }));
 }
 
 function shown(value: unknown): string {

@@ -35,6 +35,7 @@ export const FINDING_IDS = [
   'configuration-refused',
   'local-pull',
   'several-config-paths',
+  'lazy-pull-off',
   'socket-missing',
   'socket-untrusted',
   'daemon-silent',

@@ -1,4 +1,11 @@
-import { type EffectiveConfiguration, IMAGES, TRANSFER, VERIFIER } from '../containerd/effective.ts';
+import {
+  type EffectiveConfiguration,
+  IMAGES,
+  type ProxySnapshotter,
+  TRANSFER,
+  VERIFIER,
+} from '../containerd/effective.ts';
+import { LAZY_EXPORT, type LazySnapshotter, lazySnapshotters } from '../containerd/lazy-pull.ts';
 import { DEFAULT_BIN_DIR, LEAST_TIMEOUT_MS, TRANSFER_PULL, type TransferPullKey } from '../containerd/transfer-pull.ts';
 
 /**
@@ -50,6 +57,7 @@ export function dropIn(effective: EffectiveConfiguration, schema: DropInSchema):
     ...transferPull(effective, schema),
     ...downloads(effective),
     ...unpackConfig(effective),
+    ...lazyPull(effective),
     '',
   ].join('\n');
 }
@@ -90,12 +98,53 @@ function unpackConfig({ snapshotters, unpacked }: EffectiveConfiguration): reado
   ]);
 }
 
+/** The snapshotters that are told about layers from now on, as CRI's own pulls told them. */
+export function toldByDropIn(
+  effective: EffectiveConfiguration,
+): readonly (LazySnapshotter & { readonly proxy: ProxySnapshotter })[] {
+  return lazySnapshotters(effective).flatMap(({ name, proxy, isTold }) =>
+    proxy === undefined || isTold ? [] : [{ name, proxy, isTold }],
+  );
+}
+
+/** A file that is merged later replaces a proxy plugin as a whole, so that all of it is said again. */
+function lazyPull(effective: EffectiveConfiguration): readonly string[] {
+  return toldByDropIn(effective).flatMap(({ name, proxy: { address, platform, exports, capabilities } }) => [
+    '',
+    '# Keeps lazy pulling. The rest is a copy: run "portcullis install" again when it changes elsewhere.',
+    `[proxy_plugins.${JSON.stringify(name)}]`,
+    '  type = "snapshot"',
+    `  address = ${JSON.stringify(address)}`,
+    ...(platform === '' ? [] : [`  platform = ${JSON.stringify(platform)}`]),
+    ...(capabilities.length === 0 ? [] : [`  capabilities = ${JSON.stringify(capabilities)}`]),
+    `  [proxy_plugins.${JSON.stringify(name)}.exports]`,
+    ...Object.entries({ ...exports, [LAZY_EXPORT]: 'true' }).map(
+      ([key, value]) => `    ${JSON.stringify(key)} = ${JSON.stringify(value)}`,
+    ),
+  ]);
+}
+
+/** What the node loses, or keeps in another way, by the change: one sentence each, cause and what to do. */
+export function lazyPullNotes(effective: EffectiveConfiguration): readonly string[] {
+  return lazySnapshotters(effective)
+    .filter(({ isTold }) => !isTold)
+    .map(({ name, proxy }) =>
+      proxy === undefined
+        ? `lazy pulling with the snapshotter ${JSON.stringify(name)} is switched off: pulls go through the transfer service, which fetches layers on demand for proxy plugins alone; run the snapshotter as a proxy plugin to keep lazy pulling`
+        : `lazy pulling with the snapshotter ${JSON.stringify(name)} goes through the transfer service from now on: ${LAZY_EXPORT} = "true" is written for it; check after the installation that a large image still starts before all of it is here`,
+    );
+}
+
 /** What containerd will make of its configuration together with {@link dropIn}. */
 export function withDropIn(effective: EffectiveConfiguration): EffectiveConfiguration {
   const { images, verifier } = effective;
   const path = images.get('registry.config_path');
+  const told = toldByDropIn(effective).map(
+    ({ name, proxy }) => [name, { ...proxy, exports: { ...proxy.exports, [LAZY_EXPORT]: 'true' } }] as const,
+  );
   return {
     ...effective,
+    proxies: new Map([...effective.proxies, ...told]),
     requiredPlugins: [...effective.requiredPlugins, VERIFIER, TRANSFER],
     images: new Map([
       ...images,

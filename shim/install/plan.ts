@@ -6,7 +6,7 @@ import { type ContainerdProgram, type Dump, versionOf } from '../containerd/runn
 import { sandboxImageOf } from '../containerd/sandbox-image.ts';
 import { containerdChanges, dumpWithoutOurs, readsFilesBeside } from './containerd-change.ts';
 import { type Distribution, distributionOf } from './distribution.ts';
-import { binDirOf } from './drop-in.ts';
+import { binDirOf, lazyPullNotes } from './drop-in.ts';
 import type { FileChange } from './file-change.ts';
 import { isLauncherOf } from './launcher-place.ts';
 import { LAYOUT } from './layout.ts';
@@ -32,6 +32,8 @@ export interface Plan {
   readonly configuration: readonly FileChange[];
   /** Whether the running containerd has not read what its files say now. */
   readonly isOutdated: boolean;
+  /** What the change means for the node besides, one sentence each. */
+  readonly notes: readonly string[];
   /** Why it must not be done; empty when it may. */
   readonly refusals: readonly string[];
 }
@@ -69,6 +71,7 @@ export async function planInstallation(
     isOutdated:
       containerd.startedAt !== undefined && changedSince(containerd.config, containerd.startedAt) !== undefined,
     configuration: containerdChanges(containerd, version, effective),
+    notes: lazyPullNotes(effective),
     refusals: [
       ...(await refusals(version, effective, {
         ...{ verdictKeys: given.verdictKeys ?? LAYOUT.verdictKeys, environment, distribution },

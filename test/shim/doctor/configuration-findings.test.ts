@@ -38,7 +38,26 @@ const TRIGGERS: readonly (readonly [string, string, FindingId])[] = [
     `[${IMAGES}.registry]\nconfig_path = "/etc/containerd/certs.d:/etc/docker/certs.d"`,
     'several-config-paths',
   ],
+  [
+    'stargz that is not told about layers',
+    `[${IMAGES}]\nsnapshotter = "stargz"\n[proxy_plugins.stargz]\ntype = "snapshot"\naddress = "/run/s.sock"`,
+    'lazy-pull-off',
+  ],
+  [
+    'SOCI of one runtime that is not told',
+    `[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.lazy]\nruntime_type = "io.containerd.runc.v2"\nsnapshotter = "soci"\n[proxy_plugins.soci]\ntype = "snapshot"\naddress = "/run/s.sock"\n[proxy_plugins.soci.exports]\nenable_remote_snapshot_annotations = "yes"`,
+    'lazy-pull-off',
+  ],
+  ['stargz that is built in', `[${IMAGES}]\nsnapshotter = "stargz"`, 'lazy-pull-off'],
 ];
+
+/** Snapshotters with which nothing is lost. */
+const NOT_LAZY: Readonly<Record<string, string>> = {
+  'stargz that is told': `[${IMAGES}]\nsnapshotter = "stargz"\n[proxy_plugins.stargz]\ntype = "snapshot"\naddress = "/run/s.sock"\n[proxy_plugins.stargz.exports]\nenable_remote_snapshot_annotations = "true"`,
+  'stargz that CRI does not use': `[proxy_plugins.stargz]\ntype = "snapshot"\naddress = "/run/s.sock"`,
+  'another proxy plugin': `[${IMAGES}]\nsnapshotter = "fuse"\n[proxy_plugins.fuse]\ntype = "snapshot"\naddress = "/run/s.sock"`,
+  'one that is built in': `[${IMAGES}]\nsnapshotter = "native"`,
+};
 
 let dir: string;
 before(async () => {
@@ -67,6 +86,12 @@ for (const name of ['containerd', 'containerd-previous'] as const) {
       const [found, ...more] = await findingsOf(binary, 'version = 3\nimports = []\n');
       assert.deepEqual([found?.id, found?.severity, more], ['not-required', 'weak', []]);
     });
+
+    for (const [what, toml] of Object.entries(NOT_LAZY)) {
+      it(`is clean with ${what}`, async () => {
+        assert.deepEqual(await findingsOf(binary, `${clean}${toml}\n`), []);
+      });
+    }
 
     for (const [what, toml, expected] of TRIGGERS) {
       it(`is found wanting with ${what}`, async () => {

@@ -6,6 +6,7 @@ import { describe, it } from 'node:test';
 import { type ContainerdVersion, containerdPrograms } from '../../../infra/stack/containerd.ts';
 import { readEffective } from '../../../shim/containerd/effective.ts';
 import { type ContainerdProgram, dumpConfiguration, versionOf } from '../../../shim/containerd/running.ts';
+import { configurationFindings } from '../../../shim/doctor/configuration-findings.ts';
 import { confirm } from '../../../shim/install/confirm.ts';
 import {
   containerdChanges,
@@ -13,6 +14,7 @@ import {
   dumpWithoutOurs,
   withImports,
 } from '../../../shim/install/containerd-change.ts';
+import { lazyPullNotes } from '../../../shim/install/drop-in.ts';
 import { applyAll } from '../../../shim/install/file-change.ts';
 import { DROP_IN } from '../../../shim/install/layout.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
@@ -30,6 +32,8 @@ const MAIN_FILES: Readonly<Record<string, string>> = {
   'schema 3, imports over lines': `version = 3\nimports = [\n  "DIR/extra.d/*.toml", # theirs\n]\n${IMAGES}\n  max_concurrent_downloads = 1\n`,
   'schema 4': `version = 4\nimports = ["DIR/conf.d/*.toml"]\n${IMAGES}\n  discard_unpacked_layers = true\n`,
   'a short time, and its own folder': `version = 3\n[plugins."io.containerd.image-verifier.v1.bindir"]\n  bin_dir = "/opt/own"\n  per_verifier_timeout = "2s"\n  max_verifiers = 0\n`,
+  'schema 2, stargz': `version = 2\n[${CRI}.containerd]\n  snapshotter = "stargz"\n  disable_snapshot_annotations = false\n${RUNTIMES}[proxy_plugins.stargz]\n  type = "snapshot"\n  address = "/run/stargz.sock"\n`,
+  'schema 3, SOCI with exports and more': `version = 3\n${IMAGES}\n  snapshotter = "soci"\n  disable_snapshot_annotations = false\n[proxy_plugins.soci]\n  type = "snapshot"\n  address = "/run/soci.sock"\n  platform = "linux/amd64"\n  capabilities = ["rebase"]\n  [proxy_plugins.soci.exports]\n    root = "/var/lib/soci \\"x\\""\n[proxy_plugins.other]\n  type = "snapshot"\n  address = "/run/other.sock"\n`,
   'an empty file': '',
 };
 
@@ -69,6 +73,45 @@ for (const version of ['current', 'previous', 'older'] satisfies readonly Contai
     }
   });
 }
+
+for (const version of ['current', 'previous', 'older'] satisfies readonly ContainerdVersion[]) {
+  it(`containerd, the ${version} line, reads the entry that keeps lazy pulling`, async () => {
+    const { containerd } = await containerdPrograms(version);
+    for (const [name, plugin] of [
+      ['schema 2, stargz', 'stargz'],
+      ['schema 3, SOCI with exports and more', 'soci'],
+    ] as const) {
+      await using folder = await temporaryFolder();
+      const { program, changes } = await aNode(folder.path, containerd, MAIN_FILES[name] ?? '');
+      const before = await dumpConfiguration(program);
+      assert.equal(lazyPullNotes(readEffective(before)).length, 1, 'the plan says so');
+      assert.match(
+        lazyPullNotes(readEffective(before))[0] ?? '',
+        new RegExp(`^lazy pulling with the snapshotter "${plugin}" goes`),
+      );
+      applyAll(await changes());
+      const after = await dumpConfiguration(program);
+      const [was, is] = [readEffective(before).proxies.get(plugin), readEffective(after).proxies.get(plugin)];
+      assert.ok(was !== undefined);
+      assert.deepEqual(is, { ...was, exports: { ...was.exports, enable_remote_snapshot_annotations: 'true' } });
+      assert.deepEqual(readEffective(after).unpacked, [plugin]);
+      assert.deepEqual(readEffective(after).proxies.get('other'), readEffective(before).proxies.get('other'));
+      assert.deepEqual(configurationFindings(readEffective(after)), []);
+    }
+  });
+}
+
+it('a snapshotter that is built in loses lazy pulling, and the plan says that', async () => {
+  const { containerd } = await containerdPrograms('current');
+  await using folder = await temporaryFolder();
+  const main = `version = 3\n${IMAGES}\n  snapshotter = "stargz"\n  disable_snapshot_annotations = false\n`;
+  const { program, changes } = await aNode(folder.path, containerd, main);
+  const effective = readEffective(await dumpConfiguration(program));
+  assert.deepEqual(lazyPullNotes(effective), [
+    'lazy pulling with the snapshotter "stargz" is switched off: pulls go through the transfer service, which fetches layers on demand for proxy plugins alone; run the snapshotter as a proxy plugin to keep lazy pulling',
+  ]);
+  assert.doesNotMatch((await changes()).map(({ after }) => after).join(), /proxy_plugins/);
+});
 
 describe('the imports of a main file', () => {
   it('are set without another byte changed, or not at all', () => {
