@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { appliedRevision } from './applied-policy.ts';
+import { appliedRevision, trustRevisionOf } from './applied-policy.ts';
 import type { Dependencies } from './dependencies.ts';
 import { parseDestinations, useDestinations } from './http/destinations.ts';
 import { JudgementCache } from './judgement-cache.ts';
@@ -143,7 +143,9 @@ function createRevisionLog(log: Log, applied: Pick<Dependencies, 'policy' | 'tru
     if (when === 'changed' && policyRevision === logged) return;
     logged = policyRevision;
     const load = applied.policy.current();
-    if (load.ok) log('info', 'policy', { policyRevision, policies: load.set.policies.length });
+    const trustRevision = load.ok ? trustRevisionOf(applied, load.set) : '';
+    const trust = trustRevision === '' ? {} : { trustRevision };
+    if (load.ok) log('info', 'policy', { policyRevision, policies: load.set.policies.length, ...trust });
     else log('error', 'no valid policy is loaded', { policyRevision });
   };
 }

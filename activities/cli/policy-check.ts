@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { plainJson } from '../../workflows/plain-text.ts';
-import { appliedRevision } from '../applied-policy.ts';
+import { appliedRevision, trustRevisionOf } from '../applied-policy.ts';
 import { EvidenceError } from '../evidence-error.ts';
 import { loadPolicyDirectory } from '../policy/load.ts';
 import { formatProblem, inDirectory } from '../policy/policy-problem.ts';
@@ -45,8 +45,9 @@ async function check(args: readonly string[], trust: TrustStoreOptions): Promise
   if (values.output === 'json') {
     const found = load.ok ? await revisionOf(load.set, trust) : undefined;
     const missing = found?.kind === 'unknown' ? [found.problem] : [];
-    const revision = found?.kind === 'known' ? found.revision : undefined;
-    console.log(plainJson({ ok: load.ok, revision, policies, warnings: [...warnings, ...missing], problems }, 2));
+    const { revision, trustRevision } = found?.kind === 'known' ? found : {};
+    const all = [...warnings, ...missing];
+    console.log(plainJson({ ok: load.ok, revision, trustRevision, policies, warnings: all, problems }, 2));
   } else if (load.ok) {
     for (const policy of policies)
       console.log(`${policy.name} (${policy.file}): ${policy.images.join(', ')}; ${policy.authorities.join(', ')}`);
@@ -54,6 +55,7 @@ async function check(args: readonly string[], trust: TrustStoreOptions): Promise
     for (const warning of warnings) console.log(`warning: ${warning}`);
     const found = await revisionOf(load.set, trust);
     console.log(found.kind === 'known' ? `revision ${found.revision}` : `revision unknown: ${found.problem}`);
+    if (found.kind === 'known' && found.trustRevision) console.log(`trust revision ${found.trustRevision}`);
   } else {
     for (const problem of problems) console.error(formatProblem(problem));
   }
@@ -61,7 +63,8 @@ async function check(args: readonly string[], trust: TrustStoreOptions): Promise
 }
 
 type Revision =
-  | { readonly kind: 'known'; readonly revision: string }
+  /** No trust revision where no policy names a trust root. */
+  | { readonly kind: 'known'; readonly revision: string; readonly trustRevision?: string }
   | { readonly kind: 'unknown'; readonly problem: string };
 
 /** The revision that a worker applies once it has read the trust roots; unknown while one of them can't be read here. */
@@ -72,7 +75,9 @@ async function revisionOf(set: PolicySet, options: TrustStoreOptions): Promise<R
     await trust.use(set.trustRoots, names);
     await trust.refresh();
     for (const name of names) trust.find(name);
-    return { kind: 'known', revision: appliedRevision({ policy: { current: () => ({ ok: true, set }) }, trust }) };
+    const revision = appliedRevision({ policy: { current: () => ({ ok: true, set }) }, trust });
+    const trustRevision = trustRevisionOf({ trust }, set);
+    return { kind: 'known', revision, ...(trustRevision === '' ? {} : { trustRevision }) };
   } catch (error) {
     if (error instanceof EvidenceError) return { kind: 'unknown', problem: error.message };
     throw error;

@@ -18,7 +18,7 @@ export function whyUnusable(root: KnownRoot, now: number, graceMs: number): Evid
   const message =
     failure === undefined
       ? `${what} is being fetched from ${root.from} for the first time; the next try finds it`
-      : `${what} could not be had from ${root.from}: ${failure.problem}; ${fixFor(root)}`;
+      : `${what} could not be read from ${root.from}: ${failure.problem}; ${fixFor(root)}`;
   return new EvidenceError('TRUST_ROOT_UNAVAILABLE', message, { retryable });
 }
 
@@ -29,7 +29,7 @@ export function isCurrent({ expires }: UsableRoot, now: number, graceMs: number)
 
 function expired(root: KnownRoot, time: number | undefined, problem: string): EvidenceError {
   const date = time === undefined ? 'at an unknown date' : `on ${new Date(time).toISOString()}`;
-  const message = `the trust root ${quote(root.name)} expired ${date}, and no newer one could be had from ${root.from}: ${problem}; ${fixFor(root)}`;
+  const message = `the trust root ${quote(root.name)} expired ${date}, and no newer one could be read from ${root.from}: ${problem}; ${fixFor(root)}`;
   return new EvidenceError('TRUST_ROOT_EXPIRED', message, { retryable: root.mayChange });
 }
 

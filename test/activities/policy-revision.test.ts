@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { appliedRevision } from '../../activities/applied-policy.ts';
+import { appliedRevision, trustRevision } from '../../activities/applied-policy.ts';
 import { createPolicyCheck } from '../../activities/cli/policy-check.ts';
 import { describePolicy } from '../../activities/describe-policy.ts';
 import { createResources } from '../../activities/resources.ts';
@@ -64,10 +64,18 @@ describe('the policy revision', () => {
       const worker = await startWorker(t, directory, trust);
       const [, printed] = /^revision ([0-9a-f]{64})$/m.exec(text) ?? [];
       assert.equal(json.revision, printed);
+      const [, trustPrinted] = /^trust revision ([0-9a-f]{64})$/m.exec(text) ?? [];
+      assert.equal(json.trustRevision, trustPrinted);
       const revision = await settled(worker, (one) => printed === undefined || one === printed);
       assert.equal(printed === undefined, kind === 'a document that is not valid', text);
       assert.match(revision, /^[0-9a-f]{64}$/);
       assert.equal(appliedRevision(worker.dependencies), revision);
+      assert.equal(trustRevision(worker.dependencies, revision), trustPrinted ?? '');
+      assert.deepEqual(worker.trust.at(-1), trustPrinted);
+      assert.equal(
+        trustPrinted !== undefined,
+        'trust.yaml' in files || 'trust/ours.json' in files || trust.publicGood !== undefined,
+      );
       const name = { name: 'registry.example/demo/app', digest: digestOf('ab'), fleet: TEST_FLEET };
       const id = verificationId({ ...name, policyRevision: revision }, 'quarter-hour', 0);
       const [short = ''] = id.split('/').slice(-2);
@@ -113,17 +121,20 @@ async function startWorker(t: TestContext, policy: string, trust: Case['trust'] 
   const key = join(folder.path, 'verdict.key');
   await createVerdictKey(key, join(folder.path, 'verdict.pub'));
   const logged: string[] = [];
+  const trusted: (string | undefined)[] = [];
   const resources = await createResources(
     {
       ...{ policy, state: undefined, fleet: TEST_FLEET, plainHttp: [], allowInternal: [], registryHosts: [] },
       ...{ credentialProviders: undefined, verdictKey: await loadVerdictKey(key), trust },
     },
     (_, __, fields) => {
-      if ('policyRevision' in fields) logged.push(String(fields.policyRevision));
+      if (!('policyRevision' in fields)) return;
+      logged.push(String(fields.policyRevision));
+      trusted.push('trustRevision' in fields ? String(fields.trustRevision) : undefined);
     },
   );
   t.after(() => resources.stop());
-  return { dependencies: resources.dependencies, logged };
+  return { dependencies: resources.dependencies, logged, trust: trusted };
 }
 
 async function stated({ dependencies }: Awaited<ReturnType<typeof startWorker>>): Promise<string> {
@@ -152,7 +163,11 @@ async function run(t: TestContext, directory: string, trust: TrustStoreOptions) 
   const text = printed();
   out.mock.resetCalls();
   assert.equal(await command.run([directory, '--output', 'json']), code);
-  const json = JSON.parse(printed()) as { readonly revision?: string; readonly warnings: readonly string[] };
+  const json = JSON.parse(printed()) as {
+    readonly revision?: string;
+    readonly trustRevision?: string;
+    readonly warnings: readonly string[];
+  };
   out.mock.restore();
   return { code, text, json };
 }

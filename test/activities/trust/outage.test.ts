@@ -11,7 +11,7 @@ const HOUR = 60 * 60 * 1000;
 const COLD: readonly (readonly [MirrorFault | 'down', RegExp])[] = [
   [
     'down',
-    /could not be had from http:\/\/127\.0\.0\.1:\d+\/: the connection for 2\.root\.json failed \(ECONNREFUSED\); check the mirror/,
+    /could not be read from http:\/\/127\.0\.0\.1:\d+\/: the connection for 2\.root\.json failed \(ECONNREFUSED\); check the mirror/,
   ],
   ['silent', /: no complete answer to 2\.root\.json in time; check the mirror/],
   ['trickle', /: no complete answer to 2\.root\.json in time; check the mirror/],
@@ -38,7 +38,7 @@ describe('a mirror that fails', () => {
       const { code, message, retryable } = refusal(store);
       assert.deepEqual({ code, retryable }, { code: 'TRUST_ROOT_UNAVAILABLE', retryable: true });
       assert.match(message, sentence);
-      assert.match(message, /^the trust root "acme" could not be had from http:/);
+      assert.match(message, /^the trust root "acme" could not be read from http:/);
       assert.deepEqual(
         events.map(({ kind }) => kind),
         ['failed'],
@@ -108,7 +108,7 @@ describe('metadata past its time', () => {
       assert.deepEqual({ code, retryable }, { code: 'TRUST_ROOT_EXPIRED', retryable: true });
       assert.match(
         message,
-        /^the trust root "acme" expired on 2026-01-31T12:00:00\.000Z, and no newer one could be had/,
+        /^the trust root "acme" expired on 2026-01-31T12:00:00\.000Z, and no newer one could be read/,
       );
       assert.match(message, new RegExp(`its ${role}\\.json is past its time`));
     });
@@ -131,7 +131,7 @@ describe('metadata past its time', () => {
     assert.deepEqual({ code, retryable }, { code: 'TRUST_ROOT_EXPIRED', retryable: true });
     assert.ok(
       message.startsWith(
-        `the trust root "acme" expired on ${new Date(ends).toISOString()}, and no newer one could be had from`,
+        `the trust root "acme" expired on ${new Date(ends).toISOString()}, and no newer one could be read from`,
       ),
     );
     assert.match(message, /ECONNREFUSED/);

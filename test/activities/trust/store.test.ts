@@ -179,7 +179,7 @@ describe('a repository in a document', () => {
     assert.deepEqual({ code, retryable }, { code: 'TRUST_ROOT_EXPIRED', retryable: false });
     assert.equal(
       message,
-      'the trust root "acme" expired on 2026-01-31T12:00:00.000Z, and no newer one could be had from its document: its timestamp.json is past its time; bring the document up to date',
+      'the trust root "acme" expired on 2026-01-31T12:00:00.000Z, and no newer one could be read from its document: its timestamp.json is past its time; bring the document up to date',
     );
   });
 
@@ -202,7 +202,7 @@ describe('a repository in a document', () => {
     await store.use([inDocument(repository)], names('acme'));
     const { code, message, retryable } = refusal(store);
     assert.deepEqual({ code, retryable }, { code: 'TRUST_ROOT_UNAVAILABLE', retryable: false });
-    assert.match(message, /could not be had from its document: .*snapshot was signed by 0\/1 keys/);
+    assert.match(message, /could not be read from its document: .*snapshot was signed by 0\/1 keys/);
   });
 
   it('without the target: TRUST_ROOT_UNAVAILABLE', async (t) => {
