@@ -43,6 +43,7 @@ const POLICY: unknown = JSON.parse(
         attestations: [{ name: 'k', predicateType: 'vuln' }],
       },
       { name: 'static', static: { action: 'fail', message: 'no' } },
+      { name: 'copied', key: { data: publicKeyPem() } },
     ],
     { mode: 'enforce' },
   ),
@@ -62,6 +63,21 @@ const REQUIREMENT: unknown = JSON.parse(
     indexAttestations: 'counts',
     newestAttestation: 'counts',
   }),
+);
+
+const NAMES: unknown = JSON.parse(
+  requirementDocument(
+    {
+      authority: 'copied',
+      signedReference: 'exact',
+      signedAs: [
+        { repository: 'a.example/x' },
+        { glob: 'a.example/**' },
+        { prefix: 'a.example/x', signedPrefix: 'b.example' },
+      ],
+    },
+    'names',
+  ),
 );
 
 const LONG = 'x'.repeat(100_000);
@@ -85,6 +101,7 @@ describe('a hostile value in any field', () => {
   const rows = [
     { file: 'demo.yaml', document: POLICY },
     { file: 'more.yaml', document: REQUIREMENT },
+    { file: 'names.yaml', document: NAMES },
   ];
   for (const { file, document } of rows) {
     it(`of ${file} is refused where it stands, and nothing throws`, async (t) => {
@@ -115,11 +132,14 @@ const PASS: Readonly<Record<string, readonly string[]>> = {
   'demo.yaml': [
     // Switches the log off, for a key and beside timestamps; timestamps without a trust root are public-good's.
     'spec.authorities.0.ctlog = {}',
+    // The image's own repository.
+    'spec.authorities.0.source.0 = {}',
     'spec.authorities.1.ctlog = {}',
     'spec.authorities.1.rfc3161timestamp = {}',
     'spec.authorities.1.keyless.insecureIgnoreSCT = true',
   ],
   'more.yaml': [],
+  'names.yaml': [],
 };
 
 type Place = readonly (string | number)[];
@@ -128,6 +148,7 @@ async function directoryOf(t: TestContext): Promise<string> {
   return policyDirectory(t, {
     'demo.yaml': JSON.stringify(POLICY),
     'more.yaml': JSON.stringify(REQUIREMENT),
+    'names.yaml': JSON.stringify(NAMES),
     'secrets/log.pub': publicKeyPem(),
     'secrets/pull.json': '{"auths":{"a.example":{"username":"u","password":"p"}}}',
     'trust/ours.json': trustedRootFile(),
