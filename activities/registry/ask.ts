@@ -33,8 +33,12 @@ export function askAt(authorizer: Authorizer, endpoint: RegistryEndpoint, name: 
         : await authorizer.renew(realm, known ?? '', signal);
     if (authorization === undefined) return first;
     const second = await send({ ...request, authorization }, signal);
-    if (status === 403 && isHere(second) && isDenied(second)) authorizer.keep(realm);
-    return second;
+    if (!isHere(second) || !isDenied(second)) return second;
+    if (known !== undefined) authorizer.keep(realm);
+    const other = known === undefined ? await authorizer.replace(realm, authorization, signal) : undefined;
+    if (other === undefined) return second;
+    await discard(second.response);
+    return await send({ ...request, authorization: other }, signal);
   }
 }
 

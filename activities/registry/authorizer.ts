@@ -4,24 +4,16 @@ import type { Referrer } from '../http/destinations.ts';
 import { MAX_AUTHORIZATIONS, MAX_REGISTRY_REQUEST_MS, MAX_TOKEN_MS, RENEWAL_PAUSE_MS } from '../limits.ts';
 import { type Challenge, challengedRepositories, parseChallenges } from './challenge.ts';
 import { basicAuthorization, type Credential, type CredentialSource } from './credential.ts';
-import { misbehaved, transportFailure } from './failure.ts';
-import { fetchToken, type Token, type TokenQuestion } from './token.ts';
-import { elsewhere, type HttpRequest } from './transport.ts';
-
-/** What an authorization is good for: one origin, one repository. */
-export interface Realm {
-  readonly origin: URL;
-  readonly repository: string;
-  /** As a part of whose questions a token is asked for; without it, of `origin` as the name of an image has it. */
-  readonly registry?: Referrer;
-  /** How a token is asked for there, when the registry gives its own. */
-  readonly endpoint?: HttpRequest['endpoint'];
-}
+import { transportFailure } from './failure.ts';
+import { askTokenService, type Caller, type Realm } from './token-realm.ts';
+import type { HttpRequest } from './transport.ts';
 
 interface Authorization {
   /** Value of the header; `undefined` when there is nothing to prove who we are with. */
   readonly header: string | undefined;
   readonly lifetimeMs: number;
+  /** What it is made of. */
+  readonly credential: Credential;
 }
 
 interface Held {
@@ -88,6 +80,20 @@ export class Authorizer {
         ? await this.answer(realm, held.challenge, denied, signal)
         : await this.known(realm, signal);
     if (header !== denied) return header;
+    this.keep(realm);
+    return undefined;
+  }
+
+  /**
+   * As {@link renew}, for a header that was made just now: only where its credential was one that a source had kept, and there is another one.
+   */
+  async replace(realm: Realm, denied: string, signal: AbortSignal): Promise<string | undefined> {
+    const held = this.#fresh(realm);
+    if (held === undefined || held.renewableAt > this.#now()) return undefined;
+    const { header, credential } = await within(realm, held.authorization, signal);
+    if (header !== denied) return header;
+    const other = await this.#credentials(realm.origin.host, signal, realm.repository, true);
+    if (!isDeepStrictEqual(other, credential)) return await this.renew(realm, denied, signal);
     this.keep(realm);
     return undefined;
   }
@@ -168,13 +174,6 @@ export class Authorizer {
   }
 }
 
-/** Who proves what to which registry. */
-interface Caller<C extends Credential = Credential> {
-  readonly realm: Realm;
-  readonly credential: C;
-  readonly signal: AbortSignal;
-}
-
 async function authorizationBy(
   challenge: Challenge,
   repositories: readonly string[],
@@ -183,38 +182,15 @@ async function authorizationBy(
   if (challenge.scheme === 'basic') {
     const header =
       credential.kind === 'password' ? basicAuthorization(credential.username, credential.password) : undefined;
-    return { header, lifetimeMs: MAX_TOKEN_MS };
+    return { header, lifetimeMs: MAX_TOKEN_MS, credential };
   }
-  if (credential.kind === 'registry-token') return { header: `Bearer ${credential.token}`, lifetimeMs: MAX_TOKEN_MS };
+  if (credential.kind === 'registry-token') {
+    return { header: `Bearer ${credential.token}`, lifetimeMs: MAX_TOKEN_MS, credential };
+  }
   const { service } = challenge;
   const question = { service, scopes: repositories.map((name) => `repository:${name}:pull`) };
-  const token = await tokenAt(tokenRealms(realm, challenge.realm), question, { realm, credential, signal });
-  return { header: `Bearer ${token.value}`, lifetimeMs: token.lifetimeMs };
-}
-
-/** Asks by plain HTTP only where https gave no token and there is no secret to be seen. */
-async function tokenAt(
-  { url, plain }: TokenRealms,
-  question: Pick<TokenQuestion, 'service' | 'scopes'>,
-  { realm, credential, signal }: Caller<Exclude<Credential, { readonly kind: 'registry-token' }>>,
-): Promise<Token> {
-  const { registry = { url: realm.origin } } = realm;
-  const ask = (at: URL) =>
-    fetchToken({ ...question, realm: at, registry, endpoint: endpointAt(realm, at) }, credential, signal);
-  try {
-    return await ask(url);
-  } catch (error) {
-    if (plain === undefined || !(error instanceof EvidenceError) || signal.aborted) throw error;
-    if (credential.kind === 'anonymous') return await ask(plain);
-    const { code, message, retryable } = error;
-    const why = `${realm.origin.host} names its token service with http:, and credentials are sent by https alone`;
-    throw new EvidenceError(code, `${message}; ${why}`, { retryable, cause: error });
-  }
-}
-
-/** The registry's own settings count at its own origin; elsewhere it says by which authorities that is recognised. */
-function endpointAt({ origin, endpoint }: Realm, { origin: at }: URL): HttpRequest['endpoint'] {
-  return at === origin.origin ? endpoint : elsewhere(endpoint);
+  const token = await askTokenService(challenge.realm, question, { realm, credential, signal });
+  return { header: `Bearer ${token.value}`, lifetimeMs: token.lifetimeMs, credential };
 }
 
 function keyOf(realm: Realm): string {
@@ -232,32 +208,6 @@ function chooseChallenge(realm: Realm, header: string | null): Challenge {
     );
   }
   return chosen;
-}
-
-interface TokenRealms {
-  readonly url: URL;
-  /** As the registry wrote it, where that is plain HTTP on its own host. */
-  readonly plain?: URL;
-}
-
-/**
- * Secrets go to an https realm, or over plain HTTP when the registry itself is spoken to that way. A realm of plain HTTP on the registry's
- * own host is asked by https: a registry behind a proxy for TLS does not know better.
- */
-function tokenRealms({ origin }: Realm, text: string): TokenRealms {
-  const what = `token realm of ${origin.host}`;
-  if (!URL.canParse(text)) throw misbehaved(what, 'expected a URL, got something else', false);
-  const url = new URL(text);
-  const isOwn = url.protocol === 'http:' && url.hostname === origin.hostname;
-  const isPrivate = url.protocol === 'https:' || isOwn || (url.protocol === 'http:' && origin.protocol === 'http:');
-  if (!isPrivate || url.username !== '' || url.password !== '') {
-    throw misbehaved(what, `expected an https URL without credentials, got ${url.protocol} on ${url.host}`, false);
-  }
-  if (!isOwn || origin.protocol === 'http:') return { url };
-  const secure = new URL(url);
-  secure.protocol = 'https:';
-  secure.port = url.port === '' ? origin.port : url.port;
-  return { url: secure, plain: url };
 }
 
 /** Waits for a shared answer no longer than this caller may. */

@@ -57,7 +57,7 @@ export function internalAddress(
   const address = `${kind === 'unspecified' ? 'an' : 'a'} ${kind} address`;
   if (reach === 'referred') {
     const fix = `if the worker may connect to it, list it with --allow-internal ${place} of portcullis worker`;
-    return refused(what, `the registry refers to ${place}, which ${verb} ${address}; ${fix}`);
+    return refused(what, `the server refers to ${place}, which ${verb} ${address}; ${fix}`);
   }
   const whose = kind === 'loopback' ? ' (the node itself for containerd, the worker itself for the worker)' : '';
   const fix = `use a name that leads the worker to the registry, or list it with --allow-internal ${place} of portcullis worker`;

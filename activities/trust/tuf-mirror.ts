@@ -53,7 +53,7 @@ export function httpMirror(base: URL, { requestMs = MAX_TUF_REQUEST_MS }: HttpMi
       } catch (error) {
         if (error instanceof MirrorError) throw error;
         if (signal.aborted) throw new MirrorError(`no complete answer to ${path} in time`, undefined, error);
-        if (error instanceof EvidenceError && error.code === 'REGISTRY_MISBEHAVED') {
+        if (error instanceof EvidenceError && /^REGISTRY_(?:MISBEHAVED|INTERNAL_ADDRESS)$/.test(error.code)) {
           throw new MirrorError(error.message, undefined, error);
         }
         const cause = error instanceof EvidenceError ? error.cause : error;

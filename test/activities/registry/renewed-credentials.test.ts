@@ -179,6 +179,32 @@ describe('a 403 to a credential that was kept', () => {
   });
 });
 
+for (const isEcr of [true, undefined]) {
+  it(`a credential that a provider has kept is read anew for the first question about another repository (${isEcr ? 403 : 401})`, async (t) => {
+    let current = 'one';
+    const auth = {
+      kind: 'basic',
+      ...{ username, ...(isEcr && { isEcr }) },
+      get password() {
+        return current;
+      },
+    } as const;
+    const { fake, asked } = await registryOf(t, auth);
+    fake.store.putManifest('demo/other', 'v1', body, 'application/json');
+    const way = WAYS['a credential provider that lets its answer be kept'] ?? assert.fail();
+    const { source, renew } = await way(t, fake.address);
+    const registry = createRegistry({ credentials: source });
+    const read = async (repository: string) =>
+      (await registry.getManifest({ registry: fake.address, repository }, 'v1', signal))?.digest;
+    await renew(current);
+    assert.equal(await read('demo/app'), digest);
+    current = 'two';
+    await renew(current);
+    assert.equal(await read('demo/other'), digest);
+    assert.equal(asked(), '-+-++');
+  });
+}
+
 it('a token service that denies a credential that was kept is asked with a fresh one', async (t) => {
   let current = 'one';
   const auth = {
