@@ -4,6 +4,8 @@ import { DURABLE_ATTEMPT_MS } from '../workflows/deadlines.ts';
 import { plainJson } from '../workflows/plain-text.ts';
 import type { ProxyEnvironment } from '../workflows/proxy.ts';
 import { createActivities } from './activities.ts';
+import { createConnections, useConnections } from './http/connections.ts';
+import { createNameLookup } from './http/name-lookup.ts';
 import { prepareJudging } from './judging/judge-pool.ts';
 import { MAX_DURABLE_CHECKS, MAX_VERIFICATIONS } from './limits.ts';
 import { openVerdictKey } from './open-verdict-key.ts';
@@ -63,6 +65,7 @@ async function runOnRuntime(
   install: (metrics: string | undefined) => void,
   signal: AbortSignal,
 ): Promise<void> {
+  useConnections(createConnections(createNameLookup(), options.proxies));
   const metrics = await installWithMetrics(options.metrics, install, log);
   await access(options.workflowBundle).catch(() => {
     throw new Error(

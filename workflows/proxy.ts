@@ -7,9 +7,9 @@ export interface ProxyTarget {
 }
 
 /** How a connection is made: to the target itself, or through a proxy. */
-export type ProxyChoice = { readonly kind: 'direct' } | Proxy;
+export type ProxyChoice = { readonly kind: 'direct' } | ChosenProxy;
 
-export interface Proxy {
+export interface ChosenProxy {
   readonly kind: 'proxy';
   /** The connection to the proxy itself is encrypted. */
   readonly scheme: 'http' | 'https';
@@ -68,11 +68,17 @@ export function proxyFor(target: ProxyTarget, environment: ProxyEnvironment): Pr
   return parseProxy(found.name, found.value);
 }
 
-/** Reads the proxies that an environment names, to find a mistake before a connection does. Throws as {@link proxyFor}. */
-export function checkProxies(environment: ProxyEnvironment): void {
-  for (const names of Object.values(VARIABLES)) {
-    const found = firstSet(environment, names);
-    if (found !== undefined) parseProxy(found.name, found.value);
+/** The first mistake in the variables that name proxies, to find it before a connection does; holds nothing of a value. */
+export function proxyProblem(environment: ProxyEnvironment): string | undefined {
+  try {
+    for (const names of Object.values(VARIABLES)) {
+      const found = firstSet(environment, names);
+      if (found !== undefined) parseProxy(found.name, found.value);
+    }
+    return undefined;
+  } catch (error) {
+    if (error instanceof ProxySettingError) return error.message;
+    throw error;
   }
 }
 
@@ -85,7 +91,7 @@ function firstSet(environment: ProxyEnvironment, names: readonly string[]) {
 }
 
 /** `http://` where the value has no scheme. Path and query mean nothing to a proxy and are left out. */
-function parseProxy(variable: string, value: string): Proxy {
+function parseProxy(variable: string, value: string): ChosenProxy {
   const text = value.trim();
   const wrong = (problem: string) => new ProxySettingError(variable, problem);
   const expected = 'set it to a URL such as http://proxy.example:3128';

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { FLEET_RULE, isFleetName } from '../../workflows/fleet.ts';
+import { proxyProblem } from '../../workflows/proxy.ts';
 import { canonicalRegistry } from '../../workflows/registry-host.ts';
 import { parseDestinations } from '../http/destinations.ts';
 import { runWorker } from '../worker.ts';
@@ -89,6 +90,12 @@ export const workerCommand = {
       );
       return 2;
     }
+    const proxies = values.proxy === 'off' ? {} : process.env;
+    const problem = proxyProblem(proxies);
+    if (problem !== undefined) {
+      console.error(`portcullis worker: ${problem}`);
+      return 2;
+    }
     const fleet = values.fleet ?? values['task-queue'];
     if (!isFleetName(fleet)) {
       console.error(
@@ -109,7 +116,7 @@ export const workerCommand = {
         allowInternal: values['allow-internal'],
         registryHosts: values['registry-hosts'],
         credentialProviders: config === undefined || binDir === undefined ? undefined : { config, binDir },
-        proxies: values.proxy === 'off' ? {} : process.env,
+        proxies,
         metrics: values.metrics === 'off' ? undefined : values.metrics,
         workflowBundle: values['workflow-bundle'],
       },

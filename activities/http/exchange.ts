@@ -1,9 +1,10 @@
 import type { Readable } from 'node:stream';
-import { request as send } from 'undici';
+import type { ProxyChoice } from '../../workflows/proxy.ts';
 import { decodeBody } from './body-encoding.ts';
 import { connections, type EndpointTls } from './connections.ts';
 import type { Reach } from './destinations.ts';
 import { HttpFault } from './http-fault.ts';
+import { denial, ProxyFailure, proxyAuthorization } from './proxy-tunnel.ts';
 
 /** One request of any client of a worker. */
 export interface Exchange {
@@ -22,34 +23,70 @@ export interface Exchange {
 /**
  * Sends one request and answers what came back, a redirect included; the body is decoded as it is read. It is not
  * Node's `fetch`, which refuses ports that a registry may have (6000, 10080) and trusts the system alone. Throws an
- * {@link HttpFault} for an answer that is not HTTP, and the errors of the system.
+ * {@link HttpFault} for an answer that is not HTTP, a {@link ProxyFailure}, a ProxySettingError, and the errors of the system.
  */
-export async function exchange({
-  url,
-  method,
-  headers,
-  body,
-  tls,
-  reach = 'any',
-  signal,
-}: Exchange): Promise<Response> {
-  const answer = await send(url, {
-    ...{ method, signal, headers: [...headers].flat(), dispatcher: connections().dispatcher(tls, reach) },
-    ...(body !== undefined && { body }),
-  });
+export async function exchange(asked: Exchange): Promise<Response> {
+  const { url, method, signal } = asked;
+  const proxy = connections().proxyOf(url);
+  const answer = await begin(asked, proxy);
   const { statusCode: status } = answer;
   try {
+    if (status === 407 && proxy.kind === 'proxy')
+      throw new ProxyFailure('PROXY_DENIED', denial(proxy, url.host, status));
     if (status < 200 || status > 599) throw new HttpFault('STATUS_UNKNOWN');
     const received = receivedHeaders(answer.headers);
     if (method === 'HEAD' || status === 204 || status === 205 || status === 304) {
       await answer.body.dump({ limit: 0, signal });
-      return new Response(null, { status, headers: received });
+      return noted(new Response(null, { status, headers: received }), proxy);
     }
     const decoded = decodeBody(answer.body, received.get('content-encoding'));
-    return new Response(webStream(decoded), { status, headers: received });
+    return noted(new Response(webStream(decoded), { status, headers: received }), proxy);
   } catch (error) {
     answer.body.on('error', () => undefined).destroy();
     throw error;
+  }
+}
+
+/** Plain HTTP is asked of the proxy itself, by the whole URL (RFC 9112 section 3.2.2): proxies make tunnels for TLS alone. */
+async function begin({ url, method, headers, body, tls, reach = 'any', signal }: Exchange, proxy: ProxyChoice) {
+  const path = `${url.pathname}${url.search}`;
+  const common = { method, signal, ...(body !== undefined && { body }) };
+  if (url.protocol === 'https:' || proxy.kind === 'direct') {
+    const dispatcher = connections().dispatcher(tls, reach);
+    return await dispatcher.request({ ...common, origin: url.origin, path, headers: [...headers].flat() });
+  }
+  const authorization = proxyAuthorization(proxy);
+  const own = ['host', url.host, ...(authorization === undefined ? [] : ['proxy-authorization', authorization])];
+  const sent = [...[...headers].filter(([name]) => name !== 'host').flat(), ...own];
+  const whole = `${url.origin}${path}`;
+  return await connections()
+    .toProxy()
+    .request({ ...common, origin: proxy.url, path: whole, headers: sent });
+}
+
+const proxies = new WeakMap<Response, string>();
+
+function noted(response: Response, proxy: ProxyChoice): Response {
+  if (proxy.kind === 'proxy') proxies.set(response, phrase(proxy.label));
+  return response;
+}
+
+function phrase(label: string): string {
+  return ` through the proxy ${label}`;
+}
+
+/** ` through the proxy HOST:PORT` where an answer came that way, for messages about it; otherwise nothing. */
+export function viaOf(response: Response): string {
+  return proxies.get(response) ?? '';
+}
+
+/** The same for what is asked of a URL. */
+export function viaTo(url: URL): string {
+  try {
+    const proxy = connections().proxyOf(url);
+    return proxy.kind === 'direct' ? '' : phrase(proxy.label);
+  } catch {
+    return '';
   }
 }
 

@@ -11,7 +11,16 @@ import type { EvidenceError } from '../evidence-error.ts';
 import { connections } from '../http/connections.ts';
 import { MAX_KMS_ANSWER_BYTES, MAX_KMS_REQUEST_MS } from '../limits.ts';
 import type { AwsKey } from './aws-key.ts';
-import { type Call, classOfConnection, classOfName, type FailureClass, kmsFailure, retryAfterOf } from './failure.ts';
+import {
+  type Call,
+  classOfConnection,
+  classOfName,
+  type FailureClass,
+  kmsFailure,
+  proxyFailure,
+  reachedAt,
+  retryAfterOf,
+} from './failure.ts';
 
 /**
  * The calls that are made to AWS KMS, all of them; `infra/aws` lists their permissions. Each is one attempt, ends within
@@ -52,11 +61,7 @@ export function createAwsCalls(): AwsCalls {
       return await orAborted(send(sdk, clientOf(sdk, key), inTime), inTime);
     } catch (error) {
       if (signal.aborted) throw signal.reason;
-      const { kind, failure } = toFailure(
-        error,
-        { service: serviceName(key), permission, key: key.keyId },
-        inTime.aborted,
-      );
+      const { kind, failure } = toFailure(error, { service: placeOf(key), permission, key: key.keyId }, inTime.aborted);
       // A client keeps its credentials; the next one looks for new ones. (After a wrong clock it has just learnt the right one.)
       if (kind === 'expired-credentials' || kind === 'refused-credentials') clients.delete(clientName(key));
       throw failure;
@@ -100,15 +105,18 @@ async function loadSdk(): Promise<Sdk> {
 
 /** Region, endpoint and credentials are the SDK's own chain, unless the key's name says more. Temporal retries, not the SDK. */
 function createClient(sdk: Sdk, { region, endpoint }: AwsKey): KMSClient {
+  const requestHandler = {
+    connectionTimeout: MAX_KMS_REQUEST_MS,
+    httpAgent: connections().httpAgent(),
+    httpsAgent: connections().httpsAgent(),
+  };
   const client = new sdk.KMSClient({
     maxAttempts: 1,
-    // Unless it is told to, the SDK reads the shared files once in the life of a process.
-    credentialDefaultProvider: (init: object) => sdk.defaultProvider({ ...init, ignoreCache: true }),
-    requestHandler: {
-      connectionTimeout: MAX_KMS_REQUEST_MS,
-      httpAgent: connections().httpAgent(),
-      httpsAgent: connections().httpsAgent(),
-    },
+    // Unless it is told to, the SDK reads the shared files once in the life of a process. Credentials are asked for in the
+    // same way as keys: STS has these connections from the client, SSO has them from here.
+    credentialDefaultProvider: (init: object) =>
+      sdk.defaultProvider({ ...init, ignoreCache: true, clientConfig: { requestHandler } }),
+    requestHandler,
     ...(region !== undefined && { region }),
     ...(endpoint !== undefined && { endpoint: `https://${endpoint}` }),
   });
@@ -161,6 +169,12 @@ export function serviceName({ endpoint, region }: AwsKey): string {
   return region === undefined ? 'AWS KMS' : `AWS KMS in ${region}`;
 }
 
+/** The same with the proxy on the way, as far as the key's name tells the host. */
+function placeOf(key: AwsKey): string {
+  const host = key.endpoint ?? (key.region === undefined ? '' : `kms.${key.region}.amazonaws.com`);
+  return reachedAt(serviceName(key), host);
+}
+
 /** What the SDK puts on its errors; it types none of them as thrown. */
 interface SdkError {
   readonly name?: unknown;
@@ -171,6 +185,8 @@ interface SdkError {
 
 function toFailure(error: unknown, call: Call, late: boolean): { kind: FailureClass; failure: EvidenceError } {
   if (late) return { kind: 'timeout', failure: kmsFailure('timeout', call) };
+  const proxy = proxyFailure(call, error);
+  if (proxy !== undefined) return { kind: 'unreachable', failure: proxy };
   // An error of whatever kind may have these; each is looked at before use.
   const { $metadata, $response } = (error ?? {}) as SdkError;
   const { kind, found } = classify(error, $metadata?.httpStatusCode ?? $response?.statusCode);

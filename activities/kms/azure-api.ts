@@ -1,8 +1,10 @@
+import type { Agent as HttpAgent } from 'node:http';
 import type { TokenCredential } from '@azure/identity';
 import type { CryptographyClient, KeyClient, KeyClientOptions, KeyVaultKey } from '@azure/keyvault-keys';
+import { connections } from '../http/connections.ts';
 import { azureFailure, statusOf } from './azure-failure.ts';
 import type { AzureKey } from './azure-key.ts';
-import type { Call } from './failure.ts';
+import { type Call, reachedAt } from './failure.ts';
 import { loadClient } from './official-client.ts';
 import { within } from './within.ts';
 
@@ -41,17 +43,34 @@ type Modules = Readonly<{
 /** One attempt: Temporal retries. */
 const PIPELINE: KeyClientOptions = { retryOptions: { maxRetries: 0 } };
 
+/** Has a client use our connections, for keys and for credentials; Azure's own rule of proxies gives way to an agent. */
+function withConnections(options: KeyClientOptions = {}): KeyClientOptions {
+  let agents: { readonly http: HttpAgent; readonly https: HttpAgent } | undefined;
+  const policy: PipelinePolicy = {
+    name: 'portcullisConnections',
+    sendRequest(request, next) {
+      agents ??= { http: connections().httpAgent(), https: connections().httpsAgent() };
+      request.agent = new URL(request.url).protocol === 'https:' ? agents.https : agents.http;
+      return next(request);
+    },
+  };
+  return { ...options, additionalPolicies: [...(options.additionalPolicies ?? []), { position: 'perRetry', policy }] };
+}
+
+type PipelinePolicy = NonNullable<KeyClientOptions['additionalPolicies']>[number]['policy'];
+
 /** The clients are loaded at the first question, and one is kept for each vault. Its calls throw the KMS_ codes. */
 export function createAzureApi({ client: options, credential }: AzureSettings): AzureApi {
   let loaded: Promise<Modules> | undefined;
   const clients = new Map<string, KeyClient>();
+  const settings = { ...PIPELINE, ...withConnections(options) };
   const load = async () => {
     loaded ??= loadModules(credential);
     return await loaded;
   };
   const clientOf = async (vaultUrl: string) => {
     const { keys, credential } = await load();
-    const client = clients.get(vaultUrl) ?? new keys.KeyClient(vaultUrl, credential, { ...PIPELINE, ...options });
+    const client = clients.get(vaultUrl) ?? new keys.KeyClient(vaultUrl, credential, settings);
     clients.set(vaultUrl, client);
     return client;
   };
@@ -76,7 +95,7 @@ export function createAzureApi({ client: options, credential }: AzureSettings): 
       const { vaultUrl, name, version } = key.properties;
       return ask(azureCall(permission, { vaultUrl, name, version }), signal, async (abortSignal) => {
         const { keys, credential } = await load();
-        return await call(new keys.CryptographyClient(key, credential, { ...PIPELINE, ...options }), abortSignal);
+        return await call(new keys.CryptographyClient(key, credential, settings), abortSignal);
       });
     },
   };
@@ -85,14 +104,15 @@ export function createAzureApi({ client: options, credential }: AzureSettings): 
 /** Opens what is said of a call. */
 export function azureCall(permission: 'get' | 'sign' | 'verify', { vaultUrl, name, version }: AzureKey): Call {
   const key = version === undefined ? name : `${name}/${version}`;
-  return { service: `Azure Key Vault ${new URL(vaultUrl).host}`, permission: `keys/${permission}`, key };
+  const { host } = new URL(vaultUrl);
+  return { service: reachedAt(`Azure Key Vault ${host}`, host), permission: `keys/${permission}`, key };
 }
 
 async function loadModules(credential: TokenCredential | undefined): Promise<Modules> {
   const packages = '@azure/keyvault-keys@4.10.2 @azure/identity@4.14.1';
   return await loadClient(packages, async () => ({
     keys: await import('@azure/keyvault-keys'),
-    credential: credential ?? new (await import('@azure/identity')).DefaultAzureCredential(),
+    credential: credential ?? new (await import('@azure/identity')).DefaultAzureCredential(withConnections()),
   }));
 }
 

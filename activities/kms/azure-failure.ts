@@ -1,6 +1,6 @@
 import { EvidenceError } from '../evidence-error.ts';
 import { parseRetryAfter } from '../registry/retry-after.ts';
-import { type Call, classOfConnection, classOfStatus, type FailureClass, kmsFailure } from './failure.ts';
+import { type Call, classOfConnection, classOfStatus, type FailureClass, kmsFailure, proxyFailure } from './failure.ts';
 
 /** What `@azure/identity` throws when no credential of its chain works. */
 const CREDENTIAL_ERRORS = new Set([
@@ -28,6 +28,8 @@ export function statusOf(error: unknown): number | undefined {
 /** What an error of Azure's clients means. Its texts are not shown: they come from the network, and from command lines. */
 export function azureFailure(call: Call, error: unknown): unknown {
   if (error instanceof EvidenceError || !(error instanceof Error)) return error;
+  const proxy = proxyFailure(call, error);
+  if (proxy !== undefined) return proxy;
   if (CREDENTIAL_ERRORS.has(error.name)) return kmsFailure('no-credentials', call);
   if ('code' in error && error.code === 'PARSE_ERROR')
     return kmsFailure('misbehaved', call, 'something that is not JSON');

@@ -1,5 +1,8 @@
+import { ProxySettingError } from '../../workflows/proxy.ts';
 import type { ReasonCode } from '../../workflows/reason.ts';
 import { EvidenceError } from '../evidence-error.ts';
+import { viaTo } from '../http/exchange.ts';
+import { proxyFailureOf } from '../http/proxy-tunnel.ts';
 import { MAX_RETRY_AFTER_MS } from '../limits.ts';
 import { quote } from '../sigstore/quote.ts';
 
@@ -212,6 +215,24 @@ export function kmsFailure(kind: FailureClass, call: Call, found?: string, retry
 
 function providerOf({ service }: Call): Omit<Provider, 'service'> {
   return PROVIDERS.find((one) => one.service.test(service)) ?? OTHER;
+}
+
+/** The same for what a proxy on the way did, or for a proxy that is set wrong; `undefined` for other errors. */
+export function proxyFailure(call: Call, error: unknown): EvidenceError | undefined {
+  if (error instanceof ProxySettingError) {
+    const [problem = '', fix = ''] = error.message.split('; ');
+    return kmsFailure('unreachable', { ...call, advice: fix }, problem);
+  }
+  const proxy = proxyFailureOf(error);
+  if (proxy === undefined) return undefined;
+  const kind = proxy.code === 'PROXY_TIMEOUT' ? 'timeout' : 'unreachable';
+  return kmsFailure(kind, { ...call, advice: proxy.fix }, proxy.problem);
+}
+
+/** `AWS KMS in eu-west-1`, and the proxy on the way to this host if there is one. */
+export function reachedAt(service: string, host: string): string {
+  const url = `https://${host}/`;
+  return URL.canParse(url) ? `${service}${viaTo(new URL(url))}` : service;
 }
 
 /** At least a second, and not the same for all workers, so that they don't come back together. */

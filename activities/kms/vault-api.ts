@@ -1,4 +1,5 @@
 import { isRecord } from '../../workflows/record.ts';
+import { viaTo } from '../http/exchange.ts';
 import { MAX_KMS_ANSWER_BYTES } from '../limits.ts';
 import { readBounded } from '../registry/bounded-body.ts';
 import { send } from '../registry/transport.ts';
@@ -43,7 +44,8 @@ export async function askVault(
   const { address, mount } = vaultPlace(key.provider, env);
   const path = `${mount}/${operation}/${key.name}`;
   const permission = body === undefined ? 'read' : 'update';
-  const call: Call = { service: `${SERVICES[key.provider]} at ${address.host}`, permission, key: path };
+  const service = `${SERVICES[key.provider]} at ${address.host}${viaTo(address)}`;
+  const call: Call = { service, permission, key: path };
   const token = await vaultToken(key.provider, env);
   const url = new URL(address);
   url.pathname = `${address.pathname.replace(/\/+$/, '')}/v1/${path}`;

@@ -1,7 +1,7 @@
 import type { ReasonCode } from '../../workflows/reason.ts';
 import { EvidenceError } from '../evidence-error.ts';
 import { parseRetryAfter } from '../registry/retry-after.ts';
-import { type Call, classOfConnection, classOfStatus, type FailureClass, kmsFailure } from './failure.ts';
+import { type Call, classOfConnection, classOfStatus, type FailureClass, kmsFailure, proxyFailure } from './failure.ts';
 
 /** The transport is the registries'; what it meets on the way to Vault is about the way to a KMS. */
 const TRANSPORT: Readonly<Partial<Record<ReasonCode, FailureClass>>> = {
@@ -14,7 +14,7 @@ const TRANSPORT: Readonly<Partial<Record<ReasonCode, FailureClass>>> = {
 export function transportFailure(call: Call, error: unknown): unknown {
   const kind = error instanceof EvidenceError ? TRANSPORT[error.code] : undefined;
   if (kind === undefined || !(error instanceof EvidenceError)) return error;
-  return kmsFailure(kind, call, classOfConnection(error.cause)?.found);
+  return proxyFailure(call, error.cause) ?? kmsFailure(kind, call, classOfConnection(error.cause)?.found);
 }
 
 /** What an answer means that is not the one asked for. `words` is its body, which is looked at and never shown. */

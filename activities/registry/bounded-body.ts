@@ -1,3 +1,4 @@
+import { viaOf } from '../http/exchange.ts';
 import { transportFailure } from './failure.ts';
 import { discard } from './transport.ts';
 
@@ -42,7 +43,7 @@ export async function* eachChunk(
   signal.addEventListener('abort', end, { once: true });
   try {
     for (;;) {
-      const { done, value } = await nextChunk(what, reader, signal);
+      const { done, value } = await nextChunk(`${what}${viaOf(response)}`, reader, signal);
       if (done) return;
       yield value;
     }

@@ -1,14 +1,17 @@
 import { STATUS_CODES } from 'node:http';
+import { ProxySettingError } from '../../workflows/proxy.ts';
 import { EvidenceError } from '../evidence-error.ts';
 import { type InternalKind, isAddress } from '../http/address-kind.ts';
 import type { Reach } from '../http/destinations.ts';
+import { viaOf } from '../http/exchange.ts';
+import { proxyFailureOf } from '../http/proxy-tunnel.ts';
 import { parseRetryAfter } from './retry-after.ts';
 
 /** What an HTTP answer outside the expected ones means (retryable set: go-containerregistry v0.20 `remote/options.go`). */
 export function unexpectedStatus(what: string, expected: string, response: Response): EvidenceError {
   const { status } = response;
   // The phrase is ours: the server's own could say anything.
-  const message = `${what}: expected ${expected}, got ${status} (${STATUS_CODES[status] ?? 'unknown status'})`;
+  const message = `${what}${viaOf(response)}: expected ${expected}, got ${status} (${STATUS_CODES[status] ?? 'unknown status'})`;
   const retryAfterMs = parseRetryAfter(response.headers.get('retry-after'), Date.now());
   const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
   if (status === 401 || status === 403) {
@@ -28,6 +31,14 @@ export function unexpectedStatus(what: string, expected: string, response: Respo
 export function transportFailure(what: string, error: unknown, signal: AbortSignal): EvidenceError {
   if (error instanceof EvidenceError) return error;
   const code = systemCode(error);
+  const proxy = proxyFailureOf(error);
+  if (proxy !== undefined && !signal.aborted) {
+    const kind = proxy.code === 'PROXY_TIMEOUT' ? 'REGISTRY_TIMEOUT' : 'REGISTRY_UNREACHABLE';
+    return new EvidenceError(kind, `${what}: ${proxy.message}`, { retryable: true, cause: error });
+  }
+  if (error instanceof ProxySettingError) {
+    return new EvidenceError('REGISTRY_UNREACHABLE', `${what}: ${error.message}`, { retryable: false, cause: error });
+  }
   if (signal.aborted || /TIMEOUT|ETIMEDOUT/.test(code)) {
     return new EvidenceError('REGISTRY_TIMEOUT', `${what}: no complete answer within the time limit`, {
       retryable: true,

@@ -1,7 +1,8 @@
 import type { InternalKind } from '../http/address-kind.ts';
 import type { EndpointTls } from '../http/connections.ts';
 import { destinations, InternalAddressError, type Referrer, reachOf, refusalOf } from '../http/destinations.ts';
-import { exchange } from '../http/exchange.ts';
+import { exchange, viaTo } from '../http/exchange.ts';
+import { proxyFailureOf } from '../http/proxy-tunnel.ts';
 import { MAX_REDIRECTS } from '../limits.ts';
 import { internalAddress, misbehaved, transportFailure } from './failure.ts';
 
@@ -80,7 +81,8 @@ async function sendOnce(request: HttpRequest, registry: Referrer, signal: AbortS
   } catch (error) {
     const kind = internalKindIn(error);
     if (kind !== undefined) throw internalAddress(request.what, { url, reach, kind });
-    throw transportFailure(request.what, error, signal);
+    const via = proxyFailureOf(error) === undefined ? viaTo(url) : '';
+    throw transportFailure(`${request.what}${via}`, error, signal);
   }
 }
 

@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { ReasonCode } from '../../workflows/reason.ts';
 import { EvidenceError } from '../evidence-error.ts';
+import { viaOf } from '../http/exchange.ts';
 import { parseRetryAfter } from '../registry/retry-after.ts';
 
 /** The transport is the registries'; what it meets on the way to a log is named for the log. */
@@ -23,7 +24,7 @@ export function asLogFailure(error: unknown): unknown {
 /** What an HTTP answer outside of the expected ones means. A log is open to everybody, so that 401 and 403 are its fault, or a proxy's. */
 export function unexpectedStatus(what: string, response: Response): EvidenceError {
   const { status } = response;
-  const message = `${what}: expected an answer, got ${status} (${STATUS_CODES[status] ?? 'unknown status'})`;
+  const message = `${what}${viaOf(response)}: expected an answer, got ${status} (${STATUS_CODES[status] ?? 'unknown status'})`;
   const retryAfterMs = parseRetryAfter(response.headers.get('retry-after'), Date.now());
   const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
   if (status === 429) return new EvidenceError('LOG_THROTTLED', message, { retryable: true, ...wait });

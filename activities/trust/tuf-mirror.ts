@@ -1,4 +1,5 @@
 import { EvidenceError } from '../evidence-error.ts';
+import { proxyFailureOf } from '../http/proxy-tunnel.ts';
 import { MAX_TUF_REQUEST_MS } from '../limits.ts';
 import { readBounded } from '../registry/bounded-body.ts';
 import { send } from '../registry/transport.ts';
@@ -56,6 +57,8 @@ export function httpMirror(base: URL, { requestMs = MAX_TUF_REQUEST_MS }: HttpMi
         if (error instanceof EvidenceError && /^REGISTRY_(?:MISBEHAVED|INTERNAL_ADDRESS)$/.test(error.code)) {
           throw new MirrorError(error.message, undefined, error);
         }
+        const proxy = proxyFailureOf(error instanceof EvidenceError ? error.cause : error);
+        if (proxy !== undefined) throw new MirrorError(proxy.message, undefined, error);
         const cause = error instanceof EvidenceError ? error.cause : error;
         throw new MirrorError(`the connection for ${path} failed (${systemCode(cause)})`, undefined, cause);
       } finally {

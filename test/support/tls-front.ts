@@ -7,16 +7,16 @@ import { oid, sequence } from './virtual-sigstore/der.ts';
 import { createKeyPair } from './virtual-sigstore/key-pair.ts';
 
 const YEAR = { from: new Date(Date.now() - 3_600_000), until: new Date(Date.now() + 3_600_000) };
-/** Subject alternative names 127.0.0.1, ::1 and localhost. */
-const LOOPBACK = {
+/** Subject alternative names 127.0.0.1, ::1, localhost and these. */
+const alternativeNames = (names: readonly string[]) => ({
   id: '2.5.29.17',
   critical: false,
   value: sequence(
     Buffer.from('87047f000001', 'hex'),
     Buffer.from(`8710${'00'.repeat(15)}01`, 'hex'),
-    Buffer.from('\x82\x09localhost', 'latin1'),
+    ...['localhost', ...names].map((name) => Buffer.from(`\x82${String.fromCharCode(name.length)}${name}`, 'latin1')),
   ),
-};
+});
 const extendedUse = (id: string) => ({ id: '2.5.29.37', critical: false, value: sequence(oid(id)) });
 const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
 
@@ -48,10 +48,10 @@ export interface TlsFrontOptions {
 /** An authority for several fronts. Two of them need two names, by which a chain is built. */
 export const newAuthority = (name = 'authority'): Certificate => issueRoot(name, YEAR, 'ECDSA P-256');
 
-/** Certificates of an authority for a server on loopback and for its client, with their keys, in PEM. */
-export function loopbackCertificates(authority: Certificate) {
+/** Certificates of an authority for a server on loopback with these names besides, and for its client; with their keys, in PEM. */
+export function loopbackCertificates(authority: Certificate, names: readonly string[] = []) {
   const leaf = (commonName: string, use: string) => {
-    const extensions = [LOOPBACK, extendedUse(use)];
+    const extensions = [alternativeNames(names), extendedUse(use)];
     const made = issue(authority, createKeyPair(), { commonName, window: YEAR, extensions });
     return { cert: made.pem, key: keyPem(made) };
   };
