@@ -149,17 +149,27 @@ const STATUSES: readonly (readonly [RegExp, number])[] = [
   [/code: '(?:The request does not have valid authentication|Unauthenticated)/, STATUS.unauthenticated],
 ];
 
-async function explain(error: unknown, settings: TemporalSettings): Promise<string> {
-  // Core appends the call stack of what it did.
-  const [text = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
+/** The status by which Temporal itself refused, as a sentence; `undefined` when there was no answer. */
+function refusalOf(error: unknown, settings: TemporalSettings): string | undefined {
+  const text = firstLine(error);
   const given = error instanceof Error && 'code' in error && typeof error.code === 'number' ? error.code : undefined;
   const status = given ?? STATUSES.find(([pattern]) => pattern.test(text))?.[1];
   const said = /message: "([^"]*)"/.exec(text)?.[1] ?? text;
-  if (status !== undefined && ANSWERS.has(status)) return explainStatus(status, said, settings);
+  return status !== undefined && ANSWERS.has(status) ? explainStatus(status, said, settings) : undefined;
+}
+
+async function explain(error: unknown, settings: TemporalSettings): Promise<string> {
+  const refusal = refusalOf(error, settings);
+  if (refusal !== undefined) return refusal;
   const obstacle = await findObstacle(settings, NETWORK, AbortSignal.timeout(PROBE_MS)).catch(() => undefined);
   return obstacle === undefined
-    ? `${placeOf(settings)}: ${text}; check TEMPORAL_ADDRESS and the log of Temporal`
+    ? `${placeOf(settings)}: ${firstLine(error)}; check TEMPORAL_ADDRESS and the log of Temporal`
     : explainObstacle(obstacle, settings, Date.now());
+}
+
+/** Core appends the call stack of what it did. */
+function firstLine(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
 }
 
 const ANSWERS: ReadonlySet<number> = new Set(STATUSES.map(([, status]) => status));
@@ -170,10 +180,13 @@ function followSettings(first: Connected, proxies: ProxyEnvironment, log: Log): 
   const stop = new AbortController();
   const tell = oncePerMinute(log);
   let asked = Date.now();
+  /** The newest question had no answer. A handshake that began while the server hung is waited for without end: connect anew. */
+  let isSilent = false;
 
   async function renew(use: (connection: NativeConnection) => void): Promise<void> {
     const settings = await readTemporalSettings(SOURCE, proxies);
-    if (JSON.stringify(settings) === JSON.stringify(current.settings)) return;
+    const isChanged = JSON.stringify(settings) !== JSON.stringify(current.settings);
+    if (!isChanged && !isSilent) return;
     if (settings.namespace !== current.settings.namespace) {
       throw new Error('the namespace of a running worker can not change; restart the worker');
     }
@@ -188,7 +201,9 @@ function followSettings(first: Connected, proxies: ProxyEnvironment, log: Log): 
     }
     current = { connection, settings };
     await old.close();
-    log('info', 'Temporal: the changed settings are used', { address: settings.address });
+    isSilent = false;
+    const message = isChanged ? 'Temporal: the changed settings are used' : 'Temporal: connected anew';
+    log('info', message, { address: settings.address, proxy: settings.proxy?.label });
   }
 
   async function check(): Promise<void> {
@@ -197,8 +212,10 @@ function followSettings(first: Connected, proxies: ProxyEnvironment, log: Log): 
     const { connection, settings } = current;
     try {
       await ask(connection, settings);
+      isSilent = false;
       tell('Temporal answers again', undefined);
     } catch (error) {
+      isSilent = refusalOf(error, settings) === undefined;
       tell('Temporal does not answer', await explain(error, settings));
     }
   }

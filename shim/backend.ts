@@ -13,6 +13,10 @@ export class BackendProblem extends Error {
   }
 }
 
+export function unreachable(message: string, cause?: unknown): BackendProblem {
+  return new BackendProblem('TEMPORAL_UNREACHABLE', message, cause);
+}
+
 /**
  * How the backend is not there: `unreachable` when nothing answers, as on a node whose network is gone; `silent` when
  * Temporal answers and no worker does, or Temporal refuses the question.

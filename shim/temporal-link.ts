@@ -53,6 +53,8 @@ export function channelOptions(settings: TemporalSettings) {
     address: proxy?.label ?? address,
     channelArgs: {
       'grpc.enable_http_proxy': 0,
+      // A second channel is to make a connection of its own.
+      'grpc.use_local_subchannel_pool': 1,
       ...(proxy !== undefined && {
         'grpc.http_connect_target': `dns:${address}`,
         'grpc.default_authority': tls?.serverName ?? address,
@@ -83,10 +85,15 @@ const FINDING_MS = 15_000;
 export interface TemporalSession {
   /** Settles when Temporal answers anything at all. Rejects with a {@link BackendProblem}. */
   ping(deadline: number): Promise<void>;
+  /** Since when (Unix ms) calls have no answer at all; `undefined` when the newest one got some. */
+  silentSince(): number | undefined;
   /** There is another session now: ends the calls that lose their connection as unreachable, instead of waiting for it. */
   retire(): void;
   close(): Promise<void>;
 }
+
+/** The end of a call that is made again over another connection. */
+export const ABANDONED = new BackendProblem('TEMPORAL_UNREACHABLE', 'the connection to Temporal was replaced');
 
 /** A connection to Temporal that follows its settings: certificates, keys and authorities that are renewed on disk. */
 export interface TemporalLink<Session extends TemporalSession> {
@@ -105,6 +112,7 @@ export interface LinkOptions {
 interface Opened<Session> {
   readonly session: Session;
   readonly settings: TemporalSettings;
+  readonly diagnosis: Diagnosis;
   /** Calls that are not over. */
   uses: number;
 }
@@ -123,8 +131,8 @@ export function openTemporalLink<Session extends TemporalSession>(
   let told: string | undefined;
 
   const start = (settings: TemporalSettings): Opened<Session> => {
-    const session = open(settings, diagnoseWith(settings));
-    return { session, settings, uses: 0 };
+    const diagnosis = diagnoseWith(settings);
+    return { session: open(settings, diagnosis), settings, diagnosis, uses: 0 };
   };
 
   async function first(): Promise<Opened<Session>> {
@@ -139,8 +147,9 @@ export function openTemporalLink<Session extends TemporalSession>(
   async function look(): Promise<void> {
     try {
       const settings = await readTemporalSettings(SOURCE, proxies);
-      if (current === undefined || JSON.stringify(settings) === JSON.stringify(current.settings))
-        return tell(undefined);
+      if (current === undefined) return;
+      const isChanged = JSON.stringify(settings) !== JSON.stringify(current.settings);
+      if (!isChanged && !isStuck(current)) return tell(undefined);
       const next = start(settings);
       try {
         await next.session.ping(Date.now() + TRIAL_MS);
@@ -149,9 +158,11 @@ export function openTemporalLink<Session extends TemporalSession>(
         throw error;
       }
       const old = current;
+      if (old === undefined) return await next.session.close(); // the link was closed meanwhile
       current = next;
       tell(undefined);
-      log?.info('Temporal: the changed settings are used', { address: settings.address, proxy: settings.proxy?.label });
+      const message = isChanged ? 'Temporal: the changed settings are used' : 'Temporal: connected anew';
+      log?.info(message, { address: settings.address, proxy: settings.proxy?.label });
       old.session.retire();
       if (old.uses === 0) await old.session.close();
     } catch (error) {
@@ -204,22 +215,37 @@ export async function describeRoute(proxies: ProxyEnvironment = process.env): Pr
   return readTemporalSettings(SOURCE, proxies).then(placeOf, messageOf);
 }
 
+/**
+ * Whether calls have no answer although a new connection gets one: a handshake that began while the server or the proxy hung
+ * is waited for without end.
+ */
+function isStuck<Session extends TemporalSession>({ session, diagnosis }: Opened<Session>): boolean {
+  const since = session.silentSince();
+  if (since === undefined) return false;
+  diagnosis.look();
+  return diagnosis.healthyAt !== undefined && diagnosis.healthyAt > since;
+}
+
 /** What is in the way of connections, found by connections of its own. */
 export interface Diagnosis {
   /** Looks, unless it has just looked, until a time in Unix ms at the latest. */
   look(until?: number): void;
   /** Looks when a call until then (Unix ms) has no answer after a while; the answer ends this. */
   doubt(deadline: number): () => void;
+  /** When it last found nothing in the way, Unix ms. */
+  readonly healthyAt: number | undefined;
   /** What it found lately, as one line. */
   readonly found: string | undefined;
 }
 
 function diagnoseWith(settings: TemporalSettings): Diagnosis {
   let begun = 0;
+  let healthyAt: number | undefined;
   let finding: { readonly at: number; readonly sentence: string } | undefined;
   async function probe(ms: number): Promise<void> {
     const obstacle = await findObstacle(settings, NETWORK, AbortSignal.timeout(ms));
     const at = Date.now();
+    if (obstacle === undefined) healthyAt = at;
     finding = obstacle === undefined ? undefined : { at, sentence: explainObstacle(obstacle, settings, at) };
   }
   function look(until = Number.POSITIVE_INFINITY): void {
@@ -237,6 +263,9 @@ function diagnoseWith(settings: TemporalSettings): Diagnosis {
       const after = Math.min(PATIENCE_MS, Math.max(0, deadline - Date.now()) / 3);
       const timer = setTimeout(look, after, deadline - BEFORE_END_MS);
       return () => clearTimeout(timer);
+    },
+    get healthyAt() {
+      return healthyAt;
     },
     get found() {
       return finding !== undefined && Date.now() - finding.at < FINDING_MS ? finding.sentence : undefined;

@@ -21,8 +21,9 @@ import { isReasonCode } from '../workflows/reason.ts';
 import { explainStatus, isAnswer, placeOf, STATUS } from '../workflows/temporal/explain.ts';
 import type { TemporalSettings } from '../workflows/temporal/settings.ts';
 import type { VerificationInput } from '../workflows/verification-input.ts';
-import { type Backend, BackendProblem, type RunState } from './backend.ts';
+import { type Backend, BackendProblem, type RunState, unreachable } from './backend.ts';
 import {
+  ABANDONED,
   channelOptions,
   type Diagnosis,
   type LinkOptions,
@@ -37,8 +38,7 @@ const NO_WORKER = 'no portcullis worker answers on the task queue; is one runnin
 const LAST_QUESTION_MS = 500;
 
 /** Back-off of calls to an unreachable server: the SDK's own sleeps up to 5 s and looks at no deadline. */
-const RETRY_FIRST_MS = 50;
-const RETRY_MAX_MS = 400;
+const [RETRY_FIRST_MS, RETRY_MAX_MS] = [50, 400];
 
 /** A client whose calls end by their deadline (Unix ms) and fail as BackendProblem. */
 interface BoundedClient extends TemporalSession {
@@ -48,31 +48,29 @@ interface BoundedClient extends TemporalSession {
   within<T>(deadline: number, call: () => Promise<T>): Promise<T>;
 }
 
-const unreachable = (message: string, cause?: unknown) => new BackendProblem('TEMPORAL_UNREACHABLE', message, cause);
-
-/** The end of a call that is made again over another connection. */
-const ABANDONED = unreachable('the connection to Temporal was replaced');
-
 function openClient(settings: TemporalSettings, diagnosis: Diagnosis): BoundedClient {
   let closing = false;
   let retriedUntil = 0;
   /** The newest answer of Temporal to any call, Unix ms, and what it was when it was a refusal that is retried. */
-  let heard: { readonly at: number; readonly refusal?: string } = { at: 0 };
-  /** Whether the newest call that ended found no connection. */
-  let isLost = false;
+  let heard: { readonly at: number; readonly refusal: string | undefined } = { at: 0, refusal: undefined };
+  /** When any call was answered at all, if only in part. */
+  let answeredAt = 0;
+  /** Since when calls find no connection or no answer. */
+  let silentSince: number | undefined;
   let retired = false;
   const waiting = new Set<(problem: BackendProblem) => void>();
-  const abandon = () => {
-    for (const giveUp of waiting) giveUp(ABANDONED);
+  const lose = () => {
+    silentSince ??= Date.now();
+    diagnosis.look();
+    if (retired) for (const giveUp of waiting) giveUp(ABANDONED);
   };
   const { retryableDecider } = defaultGrpcRetryOptions({ maxAttempts: Number.MAX_SAFE_INTEGER });
   const retry = makeGrpcRetryInterceptor({
     retryableDecider(attempt, status) {
-      if (isAnswer(status.code))
-        heard = { at: Date.now(), refusal: explainStatus(status.code, status.details, settings) };
-      else diagnosis.look();
-      isLost = status.code === STATUS.unavailable;
-      if (isLost && retired) abandon();
+      const at = Date.now();
+      if (isAnswer(status.code)) heard = { at, refusal: explainStatus(status.code, status.details, settings) };
+      if (isAnswer(status.code) || status.code === STATUS.ok) [answeredAt, silentSince] = [at, undefined];
+      if (status.code === STATUS.unavailable) lose();
       return !closing && retryableDecider(attempt, status);
     },
     delayFunction(attempt) {
@@ -100,8 +98,7 @@ function openClient(settings: TemporalSettings, diagnosis: Diagnosis): BoundedCl
     answer.catch(() => {}); // the loser of the race below has no reader left
     try {
       const value = await Promise.race([answer, late.promise]);
-      heard = { at: Date.now() };
-      isLost = false;
+      heard = { at: Date.now(), refusal: undefined };
       return value;
     } catch (error) {
       const problem = toProblem(error, settings);
@@ -110,6 +107,7 @@ function openClient(settings: TemporalSettings, diagnosis: Diagnosis): BoundedCl
         const said = `${placeOf(settings)}: it answers other calls, and this one not in time`;
         throw new BackendProblem('TEMPORAL_REFUSED', heard.refusal ?? said, error);
       }
+      if (answeredAt < begun) silentSince ??= begun;
       throw diagnosis.found === undefined ? problem : new BackendProblem(problem.code, diagnosis.found, error);
     } finally {
       waiting.delete(giveUp);
@@ -121,9 +119,10 @@ function openClient(settings: TemporalSettings, diagnosis: Diagnosis): BoundedCl
     client: new Client(options),
     open: new WorkflowClient({ ...options, queryRejectCondition: 'NOT_OPEN' }),
     within,
+    silentSince: () => silentSince,
     retire() {
       retired = true;
-      if (isLost) abandon();
+      if (silentSince !== undefined) lose();
     },
     async ping(deadline) {
       try {

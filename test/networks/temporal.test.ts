@@ -3,6 +3,9 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
+import { workerCommand } from '../../activities/cli/worker.ts';
+import { shimCommand } from '../../shim/cli/shim.ts';
+import type { ProxyEnvironment } from '../../workflows/proxy.ts';
 import { startBlackHole } from '../support/black-hole.ts';
 import { type ConnectProxy, startConnectProxy } from '../support/connect-proxy.ts';
 import { type DevServer, startDevServer } from '../support/dev-server.ts';
@@ -74,9 +77,13 @@ async function work(programs: Programs): Promise<void> {
   await programs.shim.resolve(`127.0.0.1:5000/demo/app:${randomUUID()}`, Date.now() + 9_000);
 }
 
-async function worksWith(environment: Environment, meanwhile?: (programs: Programs) => Promise<void>): Promise<void> {
+async function worksWith(
+  environment: Environment,
+  meanwhile?: (programs: Programs) => Promise<void>,
+  proxies?: ProxyEnvironment,
+): Promise<void> {
   setEnvironment(environment);
-  const programs = await startPrograms(`networks-${randomUUID()}`);
+  const programs = await startPrograms(`networks-${randomUUID()}`, proxies);
   try {
     await work(programs);
     await meanwhile?.(programs);
@@ -138,6 +145,7 @@ const TRIES: Readonly<Partial<Record<Condition, (t: TestContext) => Promise<Said
     const tunnels = proxy.seen.length;
     assert.ok(tunnels >= 2, `${tunnels} tunnels without NO_PROXY`);
     await worksWith({ ...proxied, NO_PROXY: UNSPECIFIED });
+    await worksWith(proxied, undefined, {}); // --proxy off
     await worksWith({ ...proxied, no_proxy: `10.0.0.0/8,${UNSPECIFIED}/32` });
     await worksWith({
       TEMPORAL_ADDRESS: server.address,
@@ -223,6 +231,19 @@ describe('Temporal of worker and shim', () => {
             assert.match(said?.[client].message ?? '', cell.says);
         }
       }
+    });
+  }
+});
+
+describe('the setting --proxy', () => {
+  for (const [command, run] of [
+    ['worker', () => workerCommand.run(['--policy', '/none', '--verdict-key', '/none', '--proxy', 'on'])],
+    ['shim', () => shimCommand.run(['--verdict-keys', '/none', '--proxy', 'on'])],
+  ] as const) {
+    it(`of ${command} is environment or off, and nothing else`, async (t) => {
+      const said = t.mock.method(console, 'error', () => {});
+      assert.equal(await run(), 2);
+      assert.match(String(said.mock.calls[0]?.arguments[0]), /--proxy: expected environment or off; see "portcullis/);
     });
   }
 });

@@ -118,6 +118,11 @@ function chooseProxy(target: Parameters<typeof proxyFor>[0], environment: ProxyE
   try {
     const choice = proxyFor(target, environment);
     if (choice.kind === 'direct') return undefined;
+    if (target.host.includes(':')) {
+      throw new TemporalSettingError(
+        `the proxy ${choice.label} can't be asked for the IPv6 address ${target.host} by gRPC; use a name in TEMPORAL_ADDRESS, or list the address in NO_PROXY`,
+      );
+    }
     if (choice.scheme === 'http') return choice;
     throw new TemporalSettingError(
       `the proxy ${choice.label} is reached by TLS, which connections to Temporal do not support; name a proxy at http://, or list ${target.host} in NO_PROXY`,

@@ -239,6 +239,11 @@ export const CASES: readonly Case[] = [
     /the proxy proxy\.example:443 is reached by TLS, which connections to Temporal do not support; name a proxy at http:\/\/, or list temporal\.example in NO_PROXY$/,
   ],
   [
+    'is an IPv6 address behind a proxy',
+    () => ({ TEMPORAL_ADDRESS: '[2001:db8::1]:7233', HTTP_PROXY: 'http://proxy.example:3128' }),
+    /the proxy proxy\.example:3128 can't be asked for the IPv6 address 2001:db8::1 by gRPC; use a name in TEMPORAL_ADDRESS/,
+  ],
+  [
     'is behind a proxy that is not a URL',
     () => ({ TEMPORAL_ADDRESS: 'temporal.example', HTTP_PROXY: `socks5://user:${SECRET}@proxy` }),
     /HTTP_PROXY: only proxies at http:\/\/ and https:\/\/ are supported; set it to a URL/,

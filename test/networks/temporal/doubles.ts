@@ -1,5 +1,5 @@
 import { createServer as createHttp2 } from 'node:http2';
-import { createServer, type Server, type Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { listenOnLoopback } from '../../support/loopback.ts';
 
 /** What ends the servers of a test file. */
@@ -46,4 +46,39 @@ export function answering(text: string): Promise<string> {
       socket.once('data', () => socket.end(text));
     }),
   );
+}
+
+/** Passes connections on, until it hangs: then all are cut, and new ones get no answer, ever. */
+export async function startHangingRelay(target: string) {
+  const [host = '', port] = target.split(':');
+  const sockets = new Set<Socket>();
+  const held = new Set<Socket>();
+  let isHanging = false;
+  const server = createServer((front) => {
+    front.on('error', () => {}); // a client that gave up
+    (isHanging ? held : sockets).add(front);
+    front.on('close', () => held.delete(front));
+    if (isHanging) return;
+    const back = connect({ host, port: Number(port) });
+    back.on('error', () => front.destroy());
+    back.on('close', () => front.destroy());
+    front.on('close', () => back.destroy());
+    front.pipe(back).pipe(front);
+  });
+  return {
+    address: await listenOnLoopback(server),
+    hang() {
+      isHanging = true;
+      for (const socket of sockets) socket.destroy();
+    },
+    heal() {
+      isHanging = false;
+    },
+    /** Connections that began while it hung and are still open. */
+    hanging: () => held.size,
+    stop() {
+      for (const socket of [...sockets, ...held]) socket.destroy();
+      server.close();
+    },
+  };
 }

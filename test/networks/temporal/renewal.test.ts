@@ -12,6 +12,7 @@ import { type DevServer, startDevServer } from '../../support/dev-server.ts';
 import { listenOnLoopback } from '../../support/loopback.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { createTlsAuthority, type PemPair, startTlsRelay, type TlsAuthority } from '../../support/tls-relay.ts';
+import { startHangingRelay } from './doubles.ts';
 import {
   type Environment,
   eventually,
@@ -173,6 +174,35 @@ describe('certificates of Temporal that are renewed', () => {
     t.diagnostic(`new certificates were in use after ${ms} ms`);
     await work.stop();
     assert.deepEqual(work.failed, []);
+  });
+});
+
+describe('a server or a proxy that hangs', () => {
+  it('and answers again later is used again, although the first connections wait without end', async (t) => {
+    const relay = await startHangingRelay(server.address);
+    t.after(relay.stop);
+    setEnvironment({ TEMPORAL_ADDRESS: relay.address });
+    const programs = await startPrograms(`hang-${randomUUID()}`);
+    t.after(() => programs.stop());
+    const ask = () => programs.shim.exists('verify/x', Date.now() + 2_500);
+    assert.equal(await ask(), false);
+    relay.hang();
+    await assert.rejects(ask(), {
+      code: 'TEMPORAL_UNREACHABLE',
+      message: /accepted the connection and did not answer/,
+    });
+    relay.heal();
+    const begun = performance.now();
+    const isBack = () =>
+      ask().then(
+        () => true,
+        () => false,
+      );
+    while (performance.now() - begun < 20_000 && !(await isBack()));
+    const ms = Math.round(performance.now() - begun);
+    t.diagnostic(`the shim had its answer after ${ms} ms`);
+    assert.ok(ms < 20_000, programs.logged.join('\n'));
+    assert.ok(relay.hanging() > 0);
   });
 });
 

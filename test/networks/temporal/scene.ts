@@ -6,6 +6,7 @@ import { connectTemporal, type WorkerLink } from '../../../activities/temporal-l
 import { type Backend, BackendProblem } from '../../../shim/backend.ts';
 import type { Log } from '../../../shim/log.ts';
 import { connectBackend } from '../../../shim/temporal.ts';
+import type { ProxyEnvironment } from '../../../workflows/proxy.ts';
 import { createTestActivities } from '../../support/evidence.ts';
 import { createTestVerdictKey } from '../../support/verdicts.ts';
 import { workflowBundle } from '../../support/workflow-worker.ts';
@@ -37,12 +38,12 @@ export interface Programs {
 }
 
 /** A worker that is connected as `portcullis worker` is, and a node's client. Rejects when the worker does not connect. */
-export async function startPrograms(taskQueue: string): Promise<Programs> {
+export async function startPrograms(taskQueue: string, proxies: ProxyEnvironment = process.env): Promise<Programs> {
   quietRuntime();
   const logged: string[] = [];
   const stop = new AbortController();
   const link = await connectTemporal(
-    process.env,
+    proxies,
     (level, message, fields) => void logged.push(JSON.stringify({ by: 'worker', level, message, ...fields })),
     stop.signal,
   );
@@ -52,7 +53,10 @@ export async function startPrograms(taskQueue: string): Promise<Programs> {
     (level: string): Log['info'] =>
     (message, fields) =>
       void logged.push(JSON.stringify({ by: 'shim', level, message, ...fields }));
-  const shim = connectBackend(taskQueue, { log: { info: line('info'), warn: line('warn'), error: line('error') } });
+  const shim = connectBackend(taskQueue, {
+    proxies,
+    log: { info: line('info'), warn: line('warn'), error: line('error') },
+  });
   return {
     shim,
     logged,
