@@ -90,22 +90,19 @@ export function isText({ node }: Field): boolean {
   return isScalar(node) && typeof node.value === 'string';
 }
 
-/** Whether a value is a string without characters. */
-export function isEmptyText({ node }: Field): boolean {
-  return isScalar(node) && node.value === '';
-}
-
-/** Reads a string; a number or a boolean is not one, and neither is nothing. */
-export function readText(field: Field): string | undefined {
+/** Reads a string; a number or a boolean is not one, and neither is nothing. `fixBlank` says what to do about a field without a value. */
+export function readText(field: Field, fixBlank = 'write a value or remove the field'): string | undefined {
   const value: unknown = isScalar(field.node) ? field.node.value : undefined;
   if (typeof value === 'string' && value !== '') return value;
-  if (value === '') return reject(field, 'expected a string, found an empty one; write a value or remove the field');
-  return reject(field, `expected a string, found ${kindOf(field.node)}; write it in quotes`);
+  const found = value === '' ? 'an empty one' : kindOf(field.node);
+  const isBlank = value === '' || found === 'nothing';
+  const fix = isScalar(field.node) ? 'write it in quotes' : 'write a string in its place';
+  return reject(field, `expected a string, found ${found}; ${isBlank ? fixBlank : fix}`);
 }
 
 /** Reads a string of one line and at most `most` characters. */
-export function readLine(field: Field, most: number): string | undefined {
-  const text = readText(field);
+export function readLine(field: Field, most: number, fixBlank?: string): string | undefined {
+  const text = readText(field, fixBlank);
   if (text === undefined) return undefined;
   if (/\p{Cc}/u.test(text)) {
     return reject(field, `expected one line of text, found ${quote(text)}; remove line breaks and control characters`);

@@ -1,7 +1,7 @@
 import { MAX_IDENTITIES } from '../limits.ts';
 import type { IdentityRule } from '../sigstore/requirement.ts';
 import type { TextPattern } from '../sigstore/text-pattern.ts';
-import { type Field, isEmptyText, readBoolean, readList, readMapping, readUrl, reject, required } from './field.ts';
+import { type Field, readBoolean, readList, readMapping, readUrl, reject, required } from './field.ts';
 import { FIELD_TABLES } from './field-tables.ts';
 import { type Material, readMaterial } from './material.ts';
 import { readExact, readPattern } from './pattern.ts';
@@ -65,10 +65,8 @@ function readHalf(
     const fix = exact === undefined ? 'add one, so that not everybody may sign' : 'remove one';
     return reject(identity, `expected one of ${exactName} and ${patternName}, found ${found}; ${fix}`);
   }
-  const given = exact ?? pattern;
-  if (given !== undefined && isEmptyText(given))
-    return reject(given, `expected a string, found an empty one; ${EMPTY[exactName]}`);
-  return pattern === undefined ? exact && readExact(exact) : readPattern(pattern);
+  const fix = EMPTY[exactName];
+  return pattern === undefined ? exact && readExact(exact, fix) : readPattern(pattern, fix);
 }
 
 /** What an empty half may have been meant to say. policy-controller takes it for a missing one. */

@@ -3,8 +3,8 @@ import { type Field, readLine, reject } from './field.ts';
 import { quote } from './policy-problem.ts';
 
 /** Reads a regular expression (RE2), which has to match the whole of a text. */
-export function readPattern(field: Field): TextPattern | undefined {
-  const source = readLine(field, MAX_PATTERN_LENGTH);
+export function readPattern(field: Field, fixBlank?: string): TextPattern | undefined {
+  const source = readLine(field, MAX_PATTERN_LENGTH, fixBlank);
   if (source === undefined) return undefined;
   const result = compilePattern(source);
   if (result.ok) return result.pattern;
@@ -15,7 +15,7 @@ export function readPattern(field: Field): TextPattern | undefined {
 }
 
 /** Reads a text that has to be the same, character by character. */
-export function readExact(field: Field): TextPattern | undefined {
-  const text = readLine(field, MAX_PATTERN_LENGTH);
+export function readExact(field: Field, fixBlank?: string): TextPattern | undefined {
+  const text = readLine(field, MAX_PATTERN_LENGTH, fixBlank);
   return text === undefined ? undefined : exactly(text);
 }

@@ -135,6 +135,21 @@ describe('what is refused of an authority', () => {
       /identities\[0\]\.issuer: expected a string, found an empty one; write who issued the identity, issuerRegExp: "\^\$" for certificates without an issuer, or issuerRegExp: "\.\*" for any$/,
     ],
     [
+      'an issuer that is nothing',
+      { keyless: { identities: [{ issuer: null, subject: 'a@b.example' }] } },
+      /identities\[0\]\.issuer: expected a string, found nothing; write who issued the identity, issuerRegExp: "\^\$"/,
+    ],
+    [
+      'an issuer that is a number',
+      { keyless: { identities: [{ issuer: 1, subject: 'a@b.example' }] } },
+      /identities\[0\]\.issuer: expected a string, found a number; write it in quotes$/,
+    ],
+    [
+      'an issuer that is a list',
+      { keyless: { identities: [{ issuer: ['a'], subject: 'a@b.example' }] } },
+      /identities\[0\]\.issuer: expected a string, found a list; write a string in its place$/,
+    ],
+    [
       'a pattern of an issuer that is empty',
       { keyless: { identities: [{ issuerRegExp: '', subject: 'a@b.example' }] } },
       /identities\[0\]\.issuerRegExp: expected a string, found an empty one; write who issued the identity, issuerRegExp: "\^\$"/,
