@@ -145,8 +145,10 @@ async function explainSilence(gate: BackendAccess, question: Question, problem: 
     gate.backend.exists(workflowId, until).catch((error: unknown) => (error instanceof BackendProblem ? error : false)),
   ]);
   if (checks !== undefined) return refuse(question, ...stillVerifying(checks, workflowId));
-  // A call that ends by its deadline says that there was no answer, and not whether anybody is there to give one.
-  const silence = own.code === 'STILL_VERIFYING' && exists instanceof BackendProblem ? exists : problem;
+  // A call that ends by its deadline says that there was no answer, and not whether anybody is there to give one. This
+  // last question has little time: that Temporal is late with it too is no news.
+  const isNews = exists instanceof BackendProblem && !exists.isLate;
+  const silence = own.code === 'STILL_VERIFYING' && isNews ? exists : problem;
   if (exists === true) {
     const sentence = `no portcullis worker answers; the verification waits for one as ${workflowId}`;
     return { ...refuse(question, { code: 'WORKER_UNAVAILABLE', sentence }), ...absent('silent') };

@@ -6,10 +6,13 @@ import type { VerificationInput } from '../workflows/verification-input.ts';
 export class BackendProblem extends Error {
   override readonly name = 'BackendProblem';
   readonly code: ReasonCode;
+  /** Whether the call did not end by its deadline although Temporal answers others. */
+  readonly isLate: boolean;
 
-  constructor(code: ReasonCode, message: string, cause?: unknown) {
+  constructor(code: ReasonCode, message: string, cause?: unknown, isLate = false) {
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
+    this.isLate = isLate;
   }
 }
 

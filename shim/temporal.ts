@@ -8,20 +8,19 @@ import {
   WithStartWorkflowOperation,
   WorkflowClient,
   WorkflowFailedError,
-  type WorkflowHandle,
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
   WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
 import { ApplicationFailure, NamespaceNotFoundError } from '@temporalio/common';
 import { parseChecks } from '../workflows/checklist.ts';
-import { WORKFLOW_EXECUTION_MS, WORKFLOW_TASK_MS } from '../workflows/deadlines.ts';
+import { SHIM_WAIT_MS, WORKFLOW_EXECUTION_MS, WORKFLOW_TASK_MS } from '../workflows/deadlines.ts';
 import { CHECKS_QUERY, POLICY_HEAD_QUERY, VERDICT_UPDATE } from '../workflows/handlers.ts';
 import { isReasonCode } from '../workflows/reason.ts';
 import { explainStatus, isAnswer, placeOf, STATUS } from '../workflows/temporal/explain.ts';
 import type { TemporalSettings } from '../workflows/temporal/settings.ts';
 import type { VerificationInput } from '../workflows/verification-input.ts';
-import { type Backend, BackendProblem, type RunState, unreachable } from './backend.ts';
+import { type Backend, BackendProblem, unreachable } from './backend.ts';
 import {
   ABANDONED,
   channelOptions,
@@ -30,12 +29,19 @@ import {
   openTemporalLink,
   type TemporalSession,
 } from './temporal-link.ts';
+import { findRuns } from './temporal-runs.ts';
 import { describeStart, policyHeadId } from './workflow-description.ts';
 
 const NO_WORKER = 'no portcullis worker answers on the task queue; is one running?';
 
 /** What is kept of a question's time to find out whether Temporal or a worker is missing. */
 const LAST_QUESTION_MS = 500;
+
+/**
+ * How long nothing must have been heard of Temporal before a call that ends by its deadline says that it can't be reached,
+ * in ms. A call may have less time than a busy Temporal takes; a pull waits this long.
+ */
+const SILENCE_MS = SHIM_WAIT_MS;
 
 /** Back-off of calls to an unreachable server: the SDK's own sleeps up to 5 s and looks at no deadline. */
 const [RETRY_FIRST_MS, RETRY_MAX_MS] = [50, 400];
@@ -68,10 +74,12 @@ function openClient(settings: TemporalSettings, diagnosis: Diagnosis): BoundedCl
   const retry = makeGrpcRetryInterceptor({
     retryableDecider(attempt, status) {
       const at = Date.now();
-      if (isAnswer(status.code)) heard = { at, refusal: explainStatus(status.code, status.details, settings) };
+      const isRetried = retryableDecider(attempt, status);
+      const refusal = isRetried ? explainStatus(status.code, status.details, settings) : undefined;
+      if (isAnswer(status.code)) heard = { at, refusal };
       if (isAnswer(status.code) || status.code === STATUS.ok) [answeredAt, silentSince] = [at, undefined];
       if (status.code === STATUS.unavailable) lose();
-      return !closing && retryableDecider(attempt, status);
+      return !closing && isRetried;
     },
     delayFunction(attempt) {
       const delay = Math.min(RETRY_FIRST_MS * 2 ** attempt, RETRY_MAX_MS);
@@ -103,9 +111,9 @@ function openClient(settings: TemporalSettings, diagnosis: Diagnosis): BoundedCl
     } catch (error) {
       const problem = toProblem(error, settings);
       if (problem.code !== 'TEMPORAL_UNREACHABLE' || problem === ABANDONED) throw problem;
-      if (heard.at > begun) {
+      if (heard.at > (silentSince === undefined ? Math.min(begun, Date.now() - SILENCE_MS) : begun)) {
         const said = `${placeOf(settings)}: it answers other calls, and this one not in time`;
-        throw new BackendProblem('TEMPORAL_REFUSED', heard.refusal ?? said, error);
+        throw new BackendProblem('TEMPORAL_REFUSED', heard.refusal ?? said, error, heard.refusal === undefined);
       }
       if (answeredAt < begun) silentSince ??= begun;
       throw diagnosis.found === undefined ? problem : new BackendProblem(problem.code, diagnosis.found, error);
@@ -159,6 +167,9 @@ export function connectBackend(taskQueue: string, options: LinkOptions = {}): Ba
       try {
         return await within(deadline, ({ client }) => client.workflow.executeUpdateWithStart(VERDICT_UPDATE, update));
       } catch (error) {
+        if (error instanceof BackendProblem && error.isLate) {
+          throw new BackendProblem('STILL_VERIFYING', `${error.message}; pull again`, error);
+        }
         // The update of a run that failed says only that it was left without an answer; the run says why.
         if (!(error instanceof BackendProblem) || error.code !== 'WORKFLOW_FAILED') throw error;
         await within(deadline, ({ client }) => client.workflow.getHandle(workflowId).result());
@@ -246,32 +257,6 @@ async function queryPolicyHead(open: WorkflowClient, workflowId: string, taskQue
     staticSummary: 'the policy revision that workers apply',
   });
   return await started.query(POLICY_HEAD_QUERY);
-}
-
-/** Runs of one decision that are shown. */
-const MAX_RUNS = 20;
-
-async function findRuns(client: Client, decisionId: string): Promise<readonly RunState[]> {
-  const runs: RunState[] = [];
-  for await (const run of client.workflow.list({ query: `DecisionId = '${decisionId}'`, pageSize: MAX_RUNS })) {
-    const { workflowId, runId, status, startTime: startedAt } = run;
-    const handle = client.workflow.getHandle(workflowId, runId);
-    // a running one has no result yet, and without a worker nobody tells its checks
-    const checks = await handle.query(CHECKS_QUERY).then(parseChecks, () => []);
-    const ended = status.name === 'RUNNING' ? {} : await endOf(handle);
-    runs.push({ workflowId, runId, status: status.name, startedAt, checks, ...ended });
-    if (runs.length === MAX_RUNS) break;
-  }
-  return runs.toSorted((a, b) => b.startedAt.getTime() - a.startedAt.getTime());
-}
-
-async function endOf(handle: WorkflowHandle): Promise<{ readonly result: unknown } | { readonly failure: string }> {
-  try {
-    return { result: await handle.result() };
-  } catch (error) {
-    const cause = error instanceof WorkflowFailedError && error.cause !== undefined ? error.cause : error;
-    return { failure: cause instanceof Error ? cause.message : String(cause) };
-  }
 }
 
 function toProblem(error: unknown, settings: TemporalSettings): BackendProblem {

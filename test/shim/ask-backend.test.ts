@@ -159,6 +159,11 @@ describe('asking the backend', () => {
     assertCodes(await decideWith({ verify: late, exists: async () => false }), 'STILL_VERIFYING');
   });
 
+  it('does not say so when Temporal answers others and is late with this one', async () => {
+    const isLate = () => Promise.reject(new BackendProblem('TEMPORAL_REFUSED', 'not in time', undefined, true));
+    assertCodes(await decideWith({ verify: late, exists: isLate, checks: isLate }), 'STILL_VERIFYING');
+  });
+
   it('says that no worker answers when the server knows the run and nobody works on it', async () => {
     assertCodes(await decideWith({ verify: late, exists: async () => true }), 'WORKER_UNAVAILABLE');
   });

@@ -5,8 +5,10 @@ import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '../../infra/stack/ports.ts';
 import { absenceOf, BackendProblem } from '../../shim/backend.ts';
+import { lazyBackend } from '../../shim/lazy-backend.ts';
 import { connectBackend } from '../../shim/temporal.ts';
 import { startBlackHole } from '../support/black-hole.ts';
+import { listenOnLoopback } from '../support/loopback.ts';
 import { anAllow } from '../support/verdicts.ts';
 
 const { name, digest, policyRevision } = anAllow();
@@ -93,6 +95,78 @@ describe('a backend that answers and refuses', () => {
     await delay(300);
     assert.equal(await backend.exists('verify/x', Date.now() + 500), false);
     await assert.rejects(asking, (error) => error instanceof BackendProblem && error.code === 'TEMPORAL_REFUSED');
+  });
+});
+
+describe('a backend that is slow for a moment', () => {
+  /** A server that has answered a call a moment ago, and answers no further one; it may also go. */
+  async function startFallingSilent(t: TestContext) {
+    let isSilent = false;
+    const server = createServer().on('stream', (stream) => {
+      stream.on('error', () => {}); // a caller that gave up
+      if (isSilent) return;
+      const notFound = { 'grpc-status': '5', 'grpc-message': 'workflow not found' };
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc', ...notFound }, { endStream: true });
+    });
+    const sessions = new Set<ServerHttp2Session>();
+    server.on('session', (session) => void sessions.add(session));
+    process.env['TEMPORAL_ADDRESS'] = await listenOnLoopback(server);
+    const leave = () => {
+      for (const session of sessions) session.destroy();
+      server.close();
+    };
+    const backend = connectBackend('nobody');
+    t.after(async () => {
+      await backend.close();
+      leave();
+    });
+    assert.equal(await backend.exists('verify/x', Date.now() + 2_000), false);
+    isSilent = true;
+    return { backend, leave };
+  }
+
+  it('is not said to be unreachable by a call that has less time than a pull', async (t) => {
+    const { backend } = await startFallingSilent(t);
+    await assert.rejects(backend.exists('verify/x', Date.now() + 500), (error) => {
+      assert.ok(error instanceof BackendProblem);
+      assert.deepEqual([error.code, error.isLate], ['TEMPORAL_REFUSED', true], error.message);
+      return true;
+    });
+  });
+
+  it('has not refused a verification that does not end in time', async (t) => {
+    const { backend } = await startFallingSilent(t);
+    const asking = backend.verify({ workflowId: 'verify/x', input: INPUT, node: 'n' }, Date.now() + 500);
+    await assert.rejects(asking, (error) => error instanceof BackendProblem && error.code === 'STILL_VERIFYING');
+  });
+
+  it('is unreachable as soon as it takes no connection any more', async (t) => {
+    const { backend, leave } = await startFallingSilent(t);
+    leave();
+    await assert.rejects(backend.exists('verify/x', Date.now() + 700), unreachable);
+  });
+});
+
+describe('a backend whose client is not loaded yet', () => {
+  it('tells each question by its deadline that the daemon still starts, and not that Temporal is gone', async () => {
+    const backend = lazyBackend('nobody');
+    const asked = { workflowId: 'verify/x', input: INPUT, node: 'n' };
+    const begun = performance.now();
+    for (const ask of [
+      () => backend.verify(asked, Date.now() + 300),
+      () => backend.checks('verify/x', Date.now() + 300),
+      () => backend.exists('verify/x', Date.now() + 300),
+      () => backend.policyHead(Date.now() + 300),
+      () => backend.resolve('demo/app', Date.now() + 300),
+      () => backend.find('x', Date.now() + 300),
+    ]) {
+      await assert.rejects(ask, (error) => {
+        assert.ok(error instanceof BackendProblem);
+        assert.deepEqual([error.code, absenceOf(error)], ['SHIM_BUSY', undefined], error.message);
+        return true;
+      });
+    }
+    assert.ok(performance.now() - begun < 2_500);
   });
 });
 
