@@ -55,6 +55,9 @@ export const MAX_NAME_FILE_BYTES = 4 * 1024 * 1024;
 /** Requests to registries under way in one worker, of which each registry and repository has a fair share. */
 export const MAX_REGISTRY_REQUESTS = 512;
 
+/** Questions of which a worker remembers how fast they are answered: more than are under way at once, some 300 bytes each. */
+export const MAX_PACED_QUESTIONS = 2_000;
+
 /** A credential helper, in ms: it may ask a cloud's API, and containerd's whole patience is about 10 s. */
 export const MAX_CREDENTIAL_HELPER_MS = 5_000;
 

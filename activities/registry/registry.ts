@@ -1,14 +1,8 @@
 import type { Digest } from '../../workflows/digest.ts';
 import { parseDigest } from '../../workflows/digest.ts';
 import { EvidenceError } from '../evidence-error.ts';
-import { type Party, Slots } from '../judging/slots.ts';
-import {
-  MAX_BUNDLE_BYTES,
-  MAX_CACHED_EVIDENCE_BYTES,
-  MAX_MANIFEST_BYTES,
-  MAX_REGISTRY_REQUEST_MS,
-  MAX_REGISTRY_REQUESTS,
-} from '../limits.ts';
+import type { Party } from '../judging/slots.ts';
+import { MAX_BUNDLE_BYTES, MAX_CACHED_EVIDENCE_BYTES, MAX_MANIFEST_BYTES, MAX_REGISTRY_REQUEST_MS } from '../limits.ts';
 import { type Ask, askAt } from './ask.ts';
 import { Authorizer } from './authorizer.ts';
 import { EvidenceCache } from './cache.ts';
@@ -20,6 +14,7 @@ import { MANIFEST_ACCEPT } from './media-types.ts';
 import { type Content, readContent } from './read-content.ts';
 import { FIRST_LISTING, type Listing, type ListingLimits, listReferrersAt, listTaggedAt } from './referrers.ts';
 import type { Repository } from './repository.ts';
+import { type Question, RequestShare } from './request-share.ts';
 import { discard, type HttpRequest } from './transport.ts';
 
 export interface Manifest {
@@ -96,7 +91,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       if (digest !== undefined && held !== undefined) return { digest, bytes: held };
       const what = `GET manifest ${shortReference(reference)} of ${name.registry}/${name.repository}`;
       const found = await firstFound(
-        { what, name, signal },
+        { what, name, reference, signal },
         await (digest === undefined ? origin : places)(name),
         async (endpoint) => {
           const url = urlAt(endpoint, `${name.repository}/manifests/${reference}`);
@@ -110,7 +105,7 @@ export function createRegistry(options: RegistryOptions): Registry {
 
     async headManifest(name, tag, signal) {
       const what = `HEAD manifest ${shortReference(tag)} of ${name.registry}/${name.repository}`;
-      return firstFound({ what, name, signal }, await origin(name), async (endpoint) => {
+      return firstFound({ what, name, reference: tag, signal }, await origin(name), async (endpoint) => {
         const url = urlAt(endpoint, `${name.repository}/manifests/${tag}`);
         const request = { what, method: 'HEAD', url, accept: MANIFEST_ACCEPT, redirects: 'all' } as const;
         const { response } = await askOf(endpoint, name)(request, limited(signal));
@@ -127,18 +122,22 @@ export function createRegistry(options: RegistryOptions): Registry {
       const held = cache.get(digest);
       if (held !== undefined) return held;
       const what = `GET blob ${shortReference(digest)} of ${name.registry}/${name.repository}`;
-      const found = await firstFound({ what, name, signal }, await places(name), async (endpoint) => {
-        const url = urlAt(endpoint, `${name.repository}/blobs/${digest}`);
-        const request = { what, method: 'GET', url, redirects: 'all' } as const;
-        return getContent(askOf(endpoint, name), request, { digest, maxBytes }, limited(signal));
-      });
+      const found = await firstFound(
+        { what, name, reference: digest, signal },
+        await places(name),
+        async (endpoint) => {
+          const url = urlAt(endpoint, `${name.repository}/blobs/${digest}`);
+          const request = { what, method: 'GET', url, redirects: 'all' } as const;
+          return getContent(askOf(endpoint, name), request, { digest, maxBytes }, limited(signal));
+        },
+      );
       if (found !== undefined) cache.put(digest, found.bytes);
       return found?.bytes;
     },
 
     async listReferrers(name, digest, signal, limits = FIRST_LISTING) {
       const what = `GET referrers of ${name.registry}/${name.repository}`;
-      return firstFound({ what, name, signal }, await origin(name), (endpoint) => {
+      return firstFound({ what, name, reference: digest, signal }, await origin(name), (endpoint) => {
         const url = urlAt(endpoint, `${name.repository}/referrers/${digest}`);
         const question = { ask: askOf(endpoint, name), what, url, newSignal: () => limited(signal) };
         return listReferrersAt(question, limits);
@@ -147,7 +146,7 @@ export function createRegistry(options: RegistryOptions): Registry {
 
     async listTagged(name, tag, signal, limits = FIRST_LISTING) {
       const what = `GET manifest ${tag} of ${name.registry}/${name.repository}`;
-      return firstFound({ what, name, signal }, await origin(name), (endpoint) => {
+      return firstFound({ what, name, reference: tag, signal }, await origin(name), (endpoint) => {
         const url = urlAt(endpoint, `${name.repository}/manifests/${tag}`);
         const question = { ask: askOf(endpoint, name), what, url, newSignal: () => limited(signal) };
         return listTaggedAt(question, limits);
@@ -173,7 +172,7 @@ export function createRegistry(options: RegistryOptions): Registry {
 
     async has(name, kind, digest, signal) {
       const what = `HEAD ${kind === 'blobs' ? 'blob' : 'manifest'} ${shortReference(digest)} of ${name.registry}/${name.repository}`;
-      const found = await firstFound({ what, name, signal }, await origin(name), (endpoint) => {
+      const found = await firstFound({ what, name, reference: digest, signal }, await origin(name), (endpoint) => {
         const url = urlAt(endpoint, `${name.repository}/${kind}/${digest}`);
         const maxBytes = kind === 'blobs' ? MAX_BUNDLE_BYTES : MAX_MANIFEST_BYTES;
         return isThere(askOf(endpoint, name), { what, url }, { digest, maxBytes }, limited(signal));
@@ -200,29 +199,7 @@ async function isThere(
 }
 
 /** Requests of this process; a registry that gives no answer must leave room for those that do. */
-const requests = new Slots(MAX_REGISTRY_REQUESTS);
-
-/** One question to a registry, wherever its content is. */
-interface Question {
-  readonly what: string;
-  readonly name: Repository;
-  readonly signal: AbortSignal;
-}
-
-/** Asks within the share of a registry and a repository, whatever hosts the registry sends us to. */
-async function inShare<T>({ what, name, signal }: Question, ask: () => Promise<T>): Promise<T> {
-  const party = { host: name.registry, part: name.repository };
-  const leave = await requests.enter(party, MAX_REGISTRY_REQUEST_MS, signal);
-  if (leave === undefined) {
-    const message = `${what}: too many other requests wait for ${name.registry}; check whether it answers`;
-    throw new EvidenceError('REGISTRY_TIMEOUT', message, { retryable: true });
-  }
-  try {
-    return await ask();
-  } finally {
-    leave();
-  }
-}
+const requests = new RequestShare();
 
 /**
  * Asks the places in order; what one lacks or fails at, another may have. Absent only when the origin says so: where it is
@@ -241,7 +218,7 @@ async function firstFound<T>(
   for (const endpoint of places) {
     if (endpoint.origin && isAbsent) continue;
     try {
-      const found = await inShare(question, () => ask(endpoint));
+      const found = await requests.ask(question, () => ask(endpoint));
       if (found !== undefined) return found;
       isAbsent ||= endpoint.origin;
     } catch (error) {
