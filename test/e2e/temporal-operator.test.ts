@@ -2,14 +2,15 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { RELEASE_KEY } from '../../infra/stack/house.ts';
+import { inspect } from 'node:util';
+import { RELEASE_KEY, writePolicy } from '../../infra/stack/house.ts';
 import { isRecord } from '../../workflows/record.ts';
 import { type PushedImage, pushImage } from '../support/image.ts';
 import type { LauncherRun } from '../support/launcher.ts';
 import { assertAllowed, startTestHouse, type TestHouse } from '../support/pull.ts';
 import { type FakeRegistry, startFakeRegistry } from '../support/registry.ts';
 import { digestOf } from '../support/verdicts.ts';
-import { type Operator, type PendingActivity, type Run, startOperator } from './temporal-operator.ts';
+import { listedSignature, type Operator, type Run, startOperator } from './temporal-operator.ts';
 
 let registry: FakeRegistry;
 let house: TestHouse;
@@ -69,6 +70,27 @@ async function idFor(image: PushedImage): Promise<string> {
 
 async function ended(run: Run): Promise<void> {
   while (await operator.isRunning(run)) await delay(100);
+}
+
+/** Who signed the image that was allowed. */
+function trueSigner(): Readonly<Record<string, unknown>> {
+  const [signer]: readonly unknown[] = Array.isArray(allowed.verdict['signers']) ? allowed.verdict['signers'] : [];
+  assert.ok(isRecord(signer));
+  return signer;
+}
+
+const signatureOf = ({ digest }: PushedImage) => listedSignature(`${registry.address}/demo/app`, digest);
+
+/** A pull whose checks fail until the operator has completed each of these by hand; answers its run. */
+async function pullWithForged(image: PushedImage, forged: Readonly<Record<string, unknown>>): Promise<Run> {
+  registry.setFault({ effect: { kind: 'status', status: 503 } });
+  const first = pull(image);
+  const run = await operator.runOf(image.digest);
+  const completed = await operator.forge(run, forged);
+  registry.setFault(undefined);
+  assert.deepEqual(completed.toSorted(), Object.keys(forged).toSorted());
+  assert.equal((await first).exitCode, 1, (await first).stdout);
+  return run;
 }
 
 describe('a Temporal operator opens no gate', () => {
@@ -166,28 +188,55 @@ describe('a Temporal operator opens no gate', () => {
       },
       signVerdict: { ...allowed, verdict: { ...allowed.verdict, digest: image.digest } },
     };
-    registry.setFault({ effect: { kind: 'status', status: 503 } });
-    const first = pull(image);
-    const run = await operator.runOf(image.digest);
-    const completed = new Set<string>();
-    const isDone = () => Object.keys(forged).every((type) => completed.has(type));
-    for (const end = Date.now() + 60_000; !isDone() && Date.now() < end && (await operator.isRunning(run)); ) {
-      for (const activity of await operator.pending(run)) if (await forge(run, activity)) completed.add(activity.type);
-      await delay(50);
-    }
-    assert.deepEqual([...completed].toSorted(), Object.keys(forged).toSorted());
-    assert.equal((await first).exitCode, 1, (await first).stdout);
-    registry.setFault(undefined);
+    const run = await pullWithForged(image, forged);
     await ended(run);
     assertRefusedAs(await pull(image), 'VERDICT_MISMATCH', 'CLAIM_UNPROVEN', 'WORKFLOW_FAILED', 'UNSIGNED');
+  });
 
-    async function forge(of: Run, activity: PendingActivity): Promise<boolean> {
-      const result = forged[activity.type];
-      if (result === undefined) return false;
-      return operator.complete(of, activity, result).then(
-        () => true,
-        () => false, // an attempt began or ended at this moment
-      );
+  it('by completing all checks by hand, whose outcome a worker is then asked to sign', async () => {
+    const other = await signatureOf(await push(RELEASE_KEY));
+    const made = { ...other, manifest: digestOf('cd'), blob: digestOf('ab') };
+    for (const evidence of [other, made]) {
+      const image = await push();
+      const run = await pullWithForged(image, {
+        fetchSignatures: { signatures: [evidence], unreadable: [] },
+        verifySignature: { satisfied: true, signers: [{ ...trueSigner(), evidence: evidence.blob }] },
+      });
+      if (evidence === other) {
+        await assert.rejects(operator.resultOf(run), (error) => /CLAIM_UNPROVEN/.test(inspect(error)));
+      } else {
+        assertRefusedAs(await pull(image), 'REGISTRY_MISBEHAVED', 'STILL_VERIFYING'); // it is looked for again and again
+        await operator.cli('workflow', 'terminate', '--workflow-id', run.workflowId, '--reason', 'it has been seen');
+      }
+      assertRefusedAs(await pull(image), 'UNSIGNED');
+    }
+  });
+
+  it('by having a worker sign without any workflow', async () => {
+    const evidence = await signatureOf(signed);
+    const { decisionId, name, digest, outcome, reasons, policyRevision, signers } = allowed.verdict;
+    const claim = { decisionId, name, digest, outcome, reasons, policyRevision, signers };
+    assert.match(await sign({ claim, evidence: [evidence] }), /envelope/, 'what is true is signed');
+    const image = await push();
+    const about = { ...claim, name: image.name, digest: image.digest };
+    for (const [what, wrong, of] of [
+      ['another digest, by the same signature', { ...claim, digest: image.digest }, [evidence]],
+      ['another image, by the same signature', about, [evidence]],
+      ['another image, by nothing', about, []],
+      ['the image, by another signer', { ...claim, signers: [{ ...trueSigner(), identity: 'me' }] }, [evidence]],
+      ['the image, by nothing', claim, []],
+    ] as const) {
+      assert.match(await sign({ claim: wrong, evidence: of }), /"CLAIM_UNPROVEN"/, what);
+    }
+    assertRefusedAs(await pull(image), 'UNSIGNED');
+
+    /** What came of it. */
+    async function sign(request: unknown): Promise<string> {
+      const which = ['--activity-id', randomUUID()];
+      const how = ['--type', 'signVerdict', '--task-queue', 'portcullis', '--start-to-close-timeout', '10s'];
+      const input = ['--retry-maximum-attempts', '1', '--input', JSON.stringify(request)];
+      const answer = operator.cli('activity', 'execute', ...which, ...how, ...input);
+      return await answer.catch(() => operator.cli('activity', 'describe', ...which, '-o', 'json'));
     }
   });
 
@@ -212,5 +261,30 @@ describe('a Temporal operator opens no gate', () => {
     assertRefusedAs(await pull(second), 'UNSIGNED');
     await assert.rejects(operator.cli('workflow', 'signal', '--workflow-id', workflowId, '--name', 'verdict'));
     assertRefusedAs(await pull(image), 'UNSIGNED');
+  });
+
+  it('by resetting a verification that allowed, after the policy has changed', async () => {
+    const image = await push(RELEASE_KEY);
+    assertAllowed(await pull(image));
+    const { workflowId } = await operator.runOf(image.digest);
+    const run = await operator.latest(workflowId);
+    const before = await operator.resultOf(run);
+    const next = await house.cosign.generateKeyPair('next');
+    await writePolicy(house.policyDirectory, `${registry.address}/demo/**`, next);
+    while (!(await pull(image)).stdout.startsWith('WRONG_KEY: ')) await delay(500);
+    let current = await operator.runOf(image.digest);
+    for (; current.workflowId === workflowId; current = await operator.runOf(image.digest)) await delay(100);
+    const points = await operator.resetPoints(run);
+    for (const point of [...points.map((id) => ['--event-id', id]), ['--type', 'FirstWorkflowTask']]) {
+      await resetTo(run, ...point);
+      const again = await operator.latest(workflowId);
+      assert.notEqual(again.runId, run.runId);
+      const { verdict } = answerOf(await operator.resultOf(again));
+      assert.equal(verdict['outcome'], 'inconclusive', point.join(' '));
+      assertRefusedAs(await pull(image), 'WRONG_KEY');
+    }
+    // The allow of before, under the id by which nodes ask now.
+    await operator.impersonate(current.workflowId, before);
+    assertRefusedAs(await pull(image), 'VERDICT_MISMATCH', 'WRONG_KEY');
   });
 });

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
 import { bundleWorkflowCode, DefaultLogger, NativeConnection, Worker } from '@temporalio/worker';
 import { obtain } from '../../infra/tools/obtain.ts';
+import { isRecord } from '../../workflows/record.ts';
 import type { impersonate } from './impostor-workflow.ts';
 
 const execute = promisify(execFile);
@@ -29,16 +30,43 @@ export interface Operator {
   cli(...args: readonly string[]): Promise<string>;
   /** The newest run about a digest. */
   runOf(digest: string): Promise<Run>;
+  /** The newest run under an id. */
+  latest(workflowId: string): Promise<Run>;
   /** What the run answered; rejects when it failed. */
   resultOf(run: Run): Promise<unknown>;
   /** Ids of the events in the history of a run to which it can be reset. */
   resetPoints(run: Run): Promise<readonly string[]>;
   isRunning(run: Run): Promise<boolean>;
   pending(run: Run): Promise<readonly PendingActivity[]>;
-  complete(run: Run, activity: PendingActivity, result: unknown): Promise<void>;
+  /** Completes activities of a run by hand, each type with its result, until all were or the run has ended; answers which. */
+  forge(run: Run, results: Readonly<Record<string, unknown>>): Promise<readonly string[]>;
   /** Starts a workflow of the operator's own that answers a node with `answer`. */
   impersonate(workflowId: string, answer: unknown): Promise<void>;
   stop(): Promise<void>;
+}
+
+/** A signature as an activity names it. */
+export interface ListedSignature {
+  readonly format: 'bundle';
+  readonly place: 'referrers';
+  readonly source: object;
+  readonly manifest: string;
+  readonly blob: string;
+}
+
+/** The first signature that a registry lists for an image of `registry/repository`, as an activity would name it. */
+export async function listedSignature(repository: string, digest: string): Promise<ListedSignature> {
+  const place = `http://${repository.replace('/', '/v2/')}`;
+  const manifest = await firstDigest(`${place}/referrers/${digest}`, 'manifests');
+  const blob = await firstDigest(`${place}/manifests/${manifest}`, 'layers');
+  return { format: 'bundle', place: 'referrers', source: {}, manifest, blob };
+}
+
+async function firstDigest(url: string, list: string): Promise<string> {
+  const found: unknown = await (await fetch(url)).json();
+  const [first]: unknown[] = isRecord(found) && Array.isArray(found[list]) ? found[list] : [];
+  if (!isRecord(first) || typeof first['digest'] !== 'string') throw new Error(`expected ${list} at ${url}`);
+  return first['digest'];
 }
 
 /** Connects to the server at `address`, and runs a worker of the operator's own there. */
@@ -52,9 +80,22 @@ export async function startOperator(address: string): Promise<Operator> {
   const running = worker.run();
   const client = new Client({ connection: await Connection.connect({ address }) });
   const handle = ({ workflowId, runId }: Run) => client.workflow.getHandle(workflowId, runId);
+  const isRunning = async (run: Run) => (await handle(run).describe()).status.name === 'RUNNING';
+  async function pending(run: Run): Promise<readonly PendingActivity[]> {
+    const { pendingActivities } = (await handle(run).describe()).raw;
+    return (pendingActivities ?? []).map(({ activityId, activityType }) => ({
+      id: activityId ?? '',
+      type: activityType?.name ?? '',
+    }));
+  }
   return {
     async cli(...args) {
-      return (await execute(temporal, [...args, '--address', address])).stdout;
+      return await execute(temporal, [...args, '--address', address]).then(
+        ({ stdout }) => stdout,
+        ({ stdout, stderr }: { stdout: string; stderr: string }) => {
+          throw new Error(`${stdout}\n${stderr}`);
+        },
+      );
     },
     async runOf(digest) {
       for (const end = Date.now() + PATIENCE_MS; Date.now() < end; await delay(100)) {
@@ -65,22 +106,34 @@ export async function startOperator(address: string): Promise<Operator> {
       }
       throw new Error(`expected a run about ${digest}`);
     },
+    async latest(workflowId) {
+      const { runId } = await client.workflow.getHandle(workflowId).describe();
+      return { workflowId, runId };
+    },
     resultOf: (run) => handle(run).result(),
     async resetPoints(run) {
       const { events } = await handle(run).fetchHistory();
       // EVENT_TYPE_WORKFLOW_TASK_COMPLETED
       return (events ?? []).filter(({ eventType }) => eventType === 7).map(({ eventId }) => String(eventId));
     },
-    isRunning: async (run) => (await handle(run).describe()).status.name === 'RUNNING',
-    async pending(run) {
-      const { pendingActivities } = (await handle(run).describe()).raw;
-      return (pendingActivities ?? []).map(({ activityId, activityType }) => ({
-        id: activityId ?? '',
-        type: activityType?.name ?? '',
-      }));
+    isRunning,
+    pending,
+    async forge({ workflowId, runId }, results) {
+      const completed = new Set<string>();
+      const isDone = () => Object.keys(results).every((type) => completed.has(type));
+      for (const end = Date.now() + PATIENCE_MS; !isDone() && Date.now() < end; await delay(50)) {
+        if (!(await isRunning({ workflowId, runId }))) break;
+        for (const { id, type } of await pending({ workflowId, runId })) {
+          if (!Object.hasOwn(results, type)) continue;
+          const completing = client.activity.complete({ workflowId, runId, activityId: id }, results[type]);
+          await completing.then(
+            () => completed.add(type),
+            () => {}, // an attempt began or ended at this moment
+          );
+        }
+      }
+      return [...completed];
     },
-    complete: ({ workflowId, runId }, { id }, result) =>
-      client.activity.complete({ workflowId, runId, activityId: id }, result),
     async impersonate(workflowId, answer) {
       const workflowIdConflictPolicy = 'TERMINATE_EXISTING';
       const args: [unknown] = [answer];
