@@ -96,8 +96,9 @@ function paxPath(body: Buffer): string | undefined {
   let path: string | undefined;
   for (let at = 0; at < body.length; ) {
     const space = body.indexOf(0x20, at);
-    const length = Number(body.toString('latin1', at, Math.max(space, at)));
-    if (space < 0 || !Number.isInteger(length) || length < 5 || at + length > body.length) {
+    const digits = body.toString('latin1', at, Math.max(space, at));
+    const length = /^[1-9][0-9]{0,7}$/.test(digits) ? Number(digits) : 0;
+    if (length < 5 || at + length > body.length) {
       throw new BadArchive('expected a tar, found a broken pax header; pack it again');
     }
     const record = body.toString('utf8', space + 1, at + length - 1);

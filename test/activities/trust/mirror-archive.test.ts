@@ -91,6 +91,28 @@ describe('a packed mirror', () => {
       () => gzipSync(tarOf([{ name: 'x', type: 'x', body: Buffer.from('0 path=a\n') }])),
       /broken pax header/,
     ],
+    ...['0x10', '+16', '16.', '1.6e1', '016'].map(
+      (length) =>
+        [
+          `a pax header of the length ${length}`,
+          () =>
+            gzipSync(
+              tarOf([
+                { name: 'x', type: 'x', body: paxRecord(length, 'path=b.jso\n') },
+                { name: 'a', body: BODY },
+              ]),
+            ),
+          /broken pax header/,
+        ] as const,
+    ),
+    ...['0000000000 2', '2x', 'x2', '00000000002x'].map(
+      (size) =>
+        [
+          `the size ${size}`,
+          () => gzipSync(withSize(tarOf([{ name: 'a', body: BODY }]), size)),
+          /a number that is none/,
+        ] as const,
+    ),
     [
       'a size by pax',
       () => gzipSync(tarOf([{ name: 'x', type: 'x', body: Buffer.from('10 size=9\n') }, { name: 'a' }])),
@@ -141,6 +163,21 @@ describe('a packed mirror', () => {
     );
   });
 });
+
+/** A record of a pax header that ends where the length, read as leniently as can be, says: after sixteen bytes. */
+function paxRecord(length: string, rest: string): Buffer {
+  return Buffer.from(`${length} ${rest}`.padEnd(16, ' ').slice(0, 16));
+}
+
+/** The first header with another size, and the sum that belongs to that. */
+function withSize(tar: Buffer, size: string): Buffer {
+  const header = tar.subarray(0, 512);
+  header.fill(0, 124, 136).write(size, 124, 12);
+  header.fill(' ', 148, 156);
+  const sum = header.reduce((total, byte) => total + byte, 0);
+  header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
+  return tar;
+}
 
 function flip(bytes: Buffer, at: number): Buffer {
   bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
