@@ -128,6 +128,7 @@ describe('a signature reference', () => {
     { ...bundle, blob: '../../../etc/passwd' },
     { ...bundle, manifest: `sha512:${'ab'.repeat(64)}` },
     { ...bundle, source: undefined },
+    { ...bundle, source: { repository: 7 } },
     { ...bundle, source: { repository: 'demo' } },
     { ...bundle, source: { repository: 'ghcr.io/demo:v1' } },
     { ...bundle, source: { repository: 'GHCR.io/demo' } },
@@ -160,6 +161,44 @@ describe('a signature reference', () => {
   });
 });
 
+describe('a text of a request', () => {
+  const signature = { keyid: 'k', sig: 'AAAA' };
+  const statement = { payloadType: 'application/json', payload: 'e30=', signatures: [signature] };
+  const read = (changes: object) => readVerificationRequest({ ...verification, ...changes });
+
+  it('is a statement as it was carried', () => {
+    assert.deepEqual(read({ statement }).statement, statement);
+    const most = {
+      ...statement,
+      signatures: Array.from({ length: 8 }, () => ({ ...signature, keyid: 'k'.repeat(200) })),
+    };
+    assert.deepEqual(read({ statement: most }).statement, most);
+  });
+
+  const bent: readonly [string, object][] = [
+    ['a hash with more behind it', { keyId: `${'12'.repeat(32)}0` }],
+    ['a hash with a line break behind it', { policyRevision: `${REVISION}\n` }],
+    ['a hash with more before it', { policyRevision: `0${REVISION}` }],
+    [
+      'a key id with a line break behind it',
+      { statement: { ...statement, signatures: [{ ...signature, keyid: 'k\n' }] } },
+    ],
+    ['a key id with a blank before it', { statement: { ...statement, signatures: [{ ...signature, keyid: ' k' }] } }],
+    [
+      'a key id of 201 characters',
+      { statement: { ...statement, signatures: [{ ...signature, keyid: 'k'.repeat(201) }] } },
+    ],
+    ['a payload type with more behind it', { statement: { ...statement, payloadType: 'application/json x' } }],
+    ['a payload type with a blank before it', { statement: { ...statement, payloadType: ' application/json' } }],
+    ['a payload in other base64', { statement: { ...statement, payload: 'e30=-' } }],
+    ['a signature in other base64', { statement: { ...statement, signatures: [{ ...signature, sig: '-AAA' }] } }],
+    ['nine signatures', { statement: { ...statement, signatures: Array.from({ length: 9 }, () => signature) } }],
+  ];
+  for (const [what, changes] of bent) {
+    it(`is refused with ${what}`, () => assertRefused(() => read(changes)));
+  }
+});
+
 describe('a claim', () => {
   const read = (changes: object) => readVerdictRequest({ claim: { ...claim, ...changes }, evidence: [] }).claim;
   const denied = { outcome: 'deny', reasons: [{ code: 'UNSIGNED', sentence: 'no signature' }], signers: [] };
@@ -175,6 +214,7 @@ describe('a claim', () => {
     ['an allow for a reason that denies', { reasons: [allowed, ...denied.reasons] }],
     ['a deny for a reason that allows', { ...denied, reasons: [allowed] }],
     ['an inconclusive for a reason that allows', { ...denied, outcome: 'inconclusive', reasons: [allowed] }],
+    ['a deny for a reason that is no code', { ...denied, reasons: [{ code: 'BECAUSE', sentence: 'x' }] }],
     ['a deny with signers', { ...denied, signers: [signer] }],
     ['more signers than there can be', { signers: Array.from({ length: 401 }, () => signer) }],
     ['a signer without a name', { signers: [{ ...signer, identity: '' }] }],

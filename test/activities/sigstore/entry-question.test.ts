@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import type { SignatureContent } from '../../../activities/sigstore/content.ts';
 import { describeContent } from '../../../activities/sigstore/description.ts';
 import { entryQuestion } from '../../../activities/sigstore/entry-question.ts';
+import { readFoundEntries } from '../../../activities/sigstore/found-entry.ts';
 import { preAuthEncoding } from '../../../workflows/dsse.ts';
 import { BASES } from './negatives/bases.ts';
 import { asked, type Base, contentOf, releaseKey } from './negatives/case.ts';
@@ -55,6 +56,23 @@ describe('what to ask a log about evidence without an entry', () => {
     for (const base of [BASES.keyless, BASES.legacy, BASES.attached])
       assert.equal(entryQuestion(contentOf(base)), undefined);
     for (const content of GARBAGE) assert.equal(entryQuestion(content, signerOf(BASES.keyed)), undefined);
+  });
+});
+
+describe('what a look-up found', () => {
+  it('is left out when it is no entry of a log, or does not say of which log or kind', () => {
+    const content = contentOf(BASES.keyless);
+    assert.ok(content.format === 'bundle');
+    const { verificationMaterial } = JSON.parse(Buffer.from(content.bundle).toString()) as {
+      verificationMaterial: { tlogEntries: readonly Record<string, unknown>[] };
+    };
+    const [entry = {}] = verificationMaterial.tlogEntries;
+    const { logId: _, ...withoutLog } = entry;
+    const { kindVersion: __, ...withoutKind } = entry;
+    assert.equal(readFoundEntries([entry]).length, 1);
+    for (const bent of [withoutLog, withoutKind, {}, { ...entry, logIndex: {} }]) {
+      assert.deepEqual(readFoundEntries([bent]), [], Object.keys(bent).join());
+    }
   });
 });
 

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import type { JudgeContext } from '../../../activities/sigstore/judge-context.ts';
 import type { Proof, ProvenEntry } from '../../../activities/sigstore/judgement.ts';
 import { judge } from '../../../activities/sigstore/signature.ts';
-import { exactly } from '../../../activities/sigstore/text-pattern.ts';
+import { compilePattern, exactly } from '../../../activities/sigstore/text-pattern.ts';
 import type { SubjectName } from '../../support/virtual-sigstore/fulcio-extensions.ts';
 import { WORKFLOW_ISSUER, WORKFLOW_SUBJECT } from '../../support/virtual-sigstore/sigstore.ts';
 import { BASES } from './negatives/bases.ts';
@@ -22,6 +22,13 @@ function onlyEntry(proof: Proof): ProvenEntry {
   assert.ok(entry !== undefined && others.length === 0);
   return entry;
 }
+
+describe('a pattern', () => {
+  it('has at most 1024 characters', () => {
+    assert.equal(compilePattern('a'.repeat(1_024)).ok, true);
+    assert.equal(compilePattern('a'.repeat(1_025)).ok, false);
+  });
+});
 
 describe('a proof says who signed', () => {
   it('names a certificate by subject and issuer, and a key by its hash', () => {

@@ -169,6 +169,31 @@ describe('a TrustRoot document with a problem', () => {
       /publicKey: the key is not usable: it holds a private key/,
     ],
     [
+      'a log key that is no PEM',
+      log({ publicKey: base64('hello') }),
+      /publicKey: expected one PEM block "PUBLIC KEY", found other text/,
+    ],
+    [
+      'a log key with text behind it',
+      log({ publicKey: base64(`${pemOf('PUBLIC KEY', SIGSTORE.rekorV1.key.spki)}more`) }),
+      /tLogs\[0\]\.publicKey: /,
+    ],
+    [
+      'a log with a query in its URL',
+      log({ baseURL: 'https://rekor.test/?a=b' }),
+      /tLogs\[0\]\.(?:baseURL|publicKey): expected/,
+    ],
+    [
+      'a log with a fragment in its URL',
+      log({ baseURL: 'https://rekor.test/#a' }),
+      /tLogs\[0\]\.(?:baseURL|publicKey): expected/,
+    ],
+    [
+      'a time with text behind it',
+      authority({ validFor: { start: '2026-01-01T00:00:00Z, or later' } }),
+      /validFor\.start: expected a time like/,
+    ],
+    [
       'a log key that is none',
       log({ publicKey: base64(pemOf('PUBLIC KEY', Buffer.from('hello'))) }),
       /publicKey: the key is not usable/,
@@ -201,6 +226,15 @@ describe('a TrustRoot document with a problem', () => {
     ['a mirror that is no URL', remote({ mirror: 'tuf.test' }), /spec\.remote\.mirror: expected an http or https URL/],
     ['a mirror of another scheme', remote({ mirror: 'file:///etc' }), /mirror: expected an http or https URL/],
     ['a mirror with a query', remote({ mirror: 'https://tuf.test/?a=b' }), /mirror: expected the URL of a directory/],
+    ['a mirror with a fragment', remote({ mirror: 'https://tuf.test/#a' }), /mirror: expected the URL of a directory/],
+    ...['a b', 'a%2f..', 'a/b?c', 'a//b', './a', `${'a'.repeat(128)}/${'b'.repeat(127)}`].map(
+      (targets) =>
+        [
+          `targets at ${targets.slice(0, 12)}`,
+          remote({ targets }),
+          /remote\.targets: expected a relative path/,
+        ] as const,
+    ),
     ['targets above the mirror', remote({ targets: '../x' }), /spec\.remote\.targets: expected a relative path/],
     [
       'a target with an absolute path',
@@ -220,6 +254,11 @@ describe('a TrustRoot document with a problem', () => {
       /expected timestamp\.json in the mirror/,
     ],
     ['a trusted root that is none', { trustedRootJSON: '{}' }, /spec\.trustedRootJSON: expected the mediaType/],
+    [
+      'a trusted root whose media type is a list',
+      { trustedRootJSON: '{"mediaType":["application/vnd.dev.sigstore.trustedroot+json;version=0.1"]}' },
+      /spec\.trustedRootJSON: expected the mediaType/,
+    ],
     [
       'a trusted root that is a mapping',
       { trustedRootJSON: {} },

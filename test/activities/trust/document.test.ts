@@ -2,10 +2,57 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { toTrustRoot } from '../../../activities/trust/trust-root.ts';
+import { readWindow } from '../../../activities/trust/validity-window.ts';
+import { type Issuer, issueIntermediate } from '../../support/virtual-sigstore/ca.ts';
 import { createKeyPair } from '../../support/virtual-sigstore/key-pair.ts';
 import { refusal, SIGSTORE, storeFor, trustedRootBytes } from './setting.ts';
 import { mirrorArchive } from './tar.ts';
-import { AUTHORITY, base64, KEYS, LOG, MIRROR, pemOf, REPOSITORY, ROOT, sourceOf } from './trust-document.ts';
+import {
+  AUTHORITY,
+  base64,
+  documentOf,
+  KEYS,
+  LOG,
+  MIRROR,
+  pemOf,
+  REPOSITORY,
+  ROOT,
+  readDocument,
+  sourceOf,
+} from './trust-document.ts';
+
+describe('a window', () => {
+  const [start, end, none] = [new Date(1_000), new Date(2_000), new Date(Number.NaN)];
+
+  it('has a start and an end that are times, the end not before the start', () => {
+    assert.deepEqual(readWindow({ start, end }), { validFrom: 1_000, validUntil: 2_000 });
+    assert.deepEqual(readWindow({ start, end: start }), { validFrom: 1_000, validUntil: 1_000 });
+    assert.deepEqual(readWindow({ start, end: undefined }), { validFrom: 1_000, validUntil: undefined });
+    for (const range of [undefined, { start: undefined, end }, { start, end: none }, { start: none, end }]) {
+      assert.ok('problem' in readWindow(range), JSON.stringify(range));
+    }
+    assert.ok('problem' in readWindow({ start: end, end: start }));
+  });
+});
+
+describe('a chain', () => {
+  it('is of certificates that name each other: the right key under another name is another authority', () => {
+    const { root } = SIGSTORE;
+    const window = { from: new Date('2020-01-01T00:00:00Z'), until: new Date('2040-01-01T00:00:00Z') };
+    const chainOf = (issuer: Issuer) =>
+      authorityOf(pemOf('CERTIFICATE', issueIntermediate(issuer, 'an authority', window).der, root.der));
+    assert.deepEqual(chainOf(root), []);
+    const [problem] = chainOf({ key: root.key, subject: SIGSTORE.tsa.root.subject });
+    assert.match(problem ?? '', /issued by the next one, found another order at place 1/);
+    const [forged] = chainOf({ key: createKeyPair(), subject: root.subject });
+    assert.match(forged ?? '', /issued by the next one, found another order at place 1/);
+  });
+
+  function authorityOf(chain: string): readonly string[] {
+    const certificateAuthorities = [{ ...AUTHORITY, certChain: base64(chain) }];
+    return readDocument(documentOf({ sigstoreKeys: { ...KEYS, certificateAuthorities } })).problems;
+  }
+});
 
 describe('a TrustRoot document', () => {
   it('gives keys of its own', () => {

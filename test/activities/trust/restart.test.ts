@@ -47,13 +47,14 @@ describe('a restart', () => {
     const directory = await cacheFolder(t);
     const draft = 'acme.0123456789abcdef.json.01234567-89ab-cdef-0123-456789abcdef';
     await mkdir(join(directory, '.update-abc123'));
-    for (const name of ['.update-abc123/root.json', draft, 'notes.txt']) await writeFile(join(directory, name), '{}');
+    const others = ['notes.txt', 'x.update-abc123', `${draft}.kept`];
+    for (const name of ['.update-abc123/root.json', draft, ...others]) await writeFile(join(directory, name), '{}');
     const { store: early } = storeFor(t, { directory });
     await early.use([], new Set());
-    assert.equal((await readdir(directory)).length, 3);
+    assert.equal((await readdir(directory)).length, 5);
     const { store } = storeFor(t, { directory, now: () => Date.now() + 2 * HOUR });
     await store.use([], new Set());
-    assert.deepEqual(await readdir(directory), ['notes.txt']);
+    assert.deepEqual((await readdir(directory)).toSorted(), others.toSorted());
   });
 
   it('without a folder begins with the initial root', async (t) => {
@@ -117,7 +118,7 @@ describe('a cache file', () => {
     ['empty', () => Buffer.alloc(0)],
     ['cut off', (bytes) => bytes.subarray(0, bytes.length / 2)],
     ['garbage', () => Buffer.from([0, 255, 1, 2, 3])],
-    ['of another version', () => Buffer.from('{"format":2}')],
+    ['of another version', (bytes) => edit(bytes, (memory) => ({ ...memory, format: 2 }))],
     ['without roots', (bytes) => edit(bytes, ({ format, seen }) => ({ format, seen }))],
     [
       'with another target',

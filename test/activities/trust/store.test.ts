@@ -87,6 +87,15 @@ describe('a trust store', () => {
     assert.notEqual(store.find('acme').revision, before);
   });
 
+  it('has a revision while a trust root has no content', async (t) => {
+    const { document, server } = await startMirror(t);
+    await server.stop();
+    const { store } = storeFor(t);
+    await useAndRefresh(store, document);
+    assert.equal(refusal(store).code, 'TRUST_ROOT_UNAVAILABLE');
+    assert.match(store.revision(), /^[0-9a-f]{64}$/);
+  });
+
   it('ends with the last set, in whatever order sets are read', async (t) => {
     const { document } = await startMirror(t);
     const { store } = storeFor(t);

@@ -1,3 +1,4 @@
+import { MAX_BUNDLE_BYTES } from '../../../../activities/limits.ts';
 import { BASES } from './bases.ts';
 import { recode } from './bends.ts';
 import { flip64, type Row, rowsOf } from './case.ts';
@@ -23,6 +24,7 @@ export const ATTACHED_ROWS: readonly Row[] = [
           ),
       },
     ],
+    ['an envelope that is huge', 'EVIDENCE_TOO_LARGE', { bytes: (text) => text + ' '.repeat(MAX_BUNDLE_BYTES) }],
     ['another payload type', 'SIGNATURE_INVALID', { bytes: (text) => text.replace('in-toto+json', 'in-toto+xml') }],
     [
       'the signature twice',

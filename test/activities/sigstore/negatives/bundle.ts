@@ -173,6 +173,11 @@ export const BUNDLE_ROWS: readonly Row[] = [
     ],
     ...MATERIAL_BYTES.map((name) => junkIn(name)),
     [
+      'a certificate that is huge',
+      'EVIDENCE_TOO_LARGE',
+      { bytes: (text) => text.replace(/("rawBytes":")[^"]+/, `$1${'A'.repeat(90_000)}`) },
+    ],
+    [
       'a log entry that is null',
       'EVIDENCE_MALFORMED',
       { bytes: (text) => text.replace('"tlogEntries":[', '"tlogEntries":[null,') },

@@ -50,6 +50,7 @@ export const IDENTITY_ROWS: readonly Row[] = [
       'WRONG_IDENTITY',
       { leaf: { commonName: WORKFLOW_SUBJECT, names: [{ kind: 'uri', text: EVIL }] } },
     ],
+    ['an issuer that is longer than any', 'CERTIFICATE_UNSUITABLE', issuer(undefined, `${EVIL}/${'x'.repeat(2_048)}`)],
     ['no name', 'CERTIFICATE_UNSUITABLE', names()],
     [
       'two names, the right one first',

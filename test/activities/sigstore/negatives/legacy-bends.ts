@@ -99,6 +99,25 @@ export const rekorRows = (base: Base): readonly Row[] =>
         it.logID = 'x';
       }),
     ],
+    [
+      'a log id with more behind it',
+      'EVIDENCE_MALFORMED',
+      rekor(({ Payload: it }) => {
+        it.logID += 'x';
+      }),
+    ],
+    [
+      'a log id with more before it',
+      'EVIDENCE_MALFORMED',
+      rekor(({ Payload: it }) => {
+        it.logID = `00${it.logID}`;
+      }),
+    ],
+    [
+      'an entry with a field more',
+      'EVIDENCE_MALFORMED',
+      annotation('bundle', (text) => text.replace('{', '{"more":1,')),
+    ],
     ['an entry that is not JSON', 'EVIDENCE_MALFORMED', annotation('bundle', (text) => text.slice(0, -1))],
     ['an entry that is a list', 'EVIDENCE_MALFORMED', annotation('bundle', (text) => `[${text}]`)],
     [

@@ -1,3 +1,4 @@
+import { MAX_BUNDLE_BYTES } from '../../../../activities/limits.ts';
 import { toPem } from '../../../support/virtual-sigstore/der.ts';
 import { BASES } from './bases.ts';
 import { type Base, type Bend, flip64, otherKey, type Row, releaseKey, rowsOf, sigstore, stranger } from './case.ts';
@@ -25,6 +26,7 @@ export const LEGACY_ROWS: readonly Row[] = [
     ['another signature in base64url', 'SIGNATURE_INVALID', annotation('signature', () => '-_-_')],
     ['a signature with another character', 'EVIDENCE_MALFORMED', annotation('signature', (text) => `${text}.`)],
     ['a signature that is huge', 'EVIDENCE_TOO_LARGE', annotation('signature', () => 'A'.repeat(1024 * 1024))],
+    ['a payload that is huge', 'EVIDENCE_TOO_LARGE', { bytes: (text) => text + ' '.repeat(MAX_BUNDLE_BYTES) }],
     ['a signature by another key', 'SIGNATURE_INVALID', { signWith: otherKey }],
     ['white space in the payload', 'SIGNATURE_INVALID', { bytes: (text) => `${text} ` }],
     ['the digest in the payload', 'SIGNATURE_INVALID', { bytes: (text) => text.replace('a1', 'b2') }],

@@ -115,6 +115,13 @@ export const LOG_V1_ROWS: readonly Row[] = [
       }),
     ],
     [
+      'a time with a zero before it',
+      'EVIDENCE_MALFORMED',
+      entry((it) => {
+        it.integratedTime = `0${it.integratedTime}`;
+      }),
+    ],
+    [
       'a negative time of the entry',
       'LOG_PROOF_INVALID',
       entry((it) => {
