@@ -29,7 +29,7 @@ import {
   openTemporalLink,
   type TemporalSession,
 } from './temporal-link.ts';
-import { findRuns } from './temporal-runs.ts';
+import { describeRuns, MAX_RUNS } from './temporal-runs.ts';
 import { describeStart, policyHeadId } from './workflow-description.ts';
 
 const NO_WORKER = 'no portcullis worker answers on the task queue; is one running?';
@@ -203,7 +203,13 @@ export function connectBackend(taskQueue: string, options: LinkOptions = {}): Ba
       }
     },
     resolve: (name, deadline) => within(deadline, ({ client }) => resolveName(client, taskQueue, name, deadline)),
-    find: (decisionId, deadline) => within(deadline, ({ client }) => findRuns(client, decisionId)),
+    find: (decisionId, deadline) =>
+      within(deadline, ({ client: { workflow } }) =>
+        describeRuns(
+          workflow.list({ query: `DecisionId = '${decisionId}'`, pageSize: MAX_RUNS }),
+          ({ workflowId, runId }) => workflow.getHandle(workflowId, runId),
+        ),
+      ),
     close: link.close,
   };
 }
