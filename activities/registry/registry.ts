@@ -155,7 +155,7 @@ export function createRegistry(options: RegistryOptions): Registry {
 
     async hasRepository(name, signal) {
       const what = `GET tags of ${name.registry}/${name.repository}`;
-      const found = await firstFound({ what, name, signal }, await origin(name), async (endpoint) => {
+      const found = await firstFound({ what, name, reference: '', signal }, await origin(name), async (endpoint) => {
         const url = urlAt(endpoint, `${name.repository}/tags/list`);
         url.searchParams.set('n', '1');
         const request = { what, method: 'GET', url, redirects: 'all' } as const;

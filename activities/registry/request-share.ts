@@ -7,7 +7,7 @@ import type { Repository } from './repository.ts';
 export interface Question {
   readonly what: string;
   readonly name: Repository;
-  /** The tag or digest that it is about. */
+  /** The tag or digest that it is about; empty for the repository itself. */
   readonly reference: string;
   readonly signal: AbortSignal;
 }
