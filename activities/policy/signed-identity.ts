@@ -55,17 +55,14 @@ function readRepository(field: Field): Glob | undefined {
 function readRepositoryGlob(field: Field): Glob | undefined {
   const glob = readGlob(field);
   if (glob === undefined) return undefined;
-  const slash = glob.indexOf('/');
-  if (slash < 1 || glob.slice(0, slash).includes('*') || !hasRegistry(glob)) {
+  const [registry = '', ...path] = glob.split('/');
+  // Stars are in no registry.
+  if (path.length === 0 || parseFullName(`${registry}/a`) === undefined) {
     const fix = 'write each registry without a star into an item of its own';
     return reject(field, `expected a glob that begins with a registry, found ${quote(glob)}; ${fix}`);
   }
   if (!glob.slice(glob.lastIndexOf('/')).includes(':')) return glob;
   return reject(field, `expected a glob of repositories, without tags, found ${quote(glob)}; remove the tag`);
-}
-
-function hasRegistry(glob: Glob): boolean {
-  return parseFullName(`${glob.slice(0, glob.indexOf('/'))}/a`) !== undefined;
 }
 
 function readPrefixes(item: Field, prefixField: Field, fields: ReadonlyMap<string, Field>): SignedAs | undefined {
