@@ -29,6 +29,16 @@ describe('the DaemonSet', () => {
     });
   });
 
+  it('starts from an image that is named by its digest', () => {
+    const bases = read('Dockerfile')
+      .split('\n')
+      .filter((line) => /^\s*FROM\b/i.test(line));
+    assert.equal(bases.length, 1);
+    for (const base of bases) {
+      assert.match(base, /^FROM [a-z0-9.-]+\.[a-z]+\/[a-z0-9/._-]+:\d+\.\d+\.\d+@sha256:[0-9a-f]{64}( AS \w+)?$/);
+    }
+  });
+
   it('runs what its image has', () => {
     const dockerfile = read('Dockerfile');
     assert.match(dockerfile, /^COPY dist\/node \/release$/m);
