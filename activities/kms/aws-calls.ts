@@ -114,8 +114,16 @@ function createClient(sdk: Sdk, { region, endpoint }: AwsKey): KMSClient {
     maxAttempts: 1,
     // Unless it is told to, the SDK reads the shared files once in the life of a process. Credentials are asked for in the
     // same way as keys: STS has these connections from the client, SSO has them from here.
-    credentialDefaultProvider: (init: object) =>
-      sdk.defaultProvider({ ...init, ignoreCache: true, clientConfig: { requestHandler } }),
+    credentialDefaultProvider: (init: object) => {
+      const provide = sdk.defaultProvider({ ...init, ignoreCache: true, clientConfig: { requestHandler } });
+      return async (...asked: Parameters<typeof provide>) => {
+        try {
+          return await provide(...asked);
+        } catch (cause) {
+          throw new CredentialSearchError(cause);
+        }
+      };
+    },
     requestHandler,
     ...(region !== undefined && { region }),
     ...(endpoint !== undefined && { endpoint: `https://${endpoint}` }),
@@ -137,6 +145,13 @@ function createClient(sdk: Sdk, { region, endpoint }: AwsKey): KMSClient {
 }
 
 class TooLongError extends Error {}
+
+/** An error of the way to credentials, a token service for example, and not of KMS. */
+class CredentialSearchError extends Error {
+  constructor(cause: unknown) {
+    super('no credentials', { cause });
+  }
+}
 
 async function readBounded(body: Readable): Promise<Uint8Array> {
   const signal = AbortSignal.timeout(MAX_KMS_REQUEST_MS);
@@ -187,12 +202,20 @@ function toFailure(error: unknown, call: Call, late: boolean): { kind: FailureCl
   if (late) return { kind: 'timeout', failure: kmsFailure('timeout', call) };
   const proxy = proxyFailure(call, error);
   if (proxy !== undefined) return { kind: 'unreachable', failure: proxy };
+  const thrown = error instanceof CredentialSearchError ? error.cause : error;
   // An error of whatever kind may have these; each is looked at before use.
-  const { $metadata, $response } = (error ?? {}) as SdkError;
-  const { kind, found } = classify(error, $metadata?.httpStatusCode ?? $response?.statusCode);
+  const { $metadata, $response } = (thrown ?? {}) as SdkError;
+  const of = classify(thrown, $metadata?.httpStatusCode ?? $response?.statusCode);
+  const { kind, found } = thrown === error ? of : { ...of, kind: SEARCHES[of.kind] ?? of.kind };
   const retryAfterMs = retryAfterOf($response?.headers?.['retry-after']);
   return { kind, failure: kmsFailure(kind, call, found, retryAfterMs) };
 }
+
+/** What the failure of a token service means for KMS, which was not asked. */
+const SEARCHES: Readonly<Partial<Record<FailureClass, FailureClass>>> = {
+  ...{ unreachable: 'no-token-service', untrusted: 'no-token-service', misbehaved: 'no-token-service' },
+  ...{ fault: 'no-token-service', denied: 'refused-credentials', missing: 'refused-credentials' },
+};
 
 function classify(error: unknown, status: number | undefined): { kind: FailureClass; found?: string } {
   const name = nameOf(error);

@@ -1,8 +1,10 @@
 import type { Agent as HttpAgent } from 'node:http';
 import type { TokenCredential } from '@azure/identity';
 import type { CryptographyClient, KeyClient, KeyClientOptions, KeyVaultKey } from '@azure/keyvault-keys';
+import { isRecord } from '../../workflows/record.ts';
+import { EvidenceError } from '../evidence-error.ts';
 import { connections } from '../http/connections.ts';
-import { azureFailure, statusOf } from './azure-failure.ts';
+import { azureFailure, statusOf, UnreadableAnswer } from './azure-failure.ts';
 import type { AzureKey } from './azure-key.ts';
 import { type Call, reachedAt } from './failure.ts';
 import { loadClient } from './official-client.ts';
@@ -11,7 +13,8 @@ import { within } from './within.ts';
 /** What tests put in the place of the network, of credentials and of the clock. */
 export interface AzureSettings {
   readonly client?: KeyClientOptions;
-  readonly credential?: TokenCredential;
+  /** Makes one: when the first question comes, and after one was refused. */
+  readonly credential?: () => TokenCredential;
   readonly now?: () => Date;
 }
 
@@ -40,8 +43,26 @@ type Modules = Readonly<{
   credential: TokenCredential;
 }>;
 
-/** One attempt: Temporal retries. */
-const PIPELINE: KeyClientOptions = { retryOptions: { maxRetries: 0 } };
+/**
+ * The client reads fields of whatever JSON comes: an answer without a body, as load balancers give, or one that is `null`
+ * ends in a TypeError. A status says all that is wanted of a refusal; an answer has to be an object.
+ */
+const readable: PipelinePolicy = {
+  name: 'portcullisReadableAnswer',
+  async sendRequest(request, next) {
+    const response = await next(request);
+    if (response.status >= 300) response.bodyAsText = '{}';
+    else if (!isJsonObject(response.bodyAsText ?? '')) throw new UnreadableAnswer();
+    return response;
+  },
+};
+
+/** One attempt, for Temporal retries; and no redirect: the client follows some, and leaves the credential out. */
+const PIPELINE: KeyClientOptions = {
+  retryOptions: { maxRetries: 0 },
+  redirectOptions: { maxRetries: 0 },
+  additionalPolicies: [{ policy: readable, position: 'perCall' }],
+};
 
 /** Has a client use our connections, for keys and for credentials; Azure's own rule of proxies gives way to an agent. */
 function withConnections(options: KeyClientOptions = {}): KeyClientOptions {
@@ -63,11 +84,21 @@ type PipelinePolicy = NonNullable<KeyClientOptions['additionalPolicies']>[number
 export function createAzureApi({ client: options, credential }: AzureSettings): AzureApi {
   let loaded: Promise<Modules> | undefined;
   const clients = new Map<string, KeyClient>();
-  const settings = { ...PIPELINE, ...withConnections(options) };
+  const settings = withConnections(withOptions(options));
   const load = async () => {
     loaded ??= loadModules(credential);
     return await loaded;
   };
+  const ask = <T>(call: Call, signal: AbortSignal, send: (signal: AbortSignal) => Promise<T>): Promise<T> =>
+    within(call, signal, send, (error) => {
+      const failure = azureFailure(call, error);
+      if (failure instanceof EvidenceError && failure.code === 'KMS_CREDENTIALS') {
+        // A credential keeps the certificate that it read first: the next one finds what lies there then.
+        loaded = undefined;
+        clients.clear();
+      }
+      return failure;
+    });
   const clientOf = async (vaultUrl: string) => {
     const { keys, credential } = await load();
     const client = clients.get(vaultUrl) ?? new keys.KeyClient(vaultUrl, credential, settings);
@@ -101,6 +132,19 @@ export function createAzureApi({ client: options, credential }: AzureSettings): 
   };
 }
 
+function withOptions(options: KeyClientOptions = {}): KeyClientOptions {
+  const policies = [...(PIPELINE.additionalPolicies ?? []), ...(options.additionalPolicies ?? [])];
+  return { ...PIPELINE, ...options, additionalPolicies: policies };
+}
+
+function isJsonObject(text: string): boolean {
+  try {
+    return isRecord(JSON.parse(text));
+  } catch {
+    return false;
+  }
+}
+
 /** Opens what is said of a call. */
 export function azureCall(permission: 'get' | 'sign' | 'verify', { vaultUrl, name, version }: AzureKey): Call {
   const key = version === undefined ? name : `${name}/${version}`;
@@ -108,16 +152,12 @@ export function azureCall(permission: 'get' | 'sign' | 'verify', { vaultUrl, nam
   return { service: reachedAt(`Azure Key Vault ${host}`, host), permission: `keys/${permission}`, key };
 }
 
-async function loadModules(credential: TokenCredential | undefined): Promise<Modules> {
+async function loadModules(credential: AzureSettings['credential']): Promise<Modules> {
   const packages = '@azure/keyvault-keys@4.10.2 @azure/identity@4.14.1';
   return await loadClient(packages, async () => ({
     keys: await import('@azure/keyvault-keys'),
-    credential: credential ?? new (await import('@azure/identity')).DefaultAzureCredential(withConnections()),
+    credential: credential?.() ?? new (await import('@azure/identity')).DefaultAzureCredential(withConnections()),
   }));
-}
-
-function ask<T>(call: Call, signal: AbortSignal, send: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  return within(call, signal, send, (error) => azureFailure(call, error));
 }
 
 /** `undefined` for an answer with one of these statuses. */

@@ -18,6 +18,9 @@ const OWN: readonly { readonly says: RegExp; readonly kind: FailureClass; readon
   { says: /expired at|can't be used before/, kind: 'disabled', found: 'a time at which it is not good' },
 ];
 
+/** An answer that is not a JSON object. */
+export class UnreadableAnswer extends Error {}
+
 /** The HTTP status of a `RestError` (`@azure/core-rest-pipeline`). */
 export function statusOf(error: unknown): number | undefined {
   return error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number'
@@ -30,9 +33,18 @@ export function azureFailure(call: Call, error: unknown): unknown {
   if (error instanceof EvidenceError || !(error instanceof Error)) return error;
   const proxy = proxyFailure(call, error);
   if (proxy !== undefined) return proxy;
-  if (CREDENTIAL_ERRORS.has(error.name)) return kmsFailure('no-credentials', call);
+  if (CREDENTIAL_ERRORS.has(error.name)) {
+    // The libraries below leave the code of the system out. A machine outside of Azure has no managed identity to reach either.
+    const isNetwork = /network_error|network unreachable|network error/i.test(error.message);
+    if (!isNetwork) return kmsFailure('no-credentials', call);
+    const advice =
+      "check network, proxy and the worker's environment, and name a private authority in NODE_EXTRA_CA_CERTS";
+    return kmsFailure('no-token-service', { ...call, advice });
+  }
+  if (error instanceof UnreadableAnswer) return kmsFailure('misbehaved', call, 'something that is not JSON');
+  // So the client calls a body that breaks off; what is whole and no JSON does not come so far.
   if ('code' in error && error.code === 'PARSE_ERROR')
-    return kmsFailure('misbehaved', call, 'something that is not JSON');
+    return kmsFailure('unreachable', call, 'an answer that breaks off');
   const status = statusOf(error);
   if (status !== undefined) {
     // A key that was there a moment ago is looked at again.

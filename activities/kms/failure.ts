@@ -66,6 +66,15 @@ const CLASSES = {
     ...{ code: 'KMS_UNREACHABLE', retryable: true, says: 'cannot be reached' },
     advice: ({ way }) => `check ${way}`,
   },
+  untrusted: {
+    ...{ code: 'KMS_UNREACHABLE', retryable: true, says: 'shows a certificate that this worker does not trust' },
+    advice: 'check the certificate, and name a private authority to the worker in NODE_EXTRA_CA_CERTS',
+  },
+  'no-token-service': {
+    ...{ code: 'KMS_UNREACHABLE', retryable: true },
+    says: 'was not asked, because the service that gives this worker its credentials cannot be reached',
+    advice: 'check network and proxy, and name a private authority to the worker in NODE_EXTRA_CA_CERTS',
+  },
   timeout: {
     ...{ code: 'KMS_TIMEOUT', retryable: true, says: 'did not answer in time' },
     advice: 'it is asked again; look at network and proxy if this stays',
@@ -167,11 +176,16 @@ export function classOfStatus(status: number): FailureClass | undefined {
   return status >= 500 && status < 600 ? 'fault' : 'misbehaved';
 }
 
+/** What OpenSSL and Node call a certificate that they do not accept (`X509_verify_cert_error_string`, `node:tls`). */
+const UNTRUSTED =
+  /^(?:UNABLE_TO_(?:GET|VERIFY|DECRYPT|DECODE)_|SELF_SIGNED_|DEPTH_ZERO_SELF_|CERT_|INVALID_(?:CA|PURPOSE)|HOSTNAME_MISMATCH|ERR_TLS_CERT_)/;
+
 /** The class of an error of the connection: of the system (errno), of the resolver, of TLS. */
 export function classOfConnection(error: unknown): { readonly kind: FailureClass; readonly found: string } | undefined {
   const code = systemCodeOf(error);
   if (code === undefined) return undefined;
   if (code.startsWith('HPE_')) return { kind: 'misbehaved', found: code };
+  if (UNTRUSTED.test(code)) return { kind: 'untrusted', found: code };
   const late = code === 'ETIMEDOUT' || code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT';
   return { kind: late ? 'timeout' : 'unreachable', found: code };
 }

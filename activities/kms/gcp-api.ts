@@ -1,4 +1,5 @@
 import type { KeyManagementServiceClient, protos } from '@google-cloud/kms';
+import { EvidenceError } from '../evidence-error.ts';
 import { MAX_KMS_ANSWER_BYTES, MAX_KMS_REQUEST_MS } from '../limits.ts';
 import { type Call, kmsFailure } from './failure.ts';
 import { gcpFailure, isNotFound } from './gcp-failure.ts';
@@ -46,12 +47,23 @@ export function createGcpApi(options: GcpClientOptions = {}): GcpApi {
     });
     return await made;
   };
+  const toFailure = (call: Call, error: unknown): unknown => {
+    const failure = gcpFailure(call, error);
+    if (failure instanceof EvidenceError && failure.code === 'KMS_CREDENTIALS') forget();
+    return failure;
+  };
+  /** A client reads its key file once. The next one finds what lies there then; questions to this one may still be under way. */
+  const forget = () => {
+    const former = made;
+    made = undefined;
+    setTimeout(() => void former?.then((kms) => kms.close()).catch(() => {}), MAX_KMS_REQUEST_MS).unref();
+  };
   const ask = <T>(call: Call, signal: AbortSignal, send: (kms: KeyManagementServiceClient) => Promise<T>): Promise<T> =>
     within(
       call,
       signal,
       async () => send(await client()),
-      (error) => gcpFailure(call, error),
+      (error) => toFailure(call, error),
     );
   return {
     version({ name, version }, signal) {

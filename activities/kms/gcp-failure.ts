@@ -3,6 +3,12 @@ import { type Call, type FailureClass, kmsFailure } from './failure.ts';
 
 const NOT_FOUND = 5;
 const PERMISSION_DENIED = 7;
+const UNAVAILABLE = 14;
+
+/** Words of Node and OpenSSL, which neither gRPC nor the authentication library hand on as codes. */
+const UNTRUSTED = /certificate(?! required)|self[- ]signed|altnames/i;
+const NETWORK =
+  /\bE(?:AI_|CONN|HOST|NET|PIPE|TIMEDOUT)|failed, reason:|ocket hang up|aborted|remature close|certificate|SSL routines|getaddrinfo/;
 
 /**
  * Status codes of gRPC as Google Cloud uses them (`google.rpc.Code`). NOT_FOUND is about a version that was there a moment
@@ -20,7 +26,7 @@ const CODES: ReadonlyMap<number, readonly [name: string, kind: FailureClass]> = 
   [10, ['ABORTED', 'fault']],
   [12, ['UNIMPLEMENTED', 'misbehaved']],
   [13, ['INTERNAL', 'fault']],
-  [14, ['UNAVAILABLE', 'unreachable']],
+  [UNAVAILABLE, ['UNAVAILABLE', 'unreachable']],
   [15, ['DATA_LOSS', 'misbehaved']],
   [16, ['UNAUTHENTICATED', 'refused-credentials']],
 ]);
@@ -36,7 +42,10 @@ export function gcpFailure(call: Call, error: unknown): unknown {
   const code = codeOf(error);
   // What the authentication library meets has no status, or that of a connection.
   const isAboutCredentials = /credential|metadata from plugin|invalid_grant/i.test(error.message);
-  if (isAboutCredentials && code !== PERMISSION_DENIED) return kmsFailure('no-credentials', call);
+  if (isAboutCredentials && code !== PERMISSION_DENIED) {
+    return kmsFailure(NETWORK.test(error.message) ? 'no-token-service' : 'no-credentials', call);
+  }
+  if (code === UNAVAILABLE && UNTRUSTED.test(error.message)) return kmsFailure('untrusted', call, 'UNAVAILABLE');
   const [name, kind] = CODES.get(code ?? -1) ?? [];
   if (name === undefined || kind === undefined) return error;
   // An answer that is larger than we allow has the status of a quota.

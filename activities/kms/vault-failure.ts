@@ -14,7 +14,9 @@ const TRANSPORT: Readonly<Partial<Record<ReasonCode, FailureClass>>> = {
 export function transportFailure(call: Call, error: unknown): unknown {
   const kind = error instanceof EvidenceError ? TRANSPORT[error.code] : undefined;
   if (kind === undefined || !(error instanceof EvidenceError)) return error;
-  return proxyFailure(call, error.cause) ?? kmsFailure(kind, call, classOfConnection(error.cause)?.found);
+  const connection = classOfConnection(error.cause);
+  const own = connection?.kind === 'untrusted' ? 'untrusted' : kind;
+  return proxyFailure(call, error.cause) ?? kmsFailure(own, call, connection?.found);
 }
 
 /** What an answer means that is not the one asked for. `words` is its body, which is looked at and never shown. */

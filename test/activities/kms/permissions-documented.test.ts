@@ -7,7 +7,7 @@ import { createAzureKeyManager } from '../../../activities/kms/azure.ts';
 import { createGcpKeyManager } from '../../../activities/kms/gcp.ts';
 import type { KeyManager, KeyReference } from '../../../activities/kms/managed-key.ts';
 import { createManagedVerdictKey } from '../../../activities/kms/verdict-key.ts';
-import { startAzureDouble, VAULT } from '../../support/kms-doubles/azure.ts';
+import { AZURE_PERMISSIONS, startAzureDouble, VAULT } from '../../support/kms-doubles/azure.ts';
 import { startGcpDouble } from '../../support/kms-doubles/gcp.ts';
 import { reference, signal } from './aws-suite.ts';
 
@@ -115,6 +115,36 @@ describe('the permissions in infra/azure', () => {
     assert.deepEqual(set(JSON.parse(await readText('azure/role-verdict.json')).DataActions), actions('vault', signing));
     const hsm = JSON.parse(await readText('azure/role-managed-hsm.json'));
     assert.deepEqual(set(hsm.dataActions), actions('hsm', looking));
+  });
+
+  it('suffice for what each role is for, and a refusal names what is missing', async () => {
+    await using vault = await startAzureDouble();
+    vault.keys.set('release', [{ version: '1'.repeat(32), privateKey }]);
+    const manager = createAzureKeyManager(vault.settings);
+    const named = reference(`azurekms://${VAULT}/release`);
+    const { signature } = await manager.sign(named, MESSAGE, signal);
+    vault.calls.length = 0;
+    const allow = async (name: string | undefined) => {
+      const actions = name === undefined ? [] : JSON.parse(await readText(`azure/${name}.json`)).DataActions;
+      vault.permissions.clear();
+      for (const action of actions) vault.permissions.add(action);
+    };
+    const denied = (permission: string) => ({
+      code: 'KMS_ACCESS_DENIED',
+      message: new RegExp(
+        `does not let this worker do that \\(keys/${permission} on .*; grant its identity the role in infra/azure$`,
+      ),
+    });
+    await allow('role');
+    const [key] = (await manager.describe(named, signal)).keys;
+    assert.ok(key !== undefined);
+    assert.equal(await manager.verify(named, key, MESSAGE, signature, signal), true);
+    await assert.rejects(manager.sign(named, MESSAGE, signal), denied('sign'));
+    await allow('role-verdict');
+    await signVerdict(manager, named);
+    assert.deepEqual(set(vault.calls), set(AZURE_PERMISSIONS));
+    await allow(undefined);
+    await assert.rejects(manager.describe(named, signal), denied('get'));
   });
 
   it('give nothing on the control plane, and no wildcard', async () => {

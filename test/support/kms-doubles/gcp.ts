@@ -34,12 +34,18 @@ export interface GcpDouble extends AsyncDisposable {
   readonly methods: string[];
   /** Answers every call instead, or bends the answer. */
   fault: GcpFault | undefined;
+  /** With them Google's own client comes here, over a connection without TLS. */
   readonly clientOptions: GcpClientOptions;
+  readonly port: number;
 }
 
 export type GcpFault =
   | { readonly kind: 'status'; readonly code: status; readonly message: string }
   | { readonly kind: 'hang' }
+  /** Does this, and gives no answer. */
+  | { readonly kind: 'instead'; readonly run: () => void }
+  /** Refuses callers whose `authorization` is not one of these. */
+  | { readonly kind: 'unless'; readonly isCaller: (authorization: string) => boolean }
   | { readonly kind: 'bend'; readonly answer: (answer: object) => object };
 
 type Handler = (call: ServerUnaryCall<unknown, unknown>, answer: sendUnaryData<unknown>) => void;
@@ -48,11 +54,11 @@ export const GCP_PERMISSIONS = ['list', 'get', 'viewPublicKey', 'useToSign'].map
   (verb) => `cloudkms.cryptoKeyVersions.${verb}`,
 );
 
-/** Serves on loopback, without TLS. */
-export async function startGcpDouble(): Promise<GcpDouble> {
+/** Serves on loopback, without TLS unless it is given some. */
+export async function startGcpDouble(tls = ServerCredentials.createInsecure()): Promise<GcpDouble> {
   const service = serviceDefinition();
   const server = new Server();
-  const port = await listen(server);
+  const port = await listen(server, tls);
   const double: GcpDouble = {
     keys: new Map(),
     permissions: new Set(GCP_PERMISSIONS),
@@ -60,6 +66,7 @@ export async function startGcpDouble(): Promise<GcpDouble> {
     methods: [],
     fault: undefined,
     clientOptions: { servicePath: '127.0.0.1', port, projectId: 'p', sslCreds: credentials.createInsecure() },
+    port,
     async [Symbol.asyncDispose]() {
       server.forceShutdown();
     },
@@ -72,6 +79,9 @@ export async function startGcpDouble(): Promise<GcpDouble> {
       double.methods.push(call.getPath().split('/').at(-1) ?? '');
       const { fault } = double;
       if (fault?.kind === 'hang') return;
+      if (fault?.kind === 'instead') return fault.run();
+      if (fault?.kind === 'unless' && !fault.isCaller(String(call.metadata.get('authorization')[0])))
+        return answer({ code: status.UNAUTHENTICATED, details: 'secret text' });
       if (fault?.kind === 'status')
         return answer({ code: fault.code, details: fault.message, metadata: new Metadata() });
       if (!double.permissions.has(permission))
@@ -158,10 +168,8 @@ function serviceDefinition() {
   return service.service as Parameters<Server['addService']>[0];
 }
 
-function listen(server: Server): Promise<number> {
+function listen(server: Server, tls: ServerCredentials): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
-  server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) =>
-    error === null ? resolve(port) : reject(error),
-  );
+  server.bindAsync('127.0.0.1:0', tls, (error, port) => (error === null ? resolve(port) : reject(error)));
   return promise;
 }
