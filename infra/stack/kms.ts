@@ -30,7 +30,7 @@ export async function startKms({ dir, port, root }: KmsOptions): Promise<Kms> {
     dir,
     env: {
       // It can be much more of AWS, on all addresses, with a port for MQTT and one for SFTP.
-      ...(root === undefined ? { SERVICES: 'kms' } : enforcing(root)),
+      ...(root === undefined ? { SERVICES: 'kms,sts' } : enforcing(root)),
       ...{ IOT_MTLS_ENABLED: '0', SFTP_ENABLED: '0', BIND_HOST: '127.0.0.1' },
       ...{ GATEWAY_PORT: String(chosen), TMPDIR: dir, S3_PERSIST: '0', LOCALSTACK_PERSISTENCE: '0', LOG_LEVEL: 'INFO' },
       DOCKER_HOST: `unix://${dir}/no-docker.sock`,

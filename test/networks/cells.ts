@@ -25,12 +25,12 @@ export const WORKER_CLIENTS = {
   TUF: 'the mirror of a trust root',
   'Rekor v1': 'entries of a transparency log of the first generation',
   'Rekor v2': 'checkpoints and tiles of a transparency log',
-  'AWS KMS': 'keys',
+  'AWS KMS': 'keys; the credential is a shared file',
   'AWS STS': 'credentials for AWS by web identity',
-  'Google Cloud KMS': 'keys',
-  'Google tokens': 'credentials for Google Cloud by a service account',
+  'Google Cloud KMS': 'keys; the credential is a key file of a service account',
+  'Google tokens': 'credentials for Google Cloud by workload identity federation',
   'Azure Key Vault': 'keys',
-  'Azure tokens': 'credentials for Azure by workload identity',
+  'Azure tokens': 'credentials for Azure by a managed identity',
   Vault: 'keys of a transit engine; the token is a file that an agent writes',
 } as const;
 
@@ -46,7 +46,8 @@ export type Client = WorkerClient | TemporalClient;
 
 /** What a client must do under a condition. */
 export type Cell =
-  | { readonly kind: 'succeeds'; readonly note?: string }
+  /** After this many attempts, of which only the first may fail. Default 1. */
+  | { readonly kind: 'succeeds'; readonly attempts?: 2; readonly note?: string }
   | {
       readonly kind: 'fails';
       /** `undefined` where a program ends with a sentence instead. */
@@ -64,6 +65,7 @@ export type Row = Readonly<Record<Condition, Cell>>;
 
 /** For rows. */
 export const succeeds = (note?: string): Cell => ({ kind: 'succeeds', ...(note !== undefined && { note }) });
+export const succeedsAgain = (note: string): Cell => ({ kind: 'succeeds', attempts: 2, note });
 export const doesNotApply = (because: string): Cell => ({ kind: 'does not apply', because });
 export const fails = (code: ReasonCode | undefined, retryable: boolean, says: RegExp, note?: string): Cell => ({
   ...{ kind: 'fails', code, retryable, says },
@@ -83,7 +85,7 @@ function expected(cell: Cell, saw: string | undefined): string {
   const note = 'note' in cell && cell.note !== undefined ? ` (${cell.note})` : '';
   switch (cell.kind) {
     case 'succeeds':
-      return `succeeds${note}`;
+      return `succeeds${cell.attempts === 2 ? ' with the second attempt' : ''}${note}`;
     case 'fails':
       return `${cell.code ?? 'ends'}, ${cell.retryable ? 'tried again' : 'not tried again'}: ${saw ?? String(cell.says)}${note}`;
     case 'does not apply':
