@@ -1,7 +1,9 @@
 import type { KeyManagementServiceClient, protos } from '@google-cloud/kms';
+import { ProxySettingError } from '../../workflows/proxy.ts';
 import { EvidenceError } from '../evidence-error.ts';
+import { connections } from '../http/connections.ts';
 import { MAX_KMS_ANSWER_BYTES, MAX_KMS_REQUEST_MS } from '../limits.ts';
-import { type Call, kmsFailure } from './failure.ts';
+import { type Call, kmsFailure, reachedAt } from './failure.ts';
 import { gcpFailure, isNotFound } from './gcp-failure.ts';
 import type { GcpKey } from './gcp-key.ts';
 import { loadClient } from './official-client.ts';
@@ -34,7 +36,11 @@ const CHANNEL = { 'grpc.max_receive_message_length': MAX_KMS_ANSWER_BYTES, 'grpc
 
 /** Opens what is said of a call. */
 export function gcpCall(permission: string, key: string): Call {
-  return { service: 'Google Cloud KMS', permission: `cloudkms.cryptoKeyVersions.${permission}`, key };
+  return {
+    service: reachedAt('Google Cloud KMS', serviceHost()),
+    permission: `cloudkms.cryptoKeyVersions.${permission}`,
+    key,
+  };
 }
 
 /** The client is loaded and made at the first question. */
@@ -85,9 +91,33 @@ export function createGcpApi(options: GcpClientOptions = {}): GcpApi {
   };
 }
 
+/** Where the service is, without options: Google's client goes by the same variable. */
+function serviceHost(): string {
+  return `cloudkms.${process.env['GOOGLE_CLOUD_UNIVERSE_DOMAIN'] || 'googleapis.com'}`;
+}
+
+/**
+ * Has gRPC go through the proxy of all other clients. Its own rule (lower case only, `grpc_proxy`) is off. Throws a
+ * ProxySettingError for a proxy that is reached by TLS, which gRPC does not know.
+ */
+function throughProxy({ servicePath = serviceHost(), port = 443 }: NonNullable<GcpClientOptions>) {
+  const own = { 'grpc.enable_http_proxy': 0 };
+  const choice = connections().proxyOf(new URL(`https://${servicePath}:${port}`));
+  if (choice.kind === 'direct') return own;
+  if (choice.scheme === 'https')
+    throw new ProxySettingError('HTTPS_PROXY', 'gRPC connects to no proxy over TLS; name a proxy with http://');
+  const { username, password } = choice.credentials ?? {};
+  return {
+    ...own,
+    ...{ servicePath: choice.host, port: choice.port },
+    ...{ 'grpc.http_connect_target': `dns:${servicePath}:${port}`, 'grpc.default_authority': servicePath },
+    ...(username !== undefined && { 'grpc.http_connect_creds': `${username}:${password}` }),
+  };
+}
+
 async function connect(options: GcpClientOptions): Promise<KeyManagementServiceClient> {
   const kms = await loadClient('@google-cloud/kms@6.3.0', () => import('@google-cloud/kms'));
-  const client = new kms.KeyManagementServiceClient({ ...CHANNEL, ...options });
+  const client = new kms.KeyManagementServiceClient({ ...CHANNEL, ...options, ...throughProxy(options ?? {}) });
   // Left to the first call, an error of it (no credentials) would be an unhandled rejection, and end the worker.
   await client.initialize().catch((cause) => {
     throw new Error('no credentials', { cause });

@@ -1,5 +1,5 @@
 import { EvidenceError } from '../evidence-error.ts';
-import { type Call, type FailureClass, kmsFailure } from './failure.ts';
+import { type Call, type FailureClass, kmsFailure, proxyFailure } from './failure.ts';
 
 const NOT_FOUND = 5;
 const PERMISSION_DENIED = 7;
@@ -39,6 +39,8 @@ export function isNotFound(error: unknown): boolean {
 /** What an error of `@google-cloud/kms` means. Its texts are not shown: they come from the network, and name files. */
 export function gcpFailure(call: Call, error: unknown): unknown {
   if (error instanceof EvidenceError || !(error instanceof Error)) return error;
+  const proxy = proxyFailure(call, error);
+  if (proxy !== undefined) return proxy;
   const code = codeOf(error);
   // What the authentication library meets has no status, or that of a connection.
   const isAboutCredentials = /credential|metadata from plugin|invalid_grant/i.test(error.message);
