@@ -200,9 +200,9 @@ interface SdkError {
 
 function toFailure(error: unknown, call: Call, late: boolean): { kind: FailureClass; failure: EvidenceError } {
   if (late) return { kind: 'timeout', failure: kmsFailure('timeout', call) };
-  const proxy = proxyFailure(call, error);
-  if (proxy !== undefined) return { kind: 'unreachable', failure: proxy };
   const thrown = error instanceof CredentialSearchError ? error.cause : error;
+  const proxy = proxyFailure(call, thrown);
+  if (proxy !== undefined) return { kind: 'unreachable', failure: proxy };
   // An error of whatever kind may have these; each is looked at before use.
   const { $metadata, $response } = (thrown ?? {}) as SdkError;
   const of = classify(thrown, $metadata?.httpStatusCode ?? $response?.statusCode);
