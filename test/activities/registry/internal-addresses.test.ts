@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import type { LookupFunction } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { EvidenceError } from '../../../activities/evidence-error.ts';
@@ -28,23 +29,23 @@ let port: number;
 const names = new Map<string, readonly string[]>();
 let own: ReturnType<typeof useConnections>;
 
+const lookup: LookupFunction = (hostname, options, callback) => {
+  const addresses = (names.get(hostname) ?? ['127.0.0.1']).map((one) => ({
+    address: one,
+    family: one.includes(':') ? 6 : 4,
+  }));
+  const [first] = addresses;
+  if (options.all === true || first === undefined) callback(null, addresses);
+  else callback(null, first.address, first.family);
+};
+
 before(async () => {
   canary.listen(0, '127.0.0.1');
   await once(canary, 'listening');
   const address = canary.address();
   assert.ok(address !== null && typeof address === 'object');
   port = address.port;
-  own = useConnections(
-    createConnections((hostname, options, callback) => {
-      const addresses = (names.get(hostname) ?? ['127.0.0.1']).map((one) => ({
-        address: one,
-        family: one.includes(':') ? 6 : 4,
-      }));
-      const [first] = addresses;
-      if (options.all === true || first === undefined) callback(null, addresses);
-      else callback(null, first.address, first.family);
-    }),
-  );
+  own = useConnections(createConnections(lookup));
 });
 after(() => {
   useConnections(own);
@@ -161,6 +162,24 @@ describe('a registry that sends us to an internal address', () => {
     registry.setFault({ effect: { kind: 'replace', body: Buffer.from('{"manifests":[]}'), headers }, requests: 1 });
     await assert.rejects(createRegistry({ credentials: anonymous }).listReferrers(name, image, signal));
     assert.equal(connected, 0);
+  });
+
+  it('is judged by what its URLs say where a proxy looks names up', async (t) => {
+    const { registry, name } = await registryOf(t);
+    const proxy = await startScriptedServer(t, () => ({ body: '{}' }));
+    const before = useConnections(createConnections(lookup, { HTTP_PROXY: `http://${proxy.address}` }));
+    t.after(() => useConnections(before));
+    for (const host of ['10.0.0.1', '[fc00::1]', '169.254.169.254', `localhost:${port}`]) {
+      registry.setFault({ effect: { kind: 'redirect', to: `http://${host}/x` } });
+      await assertRefused(createRegistry({ credentials: anonymous }).getManifest(name, 'v1', signal), host);
+    }
+    assert.deepEqual(proxy.asked, []);
+    registry.setFault({ effect: { kind: 'redirect', to: 'http://private.test/x' } });
+    await createRegistry({ credentials: anonymous }).getManifest(name, 'v1', signal);
+    assert.deepEqual(
+      proxy.asked.map(({ path }) => path),
+      ['http://private.test/x'],
+    );
   });
 
   it('is followed to its own host and port, and to what is listed', async (t) => {
