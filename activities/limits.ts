@@ -64,6 +64,9 @@ export const MAX_CREDENTIAL_HELPER_MS = 5_000;
 /** The longest a `Retry-After` is believed, in ms: a registry must not park a verification for a day. */
 export const MAX_RETRY_AFTER_MS = 10 * 60 * 1000;
 
+/** How long a connection counts for where its host is after its end, in ms: longer than one request takes, redirects included. */
+export const CONNECTED_HOST_MS = 60_000;
+
 /** How long a registry token is reused, in ms, whatever lifetime it was given. */
 export const MAX_TOKEN_MS = 60 * 60 * 1000;
 

@@ -24,8 +24,8 @@ Usage: portcullis worker --policy DIR --verdict-key KEY [OPTIONS]
                           port needs none); a HOST without a port is asked at port 80
   --allow-internal HOST[:PORT]|ADDRESS[:PORT]|CIDR
                           connect to this host or range although it is internal; may be given more than once. Without it the worker connects to no
-                          loopback, link-local or metadata address that an image's name leads to, and to none of these and no private
-                          address that a registry refers to, except to the registry's own host and port
+                          loopback, link-local or metadata address that an image's name or a registry leads to, and to no private address that
+                          a registry refers to unless the registry is on a private network itself
   --registry-hosts DIR    mirrors, CAs and client certificates of registries as containerd has them, DIR/HOST/hosts.toml; may be
                           given more than once, and the first that knows a registry counts
   --credential-provider-config FILE, --credential-provider-bin-dir DIR

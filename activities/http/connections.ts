@@ -6,6 +6,7 @@ import { getCACertificates } from 'node:tls';
 import { Agent, buildConnector, type Dispatcher } from 'undici';
 import { type ProxyChoice, type ProxyEnvironment, proxyFor } from '../../workflows/proxy.ts';
 import { MAX_CONNECT_MS } from '../limits.ts';
+import { ConnectedHosts } from './connected-hosts.ts';
 import { lookupWithin, type Reach } from './destinations.ts';
 import { createNameLookup } from './name-lookup.ts';
 import { openTunnel } from './proxy-tunnel.ts';
@@ -27,6 +28,8 @@ export interface EndpointTls {
  */
 export interface Connections {
   readonly lookup: LookupFunction;
+  /** Whether the host of a URL was reached lately, and at private addresses alone. */
+  isPrivate(url: URL): boolean;
   /** How a URL is reached. Throws a ProxySettingError where its proxy is set wrong. */
   proxyOf(url: URL): ProxyChoice;
   /**
@@ -47,16 +50,25 @@ const MAX_TLS_KINDS = 64;
 
 /** Makes connections by a way of looking names up; `proxies` are the variables that name proxies, none by default. */
 export function createConnections(lookup: LookupFunction, proxies: ProxyEnvironment = {}): Connections {
+  const connected = new ConnectedHosts();
   const create = (reach: Reach, tls: object = {}): Dispatcher => {
-    const connect = buildConnector({ lookup: lookupWithin(lookup, reach), timeout: MAX_CONNECT_MS, ...tls });
+    const connector = buildConnector({ lookup: lookupWithin(lookup, reach), timeout: MAX_CONNECT_MS, ...tls });
+    const connect = noting(connected, connector);
     return new Agent({ connect: throughProxies(connect, lookup, proxies), connections: null });
   };
-  const usual = { any: create('any'), named: create('named'), referred: create('referred') };
+  const usual = {
+    ...{ any: create('any'), named: create('named') },
+    ...{ neighbour: create('neighbour'), referred: create('referred') },
+  };
   const direct = new Agent({ connect: { lookup, timeout: MAX_CONNECT_MS }, connections: null });
   /** By what is in their files: renewed ones are another kind. The one that was used longest ago comes first. */
   const own = new Map<string, Dispatcher>();
   return {
     lookup,
+    isPrivate(url) {
+      const { host, port } = targetOf(url.protocol, url.hostname, url.port);
+      return connected.isPrivate(host, port);
+    },
     proxyOf: (url) => proxyFor(targetOf(url.protocol, url.hostname, url.port), proxies),
     toProxy: () => direct,
     dispatcher(tls, reach) {
@@ -94,6 +106,17 @@ function targetOf(protocol: string, host: string, port: string) {
 
 function hostPortOf(host: string, port: number | string): string {
   return `${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}`;
+}
+
+/** Notes where direct connections lead; behind a proxy the proxy alone knows. */
+function noting(connected: ConnectedHosts, connect: buildConnector.connector): buildConnector.connector {
+  return (options, callback) =>
+    connect(options, (...result) => {
+      const [error, socket] = result;
+      const { host, port } = targetOf(options.protocol, options.hostname, options.port);
+      if (error === null && options.httpSocket === undefined) connected.add(host, port, socket);
+      callback(...result);
+    });
 }
 
 /** TLS runs inside the tunnel. Requests for `http:` never come here with a proxy: `exchange` gives them to the proxy itself. */

@@ -3,10 +3,10 @@ import { canonicalRegistry } from '../../workflows/registry-host.ts';
 import { type InternalKind, internalKind, isAddress, writtenKind } from './address-kind.ts';
 
 /**
- * Which addresses a request may go to. `any` is for places that an operator named, `named` for a registry that an image's name chose (also on a
- * private network), `referred` for where that registry sends us: the public Internet.
+ * Which addresses a request may go to. `any` is for places that an operator named; `named` for a registry that an image's name chose, and `neighbour`
+ * for where a private registry sends us, also on a private network; `referred` for where any other registry sends us: the public Internet.
  */
-export type Reach = 'any' | 'named' | 'referred';
+export type Reach = 'any' | 'named' | 'neighbour' | 'referred';
 
 /** What an operator lists as reachable although it is internal. */
 export interface ListedDestinations {
@@ -37,7 +37,12 @@ export interface Referrer {
   readonly url: URL;
   /** An operator wrote its URL, not the name of an image. */
   readonly configured?: boolean;
+  /** The last host on the way from there, which sent us on. */
+  readonly via?: URL;
 }
+
+/** Whether the host of a URL was reached at private addresses alone. */
+export type IsPrivate = (url: URL) => boolean;
 
 /** An address to which no connection may be made. Names what it is, and not what a name resolved to. */
 export class InternalAddressError extends Error {
@@ -86,13 +91,17 @@ export function parseDestinations(entries: readonly string[]): ListedDestination
 
 /**
  * As far as a request for `referrer` may go to `url`. Its own host and port are where it is; from 80 to 443 is one place. A step from https to plain
- * HTTP leaves it: no certificate says that a name still leads to the same place, and a name server may have changed its mind.
+ * HTTP leaves it: no certificate says that a name still leads to the same place, and a name server may have changed its mind. A registry that is
+ * on a private network itself may refer to others there, such as its token service; what it refers to elsewhere may not.
  */
-export function reachOf(url: URL, referrer: Referrer, listed: ListedDestinations): Reach {
+export function reachOf(url: URL, referrer: Referrer, listed: ListedDestinations, isPrivate: IsPrivate): Reach {
   if (listed.hasHost(url)) return 'any';
-  if (!isSameHost(url, referrer.url)) return 'referred';
-  if (referrer.configured === true) return 'any';
-  return url.protocol === 'http:' && referrer.url.protocol === 'https:' ? 'referred' : 'named';
+  if (isSameHost(url, referrer.url)) {
+    if (referrer.configured === true) return 'any';
+    if (url.protocol === referrer.url.protocol || url.protocol === 'https:') return 'named';
+  }
+  const { url: registry, via = registry } = referrer;
+  return isPrivate(registry) && isPrivate(via) ? 'neighbour' : 'referred';
 }
 
 /** Why a URL is not requested, by what is written in it; names are judged by {@link mayConnect} when they are looked up. */
@@ -125,7 +134,7 @@ export function mayConnect(address: string, reach: Reach, listed: ListedDestinat
 }
 
 function isPermitted(kind: InternalKind, reach: Reach): boolean {
-  return reach === 'any' || (reach === 'named' && kind === 'private');
+  return reach === 'any' || (reach !== 'referred' && kind === 'private');
 }
 
 function isSameHost(a: URL, b: URL): boolean {

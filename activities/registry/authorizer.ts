@@ -118,7 +118,7 @@ export class Authorizer {
     const [, inPath] = /^\/v2\/(.+)\/(?:manifests|blobs|referrers)\/[^/]+$/.exec(origin.pathname) ?? [];
     const [repository = inPath] = challengedRepositories(header ?? '');
     if (repository === undefined) return undefined;
-    const realm = { origin, repository, registry, endpoint };
+    const realm = { origin, repository, registry: { ...registry, via: origin }, endpoint };
     const limited = AbortSignal.any([signal, AbortSignal.timeout(MAX_REGISTRY_REQUEST_MS)]);
     const credential = { kind: 'anonymous' } as const;
     return (await authorizationBy(challenge, [repository], { realm, credential, signal: limited })).header;

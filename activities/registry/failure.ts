@@ -66,7 +66,7 @@ export function internalAddress(
   const place = url.port === '' ? url.hostname : url.host;
   const verb = isAddress(url.hostname) ? 'is' : 'leads to';
   const address = `${kind === 'unspecified' ? 'an' : 'a'} ${kind} address`;
-  if (reach === 'referred') {
+  if (reach !== 'named') {
     const fix = `if the worker may connect to it, list it with --allow-internal ${place} of portcullis worker`;
     return refused(what, `the server refers to ${place}, which ${verb} ${address}; ${fix}`);
   }

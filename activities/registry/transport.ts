@@ -1,5 +1,5 @@
 import type { InternalKind } from '../http/address-kind.ts';
-import type { EndpointTls } from '../http/connections.ts';
+import { connections, type EndpointTls } from '../http/connections.ts';
 import { destinations, InternalAddressError, type Referrer, reachOf, refusalOf } from '../http/destinations.ts';
 import { exchange, viaTo } from '../http/exchange.ts';
 import { proxyFailureOf } from '../http/proxy-tunnel.ts';
@@ -42,7 +42,7 @@ export interface HttpResponse {
  */
 export async function send(request: HttpRequest, signal: AbortSignal): Promise<HttpResponse> {
   let { url, authorization, endpoint } = request;
-  const registry = request.registry ?? { url, configured: true };
+  let registry = request.registry ?? { url, configured: true };
   for (let step = 0; step <= MAX_REDIRECTS; step++) {
     const response = await sendOnce({ ...request, url, authorization, endpoint }, registry, signal);
     if (!isFollowed(request, response, url)) return { response, url };
@@ -52,6 +52,7 @@ export async function send(request: HttpRequest, signal: AbortSignal): Promise<H
       authorization = undefined;
       endpoint = elsewhere(endpoint);
     }
+    registry = { ...registry, via: url };
     url = target;
   }
   throw misbehaved(request.what, `expected an answer, got more than ${MAX_REDIRECTS} redirects`, false);
@@ -59,7 +60,7 @@ export async function send(request: HttpRequest, signal: AbortSignal): Promise<H
 
 async function sendOnce(request: HttpRequest, registry: Referrer, signal: AbortSignal): Promise<Response> {
   const { url, method, endpoint } = request;
-  const reach = reachOf(url, registry, destinations());
+  const reach = reachOf(url, registry, destinations(), connections().isPrivate);
   const refused = refusalOf(url, reach, destinations());
   if (refused !== undefined) throw internalAddress(request.what, { url, reach, kind: refused });
   const headers = new Headers({ 'accept-encoding': 'identity', 'user-agent': 'portcullis' });

@@ -234,9 +234,25 @@ describe('how far a request may go', () => {
   ];
   for (const [url, registry, configured, reach] of cases) {
     it(`is ${reach} for ${url} of ${registry}${configured ? ' (configured)' : ''}`, () => {
-      assert.equal(reachOf(at(url), { url: at(registry), configured }, listed('listed.corp')), reach);
+      assert.equal(
+        reachOf(at(url), { url: at(registry), configured }, listed('listed.corp'), () => false),
+        reach,
+      );
     });
   }
+
+  it('includes the private network for what a private registry refers to, and not for what a public host on the way does', () => {
+    const isPrivate = ({ hostname }: URL) => hostname.endsWith('.corp');
+    const reach = (url: string, referrer: { readonly url: URL; readonly via?: URL }) =>
+      reachOf(at(url), referrer, NOTHING_LISTED, isPrivate);
+    const url = at('https://r.corp/');
+    assert.equal(reach('https://s.corp/x', { url }), 'neighbour');
+    assert.equal(reach('https://s.corp/x', { url, via: at('https://t.corp/') }), 'neighbour');
+    assert.equal(reach('https://s.corp/x', { url, via: at('https://cdn.example/') }), 'referred');
+    assert.equal(reach('https://s.corp/x', { url: at('https://r.example/'), via: at('https://t.corp/') }), 'referred');
+    assert.equal(reach('http://r.corp/x', { url }), 'neighbour');
+    assert.equal(reach('https://r.corp/x', { url, via: at('https://cdn.example/') }), 'named');
+  });
 
   it('is to private addresses for what an image names, to none for what a registry refers to, to all for what is configured', () => {
     fc.assert(
@@ -244,6 +260,7 @@ describe('how far a request may go', () => {
         const [address, kind] = [toText(n), kindOf(n)];
         assert.equal(mayConnect(address, 'any', NOTHING_LISTED), true);
         assert.equal(mayConnect(address, 'named', NOTHING_LISTED), kind === undefined || kind === 'private');
+        assert.equal(mayConnect(address, 'neighbour', NOTHING_LISTED), mayConnect(address, 'named', NOTHING_LISTED));
         assert.equal(mayConnect(address, 'referred', NOTHING_LISTED), kind === undefined);
         const url = at(`https://${address}/`);
         for (const reach of ['named', 'referred'] as const) {
