@@ -82,13 +82,11 @@ export async function connectTemporal(
 ): Promise<WorkerLink | undefined> {
   const tell = oncePerMinute(log);
   while (!signal.aborted) {
-    const attempt = connectOnce(proxies).catch((error: unknown) =>
-      String(error instanceof Error ? error.message : error),
-    );
-    const connected = await Promise.race([attempt, aborted(signal)]);
-    if (connected === undefined) break;
-    if (typeof connected !== 'string') return followSettings(connected, proxies, log);
-    tell('Temporal is not there yet', connected);
+    const attempt = connectOnce(proxies).catch((error: unknown) => messageOf(error));
+    const connected = await untilAborted(attempt, signal);
+    if (signal.aborted) void attempt.then((late) => (typeof late === 'string' ? undefined : late.connection.close()));
+    else if (typeof connected === 'object') return followSettings(connected, proxies, log);
+    else if (connected !== undefined) tell('Temporal is not there yet', connected);
     await delay(RECONNECT_MS, undefined, { signal }).catch(() => {});
   }
   return undefined;
@@ -110,6 +108,9 @@ export async function connectWith(settings: TemporalSettings): Promise<NativeCon
   const { username: user, password } = proxy?.credentials ?? {};
   const basicAuth = user === undefined || password === undefined ? {} : { basicAuth: { username: user, password } };
   const through = proxy && { proxy: { type: 'http-connect' as const, targetHost: proxy.label, ...basicAuth } };
+  // Core holds a connection to a server that hangs for ever: it is not asked to connect before an own connection is answered.
+  const obstacle = await findObstacle(settings, NETWORK, AbortSignal.timeout(PROBE_MS)).catch(() => undefined);
+  if (obstacle?.kind === 'silent') throw new Error(explainObstacle(obstacle, settings, Date.now()));
   let connection: NativeConnection | undefined;
   try {
     connection = await withinTime(NativeConnection.connect({ ...clientOptions(settings), address, ...through }));
@@ -169,7 +170,11 @@ async function explain(error: unknown, settings: TemporalSettings): Promise<stri
 
 /** Core appends the call stack of what it did. */
 function firstLine(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
+  return messageOf(error).split('\n')[0] ?? '';
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 const ANSWERS: ReadonlySet<number> = new Set(STATUSES.map(([, status]) => status));
@@ -184,7 +189,7 @@ function followSettings(first: Connected, proxies: ProxyEnvironment, log: Log): 
   let isSilent = false;
 
   async function renew(use: (connection: NativeConnection) => void): Promise<void> {
-    const settings = await readTemporalSettings(SOURCE, proxies);
+    const settings = await readTemporalSettings(SOURCE, proxies, current.settings);
     const isChanged = JSON.stringify(settings) !== JSON.stringify(current.settings);
     if (!isChanged && !isSilent) return;
     if (settings.namespace !== current.settings.namespace) {
@@ -230,7 +235,7 @@ function followSettings(first: Connected, proxies: ProxyEnvironment, log: Log): 
         await renew(use);
         before = undefined;
       } catch (error) {
-        const problem = error instanceof Error ? error.message : String(error);
+        const problem = messageOf(error);
         // What is gone at the next look was a file that was being written.
         if (problem === before) tellOfSettings('Temporal: the changed settings are not used yet', problem);
         before = problem;
@@ -271,7 +276,15 @@ function oncePerMinute(log: Log): (message: string, problem: string | undefined)
   };
 }
 
-async function aborted(signal: AbortSignal): Promise<undefined> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+/** The value of a promise, or `undefined` as soon as the signal fires. */
+async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  const { promise: fired, resolve } = Promise.withResolvers<undefined>();
+  const fire = () => resolve(undefined);
+  signal.addEventListener('abort', fire, { once: true });
+  if (signal.aborted) fire();
+  try {
+    return await Promise.race([promise, fired]);
+  } finally {
+    signal.removeEventListener('abort', fire);
+  }
 }

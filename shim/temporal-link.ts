@@ -146,10 +146,13 @@ export function openTemporalLink<Session extends TemporalSession>(
 
   async function look(): Promise<void> {
     try {
-      const settings = await readTemporalSettings(SOURCE, proxies);
+      const settings = await readTemporalSettings(SOURCE, proxies, current?.settings);
       if (current === undefined) return;
       const isChanged = JSON.stringify(settings) !== JSON.stringify(current.settings);
       if (!isChanged && !isStuck(current)) return tell(undefined);
+      // A channel that waits for a server that hangs holds its connection for ever: none is opened before one is answered.
+      const obstacle = await findObstacle(settings, NETWORK, AbortSignal.timeout(PROBE_MS));
+      if (obstacle !== undefined) return tell(explainObstacle(obstacle, settings, Date.now()));
       const next = start(settings);
       try {
         await next.session.ping(Date.now() + TRIAL_MS);

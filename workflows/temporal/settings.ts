@@ -74,16 +74,18 @@ const DEFAULT_PORT = 7_233;
 
 /**
  * Reads how Temporal is reached. What is half-written is an error and never half-used: a certificate whose key is another
- * one's, and a list of certificates that ends within one. Throws a {@link TemporalSettingError}.
+ * one's, and a list of certificates that ends within one. What is as it was in `known` is not checked again. Throws a
+ * {@link TemporalSettingError}.
  */
 export async function readTemporalSettings(
   source: SettingsSource,
   environment: ProxyEnvironment,
+  known?: TemporalSettings,
 ): Promise<TemporalSettings> {
   const profile = readProfile(source);
   const { host, port } = parseAddress(profile.address ?? `localhost:${DEFAULT_PORT}`);
   const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-  const tls = await readTls(source, profile);
+  const tls = await readTls(source, profile, known?.tls);
   const { namespace = 'default', apiKey, grpcMeta: metadata } = profile;
   if (apiKey === '') throw new TemporalSettingError('TEMPORAL_API_KEY is empty; set it, or unset it');
   const proxy = chooseProxy({ scheme: tls === undefined ? 'http' : 'https', host, port }, environment);
@@ -133,7 +135,11 @@ function chooseProxy(target: Parameters<typeof proxyFor>[0], environment: ProxyE
   }
 }
 
-async function readTls(source: SettingsSource, profile: TemporalProfile): Promise<TemporalTls | undefined> {
+async function readTls(
+  source: SettingsSource,
+  profile: TemporalProfile,
+  known: TemporalTls | undefined,
+): Promise<TemporalTls | undefined> {
   const { tls } = profile;
   if (tls === undefined) {
     const none = { authorities: undefined, client: undefined, serverName: undefined };
@@ -141,13 +147,16 @@ async function readTls(source: SettingsSource, profile: TemporalProfile): Promis
   }
   if (tls.disabled === true) return undefined;
   const authorities = tls.serverCACert && (await readPem(source, tls.serverCACert, 'TEMPORAL_TLS_SERVER_CA_CERT'));
-  if (authorities !== undefined) checkCertificates(source, authorities, 'TEMPORAL_TLS_SERVER_CA_CERT');
-  return { authorities, client: await readClient(source, tls), serverName: tls.serverName };
+  if (authorities !== undefined && authorities !== known?.authorities) {
+    checkCertificates(source, authorities, 'TEMPORAL_TLS_SERVER_CA_CERT');
+  }
+  return { authorities, client: await readClient(source, tls, known?.client), serverName: tls.serverName };
 }
 
 async function readClient(
   source: SettingsSource,
   { clientCert, clientKey }: NonNullable<TemporalProfile['tls']>,
+  known: ClientCertificate | undefined,
 ): Promise<ClientCertificate | undefined> {
   if (clientCert === undefined && clientKey === undefined) return undefined;
   if (clientCert === undefined || clientKey === undefined) {
@@ -158,6 +167,7 @@ async function readClient(
   }
   const chain = await readPem(source, clientCert, 'TEMPORAL_TLS_CLIENT_CERT');
   const key = await readPem(source, clientKey, 'TEMPORAL_TLS_CLIENT_KEY');
+  if (chain === known?.chain && key === known.key) return known;
   const { validFromDate, validToDate } = checkCertificates(source, chain, 'TEMPORAL_TLS_CLIENT_CERT');
   if (!isPair(source, chain, key)) {
     throw new TemporalSettingError(

@@ -239,6 +239,11 @@ export const CASES: readonly Case[] = [
     /the proxy proxy\.example:443 is reached by TLS, which connections to Temporal do not support; name a proxy at http:\/\/, or list temporal\.example in NO_PROXY$/,
   ],
   [
+    'has a configuration file that is not TOML',
+    async () => ({ TEMPORAL_CONFIG_FILE: await file(`[profile.default]\naddress = "x"\napi_key = "${SECRET}\n`) }),
+    /the configuration of the Temporal CLI could not be read: .*; correct TEMPORAL_CONFIG_FILE and the TEMPORAL_\* variables$/,
+  ],
+  [
     'is an IPv6 address behind a proxy',
     () => ({ TEMPORAL_ADDRESS: '[2001:db8::1]:7233', HTTP_PROXY: 'http://proxy.example:3128' }),
     /the proxy proxy\.example:3128 can't be asked for the IPv6 address 2001:db8::1 by gRPC; use a name in TEMPORAL_ADDRESS/,
