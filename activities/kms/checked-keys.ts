@@ -132,7 +132,7 @@ export function createManagedKeys({ managers, now = Date.now }: ManagedKeysOptio
 /** A caller that had no more time tells it as of a service that did not answer; one that left has its own reason. */
 function whyLeft({ uri }: KeyReference, { reason }: AbortSignal): unknown {
   if (!(reason instanceof DOMException) || reason.name !== 'TimeoutError') return reason;
-  const sentence = `the KMS of ${uri} did not answer in time; it is asked again; look at network and proxy if this stays`;
+  const sentence = `the KMS of ${uri} did not answer in time; check network and proxy if this stays`;
   return new EvidenceError('KMS_TIMEOUT', sentence, { retryable: true });
 }
 

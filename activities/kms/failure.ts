@@ -55,12 +55,12 @@ interface Class {
 /** What can go wrong between a worker and any KMS, and what each comes to. The only place where that is decided. */
 const CLASSES = {
   throttled: {
-    ...{ code: 'KMS_THROTTLED', retryable: true, says: 'is asked too often' },
-    advice: 'look at the quotas of the account, or let policies be content with an older state',
+    ...{ code: 'KMS_THROTTLED', retryable: true, says: 'receives too many requests' },
+    advice: 'check the quotas of the account, or let policies accept an older state',
   },
   fault: {
     ...{ code: 'KMS_ERROR', retryable: true, says: 'answered with an error of its own' },
-    advice: 'it is asked again; look at its status page if this stays',
+    advice: 'check its status page if this stays',
   },
   unreachable: {
     ...{ code: 'KMS_UNREACHABLE', retryable: true, says: 'cannot be reached' },
@@ -77,11 +77,11 @@ const CLASSES = {
   },
   timeout: {
     ...{ code: 'KMS_TIMEOUT', retryable: true, says: 'did not answer in time' },
-    advice: 'it is asked again; look at network and proxy if this stays',
+    advice: 'check network and proxy if this stays',
   },
   misbehaved: {
-    ...{ code: 'KMS_MISBEHAVED', retryable: true, says: 'answered with something that is no answer' },
-    advice: 'look at the endpoint and at what stands before it',
+    ...{ code: 'KMS_MISBEHAVED', retryable: true, says: 'sent an unexpected response' },
+    advice: 'check the endpoint, and any proxy in front of it',
   },
   denied: {
     ...{ code: 'KMS_ACCESS_DENIED', retryable: false, says: 'does not let this worker do that' },
@@ -92,7 +92,7 @@ const CLASSES = {
     advice: "check the credentials in the worker's environment and of its machine",
   },
   'refused-credentials': {
-    ...{ code: 'KMS_CREDENTIALS', retryable: true, says: 'does not believe the credentials of this worker' },
+    ...{ code: 'KMS_CREDENTIALS', retryable: true, says: 'rejected the credentials of this worker' },
     advice: "check the credentials in the worker's environment and of its machine",
   },
   'expired-credentials': {
@@ -117,11 +117,11 @@ const CLASSES = {
   },
   'other-state': {
     ...{ code: 'KEY_UNAVAILABLE', retryable: false, says: "can't use the key in the state in which it is" },
-    advice: 'look at the key',
+    advice: 'check the key',
   },
   unavailable: {
     ...{ code: 'KEY_UNAVAILABLE', retryable: true, says: "can't use the key for the moment" },
-    advice: 'look at the key',
+    advice: 'check the key',
   },
   unsuitable: {
     ...{ code: 'KEY_UNSUITABLE', retryable: false, says: 'says that the key is not for that' },

@@ -33,13 +33,13 @@ export function unexpectedAnswer(call: Call, { status, headers }: Response, word
 function meaningOf(status: number, words: string): { readonly kind: FailureClass; readonly advice?: string } {
   if (status === 403) {
     return /invalid token|bad token|missing client token/.test(words)
-      ? { kind: 'refused-credentials', advice: 'its token is unknown, expired or revoked: renew it' }
+      ? { kind: 'refused-credentials', advice: 'renew its token, which is unknown, expired or revoked' }
       : { kind: 'denied' };
   }
   if (status === 412) return { kind: 'fault' };
-  if (status === 503 && words.includes('sealed')) return { kind: 'fault', advice: 'it is sealed: unseal it' };
+  if (status === 503 && words.includes('sealed')) return { kind: 'fault', advice: 'unseal it' };
   if (status >= 300 && status < 400) {
-    return { kind: 'fault', advice: 'it sends on to another server: give the worker the address of that' };
+    return { kind: 'fault', advice: 'give the worker the address of the server to which it redirects' };
   }
   return { kind: classOfStatus(status) ?? 'misbehaved' };
 }

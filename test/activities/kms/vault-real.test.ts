@@ -145,14 +145,14 @@ describe('keys in a real Vault', () => {
   it('tell a token that is unknown from one that may not', async () => {
     await assert.rejects(look('release', 'hvs.unknown'), {
       code: 'KMS_CREDENTIALS',
-      message: /its token is unknown, expired or revoked: renew it$/,
+      message: /; renew its token, which is unknown, expired or revoked$/,
     });
   });
 
   it('are out of reach while the server is sealed, frozen or gone, and back after it', async () => {
     await vault.call('POST', 'transit/keys/sealed', { type: 'ecdsa-p256' });
     await vault.call('PUT', 'sys/seal');
-    await assert.rejects(look('sealed'), { code: 'KMS_ERROR', retryable: true, message: /it is sealed: unseal it$/ });
+    await assert.rejects(look('sealed'), { code: 'KMS_ERROR', retryable: true, message: /; unseal it$/ });
     await vault.unseal();
     assert.equal((await look('sealed')).keys.length, 1);
 
