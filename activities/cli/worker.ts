@@ -35,7 +35,7 @@ Usage: portcullis worker --policy DIR --verdict-key KEY [OPTIONS]
   --workflow-bundle FILE  (default dist/workflows.js, made by "npm run build")
 
 Temporal is found as the Temporal CLI finds it: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_TLS_* or its
-configuration file. Registry credentials are those of docker (DOCKER_CONFIG or
+configuration file; certificates and keys that are renewed on disk are used within seconds. Registry credentials are those of docker (DOCKER_CONFIG or
 ~/.docker/config.json), then those of podman (REGISTRY_AUTH_FILE or its usual place), then those of the credential providers.
 
 SIGTERM and SIGINT stop taking work and let the running checks end.`;
