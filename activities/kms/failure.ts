@@ -2,6 +2,7 @@ import { ProxySettingError } from '../../workflows/proxy.ts';
 import type { ReasonCode } from '../../workflows/reason.ts';
 import { EvidenceError } from '../evidence-error.ts';
 import { viaTo } from '../http/exchange.ts';
+import { isUntrusted } from '../http/http-fault.ts';
 import { proxyFailureOf } from '../http/proxy-tunnel.ts';
 import { MAX_RETRY_AFTER_MS } from '../limits.ts';
 import { quote } from '../sigstore/quote.ts';
@@ -176,16 +177,12 @@ export function classOfStatus(status: number): FailureClass | undefined {
   return status >= 500 && status < 600 ? 'fault' : 'misbehaved';
 }
 
-/** What OpenSSL and Node call a certificate that they do not accept (`X509_verify_cert_error_string`, `node:tls`). */
-const UNTRUSTED =
-  /^(?:UNABLE_TO_(?:GET|VERIFY|DECRYPT|DECODE)_|SELF_SIGNED_|DEPTH_ZERO_SELF_|CERT_|INVALID_(?:CA|PURPOSE)|HOSTNAME_MISMATCH|ERR_TLS_CERT_)/;
-
 /** The class of an error of the connection: of the system (errno), of the resolver, of TLS. */
 export function classOfConnection(error: unknown): { readonly kind: FailureClass; readonly found: string } | undefined {
   const code = systemCodeOf(error);
   if (code === undefined) return undefined;
   if (code.startsWith('HPE_')) return { kind: 'misbehaved', found: code };
-  if (UNTRUSTED.test(code)) return { kind: 'untrusted', found: code };
+  if (isUntrusted(code)) return { kind: 'untrusted', found: code };
   const late = code === 'ETIMEDOUT' || code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT';
   return { kind: late ? 'timeout' : 'unreachable', found: code };
 }

@@ -4,6 +4,7 @@ import { EvidenceError } from '../evidence-error.ts';
 import { type InternalKind, isAddress } from '../http/address-kind.ts';
 import type { Reach } from '../http/destinations.ts';
 import { viaOf } from '../http/exchange.ts';
+import { isUntrusted, untrustedWords } from '../http/http-fault.ts';
 import { proxyFailureOf } from '../http/proxy-tunnel.ts';
 import { parseRetryAfter } from './retry-after.ts';
 
@@ -52,10 +53,8 @@ export function transportFailure(what: string, error: unknown, signal: AbortSign
   ) {
     return misbehaved(what, `the answer is not valid HTTP (${code})`, true, error);
   }
-  return new EvidenceError('REGISTRY_UNREACHABLE', `${what}: the connection failed (${code}); check host and network`, {
-    retryable: true,
-    cause: error,
-  });
+  const words = isUntrusted(code) ? untrustedWords(code) : `the connection failed (${code}); check host and network`;
+  return new EvidenceError('REGISTRY_UNREACHABLE', `${what}: ${words}`, { retryable: true, cause: error });
 }
 
 /** A request that is not sent because of where it would go. Says what kind of address a name leads to, and not which one. */

@@ -1,4 +1,5 @@
 import { EvidenceError } from '../evidence-error.ts';
+import { isUntrusted, untrustedWords } from '../http/http-fault.ts';
 import { proxyFailureOf } from '../http/proxy-tunnel.ts';
 import { MAX_TUF_REQUEST_MS } from '../limits.ts';
 import { readBounded } from '../registry/bounded-body.ts';
@@ -60,7 +61,9 @@ export function httpMirror(base: URL, { requestMs = MAX_TUF_REQUEST_MS }: HttpMi
         const proxy = proxyFailureOf(error instanceof EvidenceError ? error.cause : error);
         if (proxy !== undefined) throw new MirrorError(proxy.message, undefined, error);
         const cause = error instanceof EvidenceError ? error.cause : error;
-        throw new MirrorError(`the connection for ${path} failed (${systemCode(cause)})`, undefined, cause);
+        const code = systemCode(cause);
+        if (isUntrusted(code)) throw new MirrorError(untrustedWords(code), undefined, cause);
+        throw new MirrorError(`the connection for ${path} failed (${code})`, undefined, cause);
       } finally {
         clearTimeout(timer);
         done.abort();

@@ -1,5 +1,7 @@
 import { doesNotApply, fails, type Row, succeeds, succeedsAgain, type WorkerClient } from './cells.ts';
 
+const NOT_TRUSTED =
+  /certificate is not trusted \(UNABLE_TO_VERIFY_LEAF_SIGNATURE\); check it, and name a private authority in NODE_EXTRA_CA_CERTS/;
 const NO_CREDENTIAL = doesNotApply('it shows no credential');
 const NO_SETTING = 'no setting names a certificate to show';
 
@@ -7,7 +9,7 @@ const unreachable = (note?: string) => fails('REGISTRY_UNREACHABLE', true, /the 
 const log: Row = {
   plain: succeeds(),
   'own CA': succeeds('NODE_EXTRA_CA_CERTS'),
-  'unknown CA': fails('LOG_UNREACHABLE', true, /UNABLE_TO_VERIFY_LEAF_SIGNATURE/),
+  'unknown CA': fails('LOG_UNREACHABLE', true, NOT_TRUSTED),
   'client certificate': fails('LOG_UNREACHABLE', true, /the connection failed/, NO_SETTING),
   'CONNECT proxy': succeeds(),
   NO_PROXY: succeeds(),
@@ -41,7 +43,7 @@ const tokens = {
 const registry: Row = {
   plain: succeeds(),
   'own CA': succeeds('NODE_EXTRA_CA_CERTS'),
-  'unknown CA': fails('REGISTRY_UNREACHABLE', true, /UNABLE_TO_VERIFY_LEAF_SIGNATURE/),
+  'unknown CA': fails('REGISTRY_UNREACHABLE', true, NOT_TRUSTED),
   'client certificate': unreachable('hosts.toml names one: next client'),
   'CONNECT proxy': succeeds(),
   NO_PROXY: succeeds(),
@@ -68,7 +70,7 @@ export const WORKER_TABLE: Readonly<Record<WorkerClient, Row>> = {
   TUF: {
     plain: succeeds(),
     'own CA': succeeds('NODE_EXTRA_CA_CERTS'),
-    'unknown CA': fails('TRUST_ROOT_UNAVAILABLE', true, /UNABLE_TO_VERIFY_LEAF_SIGNATURE.*; check the mirror/),
+    'unknown CA': fails('TRUST_ROOT_UNAVAILABLE', true, NOT_TRUSTED),
     'client certificate': fails('TRUST_ROOT_UNAVAILABLE', true, /the connection for 2\.root\.json failed/, NO_SETTING),
     'CONNECT proxy': succeeds(),
     NO_PROXY: succeeds(),
