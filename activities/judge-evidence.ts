@@ -17,13 +17,14 @@ import { entryQuestionInThread, judgeInThread, signedMaterialInThread } from './
 import type { ThreadJudgement } from './judging/judging-message.ts';
 import type { Authority, PolicySet } from './policy/policy-set.ts';
 import { indexLists } from './registry/covering-index.ts';
+import type { KeepPlace } from './registry/read-content.ts';
 import type { Registry } from './registry/registry.ts';
 import { readSignature } from './registry/signatures.ts';
 import type { FoundEntry } from './rekor/live-log.ts';
 import { describeLookUp } from './rekor/look-up.ts';
 import { revokedEvidence } from './revocation/revoked.ts';
 import type { SignatureContent } from './sigstore/content.ts';
-import { type Refusal, refuse } from './sigstore/judgement.ts';
+import { type ExpectedImage, type Refusal, refuse } from './sigstore/judgement.ts';
 import type { Requirement } from './sigstore/requirement.ts';
 import type { TransparencyLog } from './trust/trust-root.ts';
 
@@ -113,10 +114,11 @@ export async function judgeEvidence(
   });
 }
 
+/** What is large has its place in memory until it is judged. */
 async function judgeNow(
   dependencies: Dependencies,
   subject: EvidenceSubject,
-  { requirements, condition }: EvidenceRule,
+  rule: EvidenceRule,
   reference: SignatureReference,
   ofBlob: string,
   signal: AbortSignal,
@@ -130,11 +132,26 @@ async function judgeNow(
       return { judgement: refuse('SUBJECT_MISMATCH', sentence), keepMs: 0 };
     }
   }
-  const content = await readOrRefuse(registry, subject.name, reference, signal);
-  if ('code' in content) return { judgement: content, keepMs: WORKFLOW_EXECUTION_MS };
-  // Others may have judged it while it was read.
-  const known = dependencies.judgements.refusal(ofBlob);
-  if (known !== undefined) return { judgement: known, keepMs: 0 };
+  const places: (() => void)[] = [];
+  try {
+    const content = await readOrRefuse(registry, subject.name, reference, (leave) => places.push(leave), signal);
+    if ('code' in content) return { judgement: content, keepMs: WORKFLOW_EXECUTION_MS };
+    // Others may have judged it while it was read.
+    const known = dependencies.judgements.refusal(ofBlob);
+    if (known !== undefined) return { judgement: known, keepMs: 0 };
+    return await judgeContent(dependencies, subject, rule, { content, expected }, signal);
+  } finally {
+    for (const leave of places) leave();
+  }
+}
+
+async function judgeContent(
+  dependencies: Dependencies,
+  subject: EvidenceSubject,
+  { requirements, condition }: EvidenceRule,
+  { content, expected }: { readonly content: SignatureContent; readonly expected: ExpectedImage },
+  signal: AbortSignal,
+): Promise<Judged> {
   let refusal = refuse('KEY_UNSUITABLE', 'there is no key to judge by');
   for (const requirement of requirements) {
     const foundEntries = await lookUp(dependencies, subject, requirement, content, signal);
@@ -152,10 +169,11 @@ async function readOrRefuse(
   registry: Registry,
   name: string,
   reference: SignatureReference,
+  keepPlace: KeepPlace,
   signal: AbortSignal,
 ): Promise<SignatureContent | Refusal> {
   try {
-    return await readSignature(registry, name, reference, signal);
+    return await readSignature(registry, name, reference, signal, keepPlace);
   } catch (error) {
     if (!(error instanceof EvidenceError) || error.code !== 'EVIDENCE_TOO_LARGE') throw error;
     return refuse(error.code, error.message);

@@ -3,14 +3,15 @@
 /** A registry manifest or index: 4 MiB is what the distribution spec asks registries to accept. */
 export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
 
-/** A Sigstore bundle or a signed payload: real ones are below 100 KiB, SBOM attestations reach some MiB. */
-export const MAX_BUNDLE_BYTES = 10 * 1024 * 1024;
+/** A Sigstore bundle, an envelope or a signed payload, unless the worker is told another size, and the most that it can be told (as much as cosign reads): a signature is below 100 KiB, an SBOM of 40 MiB has 54 in base64. */
+export const DEFAULT_EVIDENCE_BYTES = 64 * 1024 * 1024;
+export const MAX_BUNDLE_BYTES = 128 * 1024 * 1024;
 
 /** Values and names in one piece of evidence, counted before it is parsed: a bundle with 32 log entries and as many timestamps has 4,000, and costs 2 ms; 10 MiB of short names are 2.3 million, and cost 2 s. */
 export const MAX_EVIDENCE_TOKENS = 10_000;
 
-/** The same in a signed statement, which is read only after its signer is proven: an SBOM of 7 MiB has some 400,000, and what is below four bytes for each of them is not a document that a tool writes. */
-export const MAX_STATEMENT_TOKENS = 2_000_000;
+/** The same in a signed statement, which is read only after its signer is proven, and its predicate only where a condition wants it: an SBOM of 40 MiB has 2.8 million, and they cost a second. */
+export const MAX_STATEMENT_TOKENS = 6_000_000;
 
 /** The same in a manifest or an index: a layer with a signature in its annotations has 18, so 1,000 of those; parsing them costs 5 ms. */
 export const MAX_MANIFEST_TOKENS = 20_000;
@@ -21,9 +22,10 @@ export const MAX_TUF_TOKENS = 500_000;
 /** Evidence up to this size has threads of its own: a signature with its proofs has 20 KiB, one with ML-DSA 60. */
 export const MAX_LIGHT_EVIDENCE_BYTES = 256 * 1024;
 
-/** What judging one piece of evidence may compute, in ms of processor time: the worst that the other limits admit takes a quarter of it, also on a processor that is slow, and the first time. */
+/** What judging one piece of evidence may compute, in ms of processor time: the worst that the other limits admit takes a quarter of it, also on a processor that is slow, and the first time. Evidence of more bytes than the last has as much more. */
 export const MAX_LIGHT_JUDGING_PROCESSOR_MS = 1_000;
 export const MAX_JUDGING_PROCESSOR_MS = 3_000;
+export const JUDGED_BYTES = 16 * 1024 * 1024;
 
 /** A token or error body of a registry. */
 export const MAX_AUTH_BYTES = 64 * 1024;
@@ -88,23 +90,15 @@ export const MAX_DURABLE_CHECKS = 200;
 /** How long a check waits for others of its registry to end before it gives way, in ms: a registry that answers does so sooner. */
 export const MAX_SLOT_WAIT_MS = 250;
 
-/** Contents above {@link MAX_LIGHT_EVIDENCE_BYTES} that one worker reads at once: together below 100 MiB, and fast enough for attestations. */
-export const MAX_LARGE_READS = 8;
+/** Places for contents above {@link MAX_LIGHT_EVIDENCE_BYTES} that one worker reads or judges at once, and the bytes that one place is for: together 256 MiB. */
+export const MAX_LARGE_READS = 32;
+export const LARGE_READ_BYTES = 8 * 1024 * 1024;
 
 /** Artefacts of one digest that are read at the same time: enough to hide latency, too few to look like an attack. */
 export const MAX_PARALLEL_READS = 6;
 
 /** Signatures looked at for one digest; more is a flood, and the first ones found are judged. */
 export const MAX_SIGNATURES = 50;
-
-/** Artefacts named as unreadable in one answer: it goes through Temporal, and a manifest may hold thousands of broken layers. */
-export const MAX_UNREADABLE = 50;
-
-/** A signature in a layer's annotation, in base64 characters: of ML-DSA-87 it has 6 KiB. */
-export const MAX_SIGNATURE_ANNOTATION = 16 * 1024;
-
-/** A certificate, chain, log entry or timestamp in a layer's annotation, in characters: real ones are below 20 KiB. */
-export const MAX_ANNOTATION = 100 * 1024;
 
 /** Evidence of one image that is judged: of some sources, each with its {@link MAX_SIGNATURES}. */
 export const MAX_EVIDENCE = 400;
@@ -203,8 +197,9 @@ export const LOG_RESERVE_BYTES = 512 * 1024;
 /** A condition over an attestation, in characters: a screen of text; its parser is quadratic for some nestings. */
 export const MAX_CONDITION_LENGTH = 4096;
 
-/** What one condition may compute, in ms of processor time: an SBOM of 7 MiB is read and walked through in a third of it. */
+/** What one condition may compute, in ms of processor time: an SBOM of 7 MiB is read and walked through in a third of it. A statement of more bytes than the second has as much more. */
 export const MAX_CONDITION_PROCESSOR_MS = 2_000;
+export const CONDITION_BYTES = 8 * 1024 * 1024;
 
 /** What one condition may use of memory, in MiB: five times what the largest attestation needs. */
 export const MAX_CONDITION_MEMORY_MB = 512;

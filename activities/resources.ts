@@ -5,7 +5,7 @@ import { parseDestinations, useDestinations } from './http/destinations.ts';
 import { JudgementCache } from './judgement-cache.ts';
 import { createManagedKeys } from './kms/checked-keys.ts';
 import { loadKeyManager } from './kms/key-managers.ts';
-import { MAX_CACHED_EVIDENCE_BYTES, MAX_JUDGEMENTS, MAX_KEPT_STATEMENTS } from './limits.ts';
+import { DEFAULT_EVIDENCE_BYTES, MAX_CACHED_EVIDENCE_BYTES, MAX_JUDGEMENTS, MAX_KEPT_STATEMENTS } from './limits.ts';
 import { openOwnFolder } from './own-folder.ts';
 import { formatProblem, inDirectory } from './policy/policy-problem.ts';
 import type { PolicyLoad } from './policy/policy-set.ts';
@@ -43,6 +43,8 @@ export interface ResourceOptions {
   readonly verdictKey: VerdictKey;
   /** Where trust roots come from and how often that is asked; the default suits a worker. */
   readonly trust?: Pick<TrustStoreOptions, 'publicGood' | 'refreshMs'>;
+  /** The largest layer of evidence that is read, in bytes; {@link DEFAULT_EVIDENCE_BYTES} without it. */
+  readonly maxEvidenceBytes?: number;
 }
 
 /** Between two comparisons of the policy revision with the logged one, in ms: a trust root may change or expire at any time. */
@@ -91,6 +93,7 @@ export async function createResources(options: ResourceOptions, log: Log): Promi
     ...(providers === undefined ? [] : [providerCredentials(providers)]),
   ]);
   const endpoints = configuredEndpoints(options.registryHosts, options.plainHttp);
+  const { maxEvidenceBytes = DEFAULT_EVIDENCE_BYTES } = options;
   const dependencies: Dependencies = {
     ...{
       policy,
@@ -101,8 +104,9 @@ export async function createResources(options: ResourceOptions, log: Log): Promi
       places: createRecentPlaces(),
       verdictKey: options.verdictKey,
     },
-    registry: createRegistry({ endpoints, credentials: own, cache }),
-    registryWith: (secrets) => createRegistry({ endpoints, credentials: credentialsFrom(secrets, own), cache }),
+    registry: createRegistry({ endpoints, credentials: own, cache, maxEvidenceBytes }),
+    registryWith: (secrets) =>
+      createRegistry({ endpoints, credentials: credentialsFrom(secrets, own), cache, maxEvidenceBytes }),
     logs: createLiveLogs({
       ...kept('logs'),
       onAlarm: ({ kind, log: name, sentence }) =>

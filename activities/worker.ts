@@ -33,6 +33,8 @@ export interface WorkerOptions {
   readonly credentialProviders: { readonly config: string; readonly binDir: string } | undefined;
   /** The variables that name proxies; an empty object switches proxies off. */
   readonly proxies: ProxyEnvironment;
+  /** The largest layer of evidence that is read, in bytes; {@link DEFAULT_EVIDENCE_BYTES} without it. */
+  readonly maxEvidenceBytes?: number;
   /** The workflow bundle, made by `npm run build` with the same SDK. */
   readonly workflowBundle: string;
   /** `ip:port` where Prometheus scrapes /metrics; `undefined` serves none. */

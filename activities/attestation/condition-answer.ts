@@ -33,11 +33,13 @@ function planned(source: string): Evaluate {
 function bindings(json: string): Record<string, CelInput> {
   const statement: unknown = JSON.parse(json);
   if (!isRecord(statement)) throw new Error('the statement is not an object');
+  // Once: of a large SBOM a second copy would need as much memory again.
+  const fields = new Map(Object.entries(statement).map(([name, field]) => [name, toCel(field)]));
   return {
-    predicate: toCel(statement['predicate']),
-    predicateType: toCel(statement['predicateType']),
-    subject: toCel(statement['subject']),
-    statement: toCel(statement),
+    predicate: fields.get('predicate') ?? null,
+    predicateType: fields.get('predicateType') ?? null,
+    subject: fields.get('subject') ?? null,
+    statement: celMap(fields),
   };
 }
 

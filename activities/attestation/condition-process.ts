@@ -1,6 +1,11 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { MAX_CONDITION_MEMORY_MB, MAX_CONDITION_PROCESSOR_MS, MAX_CONDITION_WAIT_MS } from '../limits.ts';
+import {
+  CONDITION_BYTES,
+  MAX_CONDITION_MEMORY_MB,
+  MAX_CONDITION_PROCESSOR_MS,
+  MAX_CONDITION_WAIT_MS,
+} from '../limits.ts';
 import type { ConditionAnswer, ConditionMessage, ConditionQuestion } from './condition-message.ts';
 import { processorMs } from './processor-time.ts';
 
@@ -65,7 +70,7 @@ export class ConditionProcess {
     this.keepsProgramAlive(true);
     try {
       await Promise.race([this.ready.promise, end.promise]);
-      const watch = this.watch();
+      const watch = this.watch(conditionProcessorMs(question.statement));
       this.ask(question);
       return await end.promise.finally(() => clearInterval(watch));
     } finally {
@@ -84,11 +89,11 @@ export class ConditionProcess {
   }
 
   /** Ends the process once it has computed for too long. */
-  private watch(): NodeJS.Timeout {
+  private watch(maxProcessorMs: number): NodeJS.Timeout {
     const { pid } = this.child;
     const before = processorMs(pid) ?? 0;
     return setInterval(() => {
-      if ((processorMs(pid) ?? 0) - before > MAX_CONDITION_PROCESSOR_MS) this.end({ kind: 'out-of-time' });
+      if ((processorMs(pid) ?? 0) - before > maxProcessorMs) this.end({ kind: 'out-of-time' });
     }, LOOK_MS);
   }
 
@@ -113,6 +118,11 @@ export class ConditionProcess {
       this.child.channel?.unref();
     }
   }
+}
+
+/** What a condition over that statement may compute, in ms of processor time. */
+export function conditionProcessorMs(statement: string): number {
+  return Math.round(MAX_CONDITION_PROCESSOR_MS * Math.max(1, statement.length / CONDITION_BYTES));
 }
 
 /** V8 aborts a process that needs more than its `--max-old-space-size`. */

@@ -2,16 +2,11 @@ import { parse } from '@bufbuild/cel';
 import { isRecord } from '../../workflows/record.ts';
 import { EvidenceError } from '../evidence-error.ts';
 import type { StatementText } from '../judging/judging-message.ts';
-import {
-  MAX_BUNDLE_BYTES,
-  MAX_CONDITION_LENGTH,
-  MAX_CONDITION_MEMORY_MB,
-  MAX_CONDITION_PROCESSOR_MS,
-} from '../limits.ts';
+import { MAX_BUNDLE_BYTES, MAX_CONDITION_LENGTH, MAX_CONDITION_MEMORY_MB } from '../limits.ts';
 import type { Statement } from '../sigstore/judgement.ts';
 import { quote } from '../sigstore/quote.ts';
 import { conditionEnvironment, planExpression } from './cel-environment.ts';
-import type { ConditionEnd } from './condition-process.ts';
+import { type ConditionEnd, conditionProcessorMs } from './condition-process.ts';
 import { evaluateInProcess } from './condition-queue.ts';
 import { findProblem } from './expression.ts';
 
@@ -92,7 +87,7 @@ export async function evaluateCondition(
   signal?.throwIfAborted();
   const end = await evaluateInProcess({ source: condition.source, statement: json }, signal);
   signal?.throwIfAborted();
-  return judgementOf(source, end);
+  return judgementOf(source, end, conditionProcessorMs(json));
 }
 
 /**
@@ -113,7 +108,7 @@ function toJson(document: Statement['document']): string | undefined {
   }
 }
 
-function judgementOf(source: string, end: ConditionEnd): ConditionJudgement {
+function judgementOf(source: string, end: ConditionEnd, maxProcessorMs: number): ConditionJudgement {
   switch (end.kind) {
     case 'value':
       return end.holds ? { holds: true } : { holds: false, sentence: `the condition ${source} does not hold` };
@@ -125,7 +120,7 @@ function judgementOf(source: string, end: ConditionEnd): ConditionJudgement {
     case 'failed':
       return { holds: false, sentence: `the condition ${source} could not be evaluated: ${quote(end.problem)}` };
     case 'out-of-time':
-      return { holds: false, sentence: `the condition ${source} was stopped after ${MAX_CONDITION_PROCESSOR_MS} ms` };
+      return { holds: false, sentence: `the condition ${source} was stopped after ${maxProcessorMs} ms` };
     case 'out-of-memory':
       return { holds: false, sentence: `the condition ${source} needs more than ${MAX_CONDITION_MEMORY_MB} MiB` };
     case 'not-evaluated':

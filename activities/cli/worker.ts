@@ -4,9 +4,12 @@ import { FLEET_RULE, isFleetName } from '../../workflows/fleet.ts';
 import { proxyProblem } from '../../workflows/proxy.ts';
 import { canonicalRegistry } from '../../workflows/registry-host.ts';
 import { parseDestinations } from '../http/destinations.ts';
+import { DEFAULT_EVIDENCE_BYTES, MAX_BUNDLE_BYTES } from '../limits.ts';
 import { runWorker } from '../worker.ts';
 
 const DEFAULT_BUNDLE = fileURLToPath(new URL('../../dist/workflows.js', import.meta.url));
+
+const MIB = 1024 * 1024;
 
 const HELP = `Carries out verifications: fetches signatures, checks them by policy, signs verdicts.
 
@@ -31,6 +34,8 @@ Usage: portcullis worker --policy DIR --verdict-key KEY [OPTIONS]
   --credential-provider-config FILE, --credential-provider-bin-dir DIR
                           programs that know registry credentials, as kubelet's --image-credential-provider-* name them
   --proxy environment|off whether HTTP_PROXY, HTTPS_PROXY and NO_PROXY count (default environment)
+  --max-evidence-mib N    the largest bundle, envelope or signed payload that is read, in MiB, from 1 to 128: an SBOM of 40 MiB is an
+                          attestation of 54. One that is judged takes about ten times as much memory (default 64)
   --metrics IP:PORT       where Prometheus scrapes /metrics; "off" for nowhere (default 127.0.0.1:9464)
   --workflow-bundle FILE  (default dist/workflows.js, made by "npm run build")
 
@@ -57,6 +62,7 @@ export const workerCommand = {
         'credential-provider-config': { type: 'string' },
         'credential-provider-bin-dir': { type: 'string' },
         proxy: { type: 'string', default: 'environment' },
+        'max-evidence-mib': { type: 'string', default: String(DEFAULT_EVIDENCE_BYTES / MIB) },
         metrics: { type: 'string', default: '127.0.0.1:9464' },
         'workflow-bundle': { type: 'string', default: DEFAULT_BUNDLE },
       },
@@ -103,6 +109,14 @@ export const workerCommand = {
       );
       return 2;
     }
+    const maxEvidence = values['max-evidence-mib'];
+    if (!/^[1-9]\d{0,2}$/.test(maxEvidence) || Number(maxEvidence) * MIB > MAX_BUNDLE_BYTES) {
+      const found = JSON.stringify(maxEvidence.slice(0, 80));
+      console.error(
+        `portcullis worker: --max-evidence-mib: expected a whole number from 1 to ${MAX_BUNDLE_BYTES / MIB}, found ${found}`,
+      );
+      return 2;
+    }
     const stop = new AbortController();
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());
     await runWorker(
@@ -117,6 +131,7 @@ export const workerCommand = {
         registryHosts: values['registry-hosts'],
         credentialProviders: config === undefined || binDir === undefined ? undefined : { config, binDir },
         proxies,
+        maxEvidenceBytes: Number(maxEvidence) * MIB,
         metrics: values.metrics === 'off' ? undefined : values.metrics,
         workflowBundle: values['workflow-bundle'],
       },

@@ -1,6 +1,11 @@
 import { availableParallelism } from 'node:os';
 import { EvidenceError } from '../evidence-error.ts';
-import { MAX_JUDGING_PROCESSOR_MS, MAX_LIGHT_EVIDENCE_BYTES, MAX_LIGHT_JUDGING_PROCESSOR_MS } from '../limits.ts';
+import {
+  JUDGED_BYTES,
+  MAX_JUDGING_PROCESSOR_MS,
+  MAX_LIGHT_EVIDENCE_BYTES,
+  MAX_LIGHT_JUDGING_PROCESSOR_MS,
+} from '../limits.ts';
 import type { EntryQuestion } from '../rekor/live-log.ts';
 import type { SignatureContent } from '../sigstore/content.ts';
 import type { JudgeContext } from '../sigstore/judge-context.ts';
@@ -39,7 +44,8 @@ class Lane {
   async ask(share: Share, question: JudgingQuestion, signal: AbortSignal): Promise<JudgingEnd> {
     const thread = await this.#turn(share, signal);
     try {
-      const end = await thread.ask(question);
+      const { byteLength } = bytesOf(question.content);
+      const end = await thread.ask(question, Math.max(1, byteLength / JUDGED_BYTES));
       this.#queue.charge(share, end.processorMs);
       return end;
     } finally {

@@ -31,7 +31,8 @@ function answer(question: JudgingQuestion): JudgingAnswer {
   switch (question.kind) {
     case 'judge': {
       const { expected, context, statement } = question;
-      const judgement = judge(content, fromRequirementMessage(question.requirement), expected, context);
+      const requirement = fromRequirementMessage(question.requirement);
+      const judgement = judge(content, requirement, expected, { ...context, predicate: statement ? 'read' : 'unread' });
       return { kind: 'judge', judgement: toMessage(judgement, statement) };
     }
     case 'entry-question':

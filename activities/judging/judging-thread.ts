@@ -45,14 +45,14 @@ export class JudgingThread {
     return this.#failure === undefined;
   }
 
-  /** Asks; never rejects. Only one question at a time. */
-  async ask(question: JudgingQuestion): Promise<JudgingEnd> {
+  /** Asks; never rejects. Only one question at a time. `share` is how often the thread's time it may compute, at least once. */
+  async ask(question: JudgingQuestion, share = 1): Promise<JudgingEnd> {
     if (this.#failure !== undefined) return this.#failed(this.#failure);
     const end = Promise.withResolvers<JudgingEnd>();
     this.#finish = end.resolve;
     this.#worker.ref();
     await Promise.race([this.#ready.promise, end.promise]);
-    const watch = setInterval(() => void this.#look(), LOOK_MS);
+    const watch = setInterval(() => void this.#look(this.#maxProcessorMs * share), LOOK_MS);
     this.#isAsked = this.#failure === undefined;
     this.#worker.postMessage(question);
     try {
@@ -73,12 +73,12 @@ export class JudgingThread {
   }
 
   /** Ends the thread once it has computed for too long. */
-  async #look(): Promise<void> {
+  async #look(maxProcessorMs: number): Promise<void> {
     const finish = this.#finish;
     const usage = await this.#worker.cpuUsage().catch(() => undefined);
     if (usage === undefined || finish !== this.#finish) return;
     const used = (usage.user + usage.system) / 1_000 - this.#before;
-    if (used <= this.#maxProcessorMs) return;
+    if (used <= maxProcessorMs) return;
     this.#failure = 'its thread was ended';
     finish?.({ kind: 'out-of-time', processorMs: used });
     await this.#worker.terminate();

@@ -6,6 +6,7 @@ export interface Party {
 
 interface Waiting {
   readonly party: Party;
+  readonly count: number;
   admit(): void;
 }
 
@@ -25,14 +26,14 @@ export class Slots {
   }
 
   /**
-   * Takes a place, or waits for at most `waitMs`, and no longer than until `signal` fires, for one. Answers how to give it
-   * back; `undefined` when there was none.
+   * Takes a place, or `count` of them, or waits for at most `waitMs`, and no longer than until `signal` fires, for them.
+   * Answers how to give them back; `undefined` when there were none.
    */
-  async enter(party: Party, waitMs: number, signal?: AbortSignal): Promise<(() => void) | undefined> {
-    if (this.#hasRoom(party)) return this.#take(party);
+  async enter(party: Party, waitMs: number, signal?: AbortSignal, count = 1): Promise<(() => void) | undefined> {
+    if (this.#hasRoom(party, count)) return this.#take(party, count);
     if (waitMs <= 0 || signal?.aborted === true) return undefined;
     const turn = Promise.withResolvers<(() => void) | undefined>();
-    const waiting: Waiting = { party, admit: () => turn.resolve(this.#take(party)) };
+    const waiting: Waiting = { party, count, admit: () => turn.resolve(this.#take(party, count)) };
     this.#waiting.add(waiting);
     const leave = () => turn.resolve(undefined);
     const patience = setTimeout(leave, waitMs);
@@ -46,22 +47,23 @@ export class Slots {
     }
   }
 
-  #hasRoom({ host, part }: Party): boolean {
+  #hasRoom({ host, part }: Party, count: number): boolean {
     const free = this.#places - this.#taken;
-    return this.#heldBy(host) < free && this.#heldBy(partKey({ host, part })) < Math.max(1, free / 2);
+    const share = Math.max(count, Math.ceil(free / 2));
+    return this.#heldBy(host) + count <= free && this.#heldBy(partKey({ host, part })) + count <= share;
   }
 
-  #take(party: Party): () => void {
+  #take(party: Party, count: number): () => void {
     const keys = [party.host, partKey(party)];
-    this.#taken++;
-    for (const key of keys) this.#held.set(key, this.#heldBy(key) + 1);
+    this.#taken += count;
+    for (const key of keys) this.#held.set(key, this.#heldBy(key) + count);
     let isHeld = true;
     return () => {
       if (!isHeld) return;
       isHeld = false;
-      this.#taken--;
+      this.#taken -= count;
       for (const key of keys) {
-        const left = this.#heldBy(key) - 1;
+        const left = this.#heldBy(key) - count;
         if (left > 0) this.#held.set(key, left);
         else this.#held.delete(key);
       }
@@ -73,7 +75,7 @@ export class Slots {
   #admit(): void {
     for (const waiting of this.#waiting) {
       if (this.#taken >= this.#places) return;
-      if (!this.#hasRoom(waiting.party)) continue;
+      if (!this.#hasRoom(waiting.party, waiting.count)) continue;
       this.#waiting.delete(waiting);
       waiting.admit();
     }

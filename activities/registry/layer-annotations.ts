@@ -1,7 +1,7 @@
 import type { ReasonCode } from '../../workflows/reason.ts';
-import { MAX_ANNOTATION, MAX_SIGNATURE_ANNOTATION } from '../limits.ts';
 import { ANNOTATIONS, type LayerAnnotations } from '../sigstore/content.ts';
 import type { Layer } from './artefact.ts';
+import { MAX_ANNOTATION, MAX_SIGNATURE_ANNOTATION } from './listing-limits.ts';
 
 /** What cosign writes beside a legacy payload, and how long it may be. */
 const FIELDS = [

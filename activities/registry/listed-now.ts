@@ -85,7 +85,7 @@ async function isInManifest(
   const manifest = await registry.getManifest(where, digest, signal);
   if (manifest === undefined) return false;
   const candidate = { place, digest, subject, artifactType: '', predicateType: '', size: 0 };
-  return readArtefact(candidate, manifest, { image, source }).found.some(
+  return readArtefact(candidate, manifest, { image, source, maxBytes: registry.maxEvidenceBytes }).found.some(
     ({ reference: found }) => layerOf(found) === layerOf(reference),
   );
 }

@@ -1,4 +1,4 @@
-/** Upper bounds on lists of evidence, with their reasons; the others are in `../limits.ts`. */
+/** Upper bounds on lists of evidence and what they name, with their reasons; the others are in `../limits.ts`. */
 
 /** Pages of a referrers list that are followed at first, and when the evidence on them proves nothing. */
 export const MAX_REFERRER_PAGES = 20;
@@ -38,6 +38,18 @@ export const MAX_LISTINGS = 10_000;
  * copy their content list it seconds before they serve it.
  */
 export const NOT_SERVED_ATTEMPTS = 10;
+
+/** Bytes of the large evidence in one part; what is beyond them is in the next one, so that some attempts can judge a part of a flood. */
+export const MAX_PART_BYTES = 256 * 1024 * 1024;
+
+/** Artefacts named as unreadable in one answer: it goes through Temporal, and a manifest may hold thousands of broken layers. */
+export const MAX_UNREADABLE = 50;
+
+/** A signature in a layer's annotation, in base64 characters: of ML-DSA-87 it has 6 KiB. */
+export const MAX_SIGNATURE_ANNOTATION = 16 * 1024;
+
+/** A certificate, chain, log entry or timestamp in a layer's annotation, in characters: real ones are below 20 KiB. */
+export const MAX_ANNOTATION = 100 * 1024;
 
 /** Failures of places that one answer names. */
 export const MAX_FAILED_PLACES = 8;

@@ -37,7 +37,11 @@ export class ReadArtefacts {
 }
 
 /** Everything that `readArtefact` looks at, and the place that its references name. */
-function keyOf(where: EvidencePlace, { place, subject, digest }: Candidate, { image, source }: Sought): string {
+function keyOf(
+  where: EvidencePlace,
+  { place, subject, digest }: Candidate,
+  { image, source, maxBytes }: Sought,
+): string {
   const { registry, repository, tagPrefix } = where;
-  return JSON.stringify([registry, repository, tagPrefix, place, subject, digest, image, source]);
+  return JSON.stringify([registry, repository, tagPrefix, place, subject, digest, image, source, maxBytes]);
 }

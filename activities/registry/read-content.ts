@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { Digest } from '../../workflows/digest.ts';
+import { EvidenceError } from '../evidence-error.ts';
 import { type Party, Slots } from '../judging/slots.ts';
-import { MAX_LARGE_READS, MAX_LIGHT_EVIDENCE_BYTES, MAX_REGISTRY_REQUEST_MS } from '../limits.ts';
+import { LARGE_READ_BYTES, MAX_LARGE_READS, MAX_LIGHT_EVIDENCE_BYTES, MAX_REGISTRY_REQUEST_MS } from '../limits.ts';
+import type { Ask } from './ask.ts';
 import { eachChunk } from './bounded-body.ts';
 import { digestFrom } from './content-digest.ts';
-import { transportFailure } from './failure.ts';
-import { discard } from './transport.ts';
+import { misbehaved, transportFailure, unexpectedStatus } from './failure.ts';
+import { discard, type HttpRequest } from './transport.ts';
 
 /** Bytes, and the digest that they have. */
 export interface Content {
@@ -16,18 +18,30 @@ export interface Content {
 /** Of all registries together: what is large is read a few at a time, whoever asks for it. */
 const largeReads = new Slots(MAX_LARGE_READS);
 
+/** Takes over the place of content in memory: it is given back by `leave`, once the content is not needed any more. */
+export type KeepPlace = (leave: () => void) => void;
+
+export interface ContentLimits {
+  readonly maxBytes: number;
+  readonly party: Party;
+  /** Without it the place is given back when the content was read. */
+  readonly keepPlace?: KeepPlace | undefined;
+}
+
 /**
  * Reads content of at most `maxBytes`, `too-large` when there is more, and hashes it as it arrives. What is larger than any
- * signature waits for one of few places, in fair shares of registries and repositories, so that the memory of all reads
+ * signature waits for room, in fair shares of registries and repositories, so that the memory of all such content
  * together is bounded. Throws as {@link eachChunk}.
  */
 export async function readContent(
   what: string,
   response: Response,
-  { maxBytes, party }: { readonly maxBytes: number; readonly party: Party },
+  { maxBytes, party, keepPlace }: ContentLimits,
   signal: AbortSignal,
 ): Promise<Content | 'too-large'> {
-  if (declaredLength(response) > maxBytes) {
+  const declared = declaredLength(response);
+  const places = Math.ceil((declared || maxBytes) / LARGE_READ_BYTES);
+  if (declared > maxBytes) {
     await discard(response);
     return 'too-large';
   }
@@ -41,9 +55,13 @@ export async function readContent(
       if (length > maxBytes) return 'too-large';
       hash.update(chunk);
       chunks.push(chunk);
-      if (length > MAX_LIGHT_EVIDENCE_BYTES) leave ??= await placeFor(what, party, signal);
+      if (length > MAX_LIGHT_EVIDENCE_BYTES) leave ??= await placesFor(what, { party, places }, signal);
     }
-    return { bytes: Buffer.concat(chunks, length), digest: digestFrom(hash) };
+    const content = { bytes: Buffer.concat(chunks, length), digest: digestFrom(hash) };
+    if (leave === undefined || keepPlace === undefined) return content;
+    keepPlace(leave);
+    leave = undefined;
+    return content;
   } finally {
     leave?.();
   }
@@ -54,8 +72,50 @@ function declaredLength({ headers }: Response): number {
   return headers.get('content-encoding') === null ? Number(headers.get('content-length') ?? 0) : 0;
 }
 
-async function placeFor(what: string, party: Party, signal: AbortSignal): Promise<() => void> {
-  const leave = await largeReads.enter(party, MAX_REGISTRY_REQUEST_MS, signal);
+async function placesFor(
+  what: string,
+  { party, places }: { readonly party: Party; readonly places: number },
+  signal: AbortSignal,
+): Promise<() => void> {
+  const leave = await largeReads.enter(party, MAX_REGISTRY_REQUEST_MS, signal, places);
   if (leave === undefined) throw transportFailure(what, signal.reason, AbortSignal.abort());
   return leave;
+}
+
+/** Content of a registry, `undefined` on its 404. Throws the REGISTRY_ codes, and EVIDENCE_TOO_LARGE. */
+export async function getContent(
+  ask: Ask,
+  request: Omit<HttpRequest, 'authorization'>,
+  expected: Pick<ContentLimits, 'maxBytes' | 'keepPlace'> & { readonly digest: Digest | undefined },
+  signal: AbortSignal,
+): Promise<Content | undefined> {
+  const { what } = request;
+  const { response } = await ask(request, signal);
+  if (response.status !== 200) await discard(response);
+  if (response.status === 404) return undefined;
+  if (response.status !== 200) throw unexpectedStatus(what, '200 or 404', response);
+  const { maxBytes, keepPlace } = expected;
+  let leave: (() => void) | undefined;
+  const limits = {
+    maxBytes,
+    party: partyOf(request.url),
+    ...(keepPlace && { keepPlace: (one: () => void) => (leave = one) }),
+  };
+  const content = await readContent(what, response, limits, signal);
+  if (content === 'too-large') {
+    const message = `${what}: expected at most ${maxBytes} bytes, got more`;
+    throw new EvidenceError('EVIDENCE_TOO_LARGE', message, { retryable: false });
+  }
+  const { bytes, digest } = content;
+  if (expected.digest !== undefined && digest !== expected.digest) {
+    leave?.();
+    throw misbehaved(what, `expected ${expected.digest}, got ${bytes.byteLength} bytes that hash to ${digest}`, true);
+  }
+  if (leave !== undefined) keepPlace?.(leave);
+  return content;
+}
+
+/** The repository that a request is about. */
+function partyOf({ host, pathname }: URL): Party {
+  return { host, part: pathname.replace(/\/(?:blobs|manifests)\/[^/]*$/, '') };
 }

@@ -1,8 +1,12 @@
 import type { Digest } from '../../workflows/digest.ts';
 import { parseDigest } from '../../workflows/digest.ts';
 import { EvidenceError } from '../evidence-error.ts';
-import type { Party } from '../judging/slots.ts';
-import { MAX_BUNDLE_BYTES, MAX_CACHED_EVIDENCE_BYTES, MAX_MANIFEST_BYTES, MAX_REGISTRY_REQUEST_MS } from '../limits.ts';
+import {
+  DEFAULT_EVIDENCE_BYTES,
+  MAX_CACHED_EVIDENCE_BYTES,
+  MAX_MANIFEST_BYTES,
+  MAX_REGISTRY_REQUEST_MS,
+} from '../limits.ts';
 import { type Ask, askAt } from './ask.ts';
 import { Authorizer } from './authorizer.ts';
 import { EvidenceCache } from './cache.ts';
@@ -11,11 +15,11 @@ import { dockerCredentials } from './docker-credentials.ts';
 import { originOnly, type RegistryEndpoint, type RegistryEndpoints, urlAt } from './endpoints.ts';
 import { misbehaved, unexpectedStatus } from './failure.ts';
 import { MANIFEST_ACCEPT } from './media-types.ts';
-import { type Content, readContent } from './read-content.ts';
+import { getContent, type KeepPlace } from './read-content.ts';
 import { FIRST_LISTING, type Listing, type ListingLimits, listReferrersAt, listTaggedAt } from './referrers.ts';
 import type { Repository } from './repository.ts';
 import { type Question, RequestShare } from './request-share.ts';
-import { discard, type HttpRequest } from './transport.ts';
+import { discard } from './transport.ts';
 
 export interface Manifest {
   readonly digest: Digest;
@@ -35,8 +39,15 @@ export interface ManifestHead {
 export interface Registry {
   getManifest(name: Repository, reference: string, signal: AbortSignal): Promise<Manifest | undefined>;
   headManifest(name: Repository, tag: string, signal: AbortSignal): Promise<ManifestHead | undefined>;
+  /** The largest layer of evidence that is read, in bytes. */
+  readonly maxEvidenceBytes: number;
   /** Of at most `maxBytes`; without it, of as many as any evidence may have. */
-  getBlob(name: Repository, digest: Digest, signal: AbortSignal, maxBytes?: number): Promise<Uint8Array | undefined>;
+  getBlob(
+    name: Repository,
+    digest: Digest,
+    signal: AbortSignal,
+    limits?: { readonly maxBytes?: number; readonly keepPlace?: KeepPlace },
+  ): Promise<Uint8Array | undefined>;
   /** `undefined` when the registry has no referrers API. A list that could be read in part carries its failure. */
   listReferrers(
     name: Repository,
@@ -67,6 +78,8 @@ export interface RegistryOptions {
   /** Without it, docker's. */
   readonly credentials?: CredentialSource;
   readonly cache?: EvidenceCache;
+  /** The largest layer of evidence that is read; {@link DEFAULT_EVIDENCE_BYTES} without it. */
+  readonly maxEvidenceBytes?: number;
   /** One request, in ms. */
   readonly requestTimeoutMs?: number;
 }
@@ -76,6 +89,7 @@ export function createRegistry(options: RegistryOptions): Registry {
   const authorizer = new Authorizer(options.credentials ?? dockerCredentials());
   const cache = options.cache ?? new EvidenceCache(MAX_CACHED_EVIDENCE_BYTES);
   const endpoints = options.endpoints ?? originOnly(options.plainHttp);
+  const maxEvidenceBytes = options.maxEvidenceBytes ?? DEFAULT_EVIDENCE_BYTES;
   const timeoutMs = options.requestTimeoutMs ?? MAX_REGISTRY_REQUEST_MS;
   const limited = (signal: AbortSignal) => AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
   /** Content by its digest is the same wherever it is. */
@@ -118,7 +132,9 @@ export function createRegistry(options: RegistryOptions): Registry {
       });
     },
 
-    async getBlob(name, digest, signal, maxBytes = MAX_BUNDLE_BYTES) {
+    maxEvidenceBytes,
+
+    async getBlob(name, digest, signal, { maxBytes = maxEvidenceBytes, keepPlace } = {}) {
       const held = cache.get(digest);
       if (held !== undefined) return held;
       const what = `GET blob ${shortReference(digest)} of ${name.registry}/${name.repository}`;
@@ -128,7 +144,7 @@ export function createRegistry(options: RegistryOptions): Registry {
         async (endpoint) => {
           const url = urlAt(endpoint, `${name.repository}/blobs/${digest}`);
           const request = { what, method: 'GET', url, redirects: 'all' } as const;
-          return getContent(askOf(endpoint, name), request, { digest, maxBytes }, limited(signal));
+          return getContent(askOf(endpoint, name), request, { digest, maxBytes, keepPlace }, limited(signal));
         },
       );
       if (found !== undefined) cache.put(digest, found.bytes);
@@ -174,7 +190,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       const what = `HEAD ${kind === 'blobs' ? 'blob' : 'manifest'} ${shortReference(digest)} of ${name.registry}/${name.repository}`;
       const found = await firstFound({ what, name, reference: digest, signal }, await origin(name), (endpoint) => {
         const url = urlAt(endpoint, `${name.repository}/${kind}/${digest}`);
-        const maxBytes = kind === 'blobs' ? MAX_BUNDLE_BYTES : MAX_MANIFEST_BYTES;
+        const maxBytes = kind === 'blobs' ? maxEvidenceBytes : MAX_MANIFEST_BYTES;
         return isThere(askOf(endpoint, name), { what, url }, { digest, maxBytes }, limited(signal));
       });
       return found === true;
@@ -230,36 +246,6 @@ async function firstFound<T>(
   if (answered !== undefined) throw answered;
   if (isAbsent) return undefined;
   throw failure ?? misbehaved(what, 'expected the registry itself among its endpoints, found mirrors only', false);
-}
-
-async function getContent(
-  ask: Ask,
-  request: Omit<HttpRequest, 'authorization'>,
-  expected: { readonly digest: Digest | undefined; readonly maxBytes: number },
-  signal: AbortSignal,
-): Promise<Content | undefined> {
-  const { what } = request;
-  const { response } = await ask(request, signal);
-  if (response.status !== 200) await discard(response);
-  if (response.status === 404) return undefined;
-  if (response.status !== 200) throw unexpectedStatus(what, '200 or 404', response);
-  const { maxBytes } = expected;
-  const content = await readContent(what, response, { maxBytes, party: partyOf(request.url) }, signal);
-  if (content === 'too-large') {
-    throw new EvidenceError('EVIDENCE_TOO_LARGE', `${what}: expected at most ${expected.maxBytes} bytes, got more`, {
-      retryable: false,
-    });
-  }
-  const { bytes, digest } = content;
-  if (expected.digest !== undefined && digest !== expected.digest) {
-    throw misbehaved(what, `expected ${expected.digest}, got ${bytes.byteLength} bytes that hash to ${digest}`, true);
-  }
-  return content;
-}
-
-/** The repository that a request is about. */
-function partyOf({ host, pathname }: URL): Party {
-  return { host, part: pathname.replace(/\/(?:blobs|manifests)\/[^/]*$/, '') };
 }
 
 /** Enough of a digest to be recognised; a tag is short by itself. */

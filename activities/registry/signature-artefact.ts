@@ -1,6 +1,6 @@
 import type { SignatureReference, SignatureSource } from '../../workflows/activities.ts';
 import type { Digest } from '../../workflows/digest.ts';
-import { MAX_BUNDLE_BYTES, MAX_MANIFEST_TOKENS } from '../limits.ts';
+import { MAX_MANIFEST_TOKENS } from '../limits.ts';
 import { readBase64 } from '../sigstore/base64.ts';
 import { ANNOTATIONS, type LayerAnnotations } from '../sigstore/content.ts';
 import { quote } from '../sigstore/quote.ts';
@@ -36,10 +36,12 @@ export interface ReadArtefact {
   readonly unreadable: readonly Unreadable[];
 }
 
-/** The image whose evidence is looked for, and where. */
+/** The image whose evidence is looked for, where, and up to which size. */
 export interface Sought {
   readonly image: Digest;
   readonly source: SignatureSource;
+  /** Of one layer. */
+  readonly maxBytes: number;
 }
 
 /**
@@ -65,7 +67,7 @@ export function readArtefact(candidate: Candidate, manifest: Manifest, sought: S
   for (const [index, layer] of [...artefact.layers.entries()].reverse()) {
     const format = formatOf(layer.mediaType);
     if (format === undefined) continue;
-    const blob = readLayer(name, format, layer, index);
+    const blob = readLayer(name, format, { layer, index }, sought.maxBytes);
     if (typeof blob !== 'string') {
       unreadable.push(blob);
       continue;
@@ -111,13 +113,14 @@ function formatOf(mediaType: string): SignatureReference['format'] | undefined {
 function readLayer(
   manifest: Digest,
   format: SignatureReference['format'],
-  layer: Layer,
-  index: number,
+  { layer, index }: { readonly layer: Layer; readonly index: number },
+  maxBytes: number,
 ): Digest | Unreadable {
   const { digest, size } = layer;
   if (digest === undefined) return malformed(manifest, `expected a sha256 digest in layer ${index}, found none`);
-  if (size > MAX_BUNDLE_BYTES) {
-    return excessive(manifest, `layer ${index} has ${size} bytes, more than the ${MAX_BUNDLE_BYTES} that are read`);
+  if (size > maxBytes) {
+    const sentence = `layer ${index} has ${size} bytes, more than the ${maxBytes} that are read; raise --max-evidence-mib of the workers`;
+    return excessive(manifest, sentence);
   }
   const fault = format === 'bundle' ? {} : usableAnnotations(format, layer);
   return 'code' in fault

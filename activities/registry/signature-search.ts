@@ -4,6 +4,7 @@ import { MAX_EVIDENCE, MAX_LIGHT_EVIDENCE_BYTES, MAX_PARALLEL_READS, MAX_SIGNATU
 import { findCoveringIndex } from './covering-index.ts';
 import { type EvidencePlace, type EvidenceRequest, evidencePlace, parseImage } from './evidence-place.ts';
 import { joinFailures } from './failed-places.ts';
+import { inJudgingOrder, partOf } from './judging-order.ts';
 import { MAX_FAILED_PLACES, MAX_LATER_LISTING_BYTES, MAX_LATER_REFERRER_PAGES } from './listing-limits.ts';
 import { isOtherKind } from './media-types.ts';
 import { mapParallel } from './parallel.ts';
@@ -14,14 +15,12 @@ import { type FoundSignature, readArtefact } from './signature-artefact.ts';
 import {
   type Candidate,
   type Candidates,
-  evidenceKind,
   inReadingOrder,
   joinCandidates,
   listCandidates,
   NO_CANDIDATES,
   orFailure,
 } from './signature-places.ts';
-import { inTurns } from './turns.ts';
 import { bounded, flood, malformed, notServed, tooLarge, type Unreadable } from './unreadable.ts';
 
 /** Which part of the evidence is looked for, and how long one place may take. */
@@ -189,8 +188,9 @@ class PartReader {
       }
     } while (found.length < MAX_SIGNATURES && this.#at < this.#candidates.length && !this.#isStuck);
     const ordered = inJudgingOrder(found);
-    this.#found = ordered.slice(MAX_SIGNATURES);
-    return { signatures: ordered.slice(0, MAX_SIGNATURES), unreadable };
+    const count = partOf(ordered);
+    this.#found = ordered.slice(count);
+    return { signatures: ordered.slice(0, count), unreadable };
   }
 
   /** What is listed and gone costs as little as junk, and anyone who may push can bring it about. */
@@ -202,7 +202,7 @@ class PartReader {
 
 async function readCandidate(search: Search, candidate: Candidate) {
   const { registry, where, request } = search;
-  const sought = { image: request.digest, source: request.source };
+  const sought = { image: request.digest, source: request.source, maxBytes: registry.maxEvidenceBytes };
   const known = readArtefacts.get(where, candidate, sought);
   if (known !== undefined) return known;
   try {
@@ -264,7 +264,7 @@ async function prefetch(
     const isAskedFor = size > MAX_LIGHT_EVIDENCE_BYTES || registry.remembers(blob);
     const isThere = isAskedFor
       ? await registry.has(where, 'blobs', blob, signal)
-      : (await registry.getBlob(where, blob, signal, MAX_LIGHT_EVIDENCE_BYTES)) !== undefined;
+      : (await registry.getBlob(where, blob, signal, { maxBytes: MAX_LIGHT_EVIDENCE_BYTES })) !== undefined;
     return isThere ? undefined : notServed(where, `the layer ${blob} of the manifest ${manifest}`);
   } catch (error) {
     return junkOrFailure(manifest, error);
@@ -283,14 +283,4 @@ function junkOrFailure(artefact: string, error: unknown): Unreadable | EvidenceE
 
 function placeSignal({ signal, request: { placeMs } }: Search): AbortSignal {
   return placeMs === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(placeMs)]);
-}
-
-/** Every place and kind has its turn, and within attestations every predicate type. */
-function inJudgingOrder(found: readonly FoundSignature[]): readonly FoundSignature[] {
-  return inTurns(
-    found,
-    ({ reference: { index = '', place, format }, predicateType }) =>
-      `${index} ${place} ${format} ${evidenceKind(predicateType)}`,
-    ({ predicateType }) => predicateType,
-  );
 }

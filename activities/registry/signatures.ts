@@ -3,6 +3,7 @@ import { EvidenceError } from '../evidence-error.ts';
 import type { SignatureContent } from '../sigstore/content.ts';
 import { type EvidenceRequest, evidencePlace, parseImage } from './evidence-place.ts';
 import { joinFailures } from './failed-places.ts';
+import type { KeepPlace } from './read-content.ts';
 import type { Registry } from './registry.ts';
 import { annotationsAt } from './signature-artefact.ts';
 import { searchSignatures } from './signature-search.ts';
@@ -30,9 +31,10 @@ export async function readSignature(
   name: string,
   reference: SignatureReference,
   signal: AbortSignal,
+  keepPlace?: KeepPlace,
 ): Promise<SignatureContent> {
   const where = evidencePlace(parseImage(name), reference.source);
-  const blob = await registry.getBlob(where, reference.blob, signal);
+  const blob = await registry.getBlob(where, reference.blob, signal, keepPlace && { keepPlace });
   if (blob === undefined) throw notServed(where, `the layer ${reference.blob} of the manifest ${reference.manifest}`);
   if (reference.format === 'bundle') return { format: 'bundle', bundle: blob };
   const manifest = await registry.getManifest(where, reference.manifest, signal);

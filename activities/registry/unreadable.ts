@@ -1,6 +1,7 @@
 import type { SignatureSet } from '../../workflows/activities.ts';
 import { EvidenceError } from '../evidence-error.ts';
-import { MAX_SIGNATURES, MAX_UNREADABLE } from '../limits.ts';
+import { MAX_SIGNATURES } from '../limits.ts';
+import { MAX_UNREADABLE } from './listing-limits.ts';
 import type { Repository } from './repository.ts';
 
 /** Evidence that was found and can't be used: an answer of its own, beside what can. */

@@ -41,15 +41,20 @@ function judgeEvidence(
 ): SignatureJudgement {
   const signer = proveSigner(evidence, requirement, context);
   if (!signer.ok) return signer.refusal;
-  const statement = judgePayload(evidence, requirement.wanted, expected);
+  const statement = judgePayload(evidence, requirement.wanted, expected, context);
   if (!statement.ok) return statement.refusal;
   return { valid: true, ...signer.value, statement: statement.value };
 }
 
-function judgePayload({ payload }: Evidence, wanted: Wanted, expected: ExpectedImage): Step<Statement | undefined> {
+function judgePayload(
+  { payload }: Evidence,
+  wanted: Wanted,
+  expected: ExpectedImage,
+  { predicate }: JudgeContext,
+): Step<Statement | undefined> {
   switch (payload.kind) {
     case 'envelope': {
-      const statement = judgeStatement(payload.type, payload.bytes, wanted, digestHex(expected.digest));
+      const statement = judgeStatement(payload.type, payload.bytes, wanted, digestHex(expected.digest), predicate);
       const refusal = statement.ok ? judgeUnnamed(expected) : undefined;
       return refusal === undefined ? statement : failed(refusal);
     }

@@ -1,9 +1,11 @@
 import { isRecord } from '../../workflows/record.ts';
 import { MAX_STATEMENT_TOKENS, MAX_SUBJECTS } from '../limits.ts';
+import type { JudgeContext } from './judge-context.ts';
 import { failed, type Refusal, refuse, type Statement, type Step } from './judgement.ts';
 import { quote } from './quote.ts';
 import type { Wanted } from './requirement.ts';
 import { type JsonResult, parseStrictJson } from './strict-json.ts';
+import { withoutPredicate } from './without-predicate.ts';
 
 const PAYLOAD_TYPE = 'application/vnd.in-toto+json';
 const STATEMENT_TYPES: ReadonlySet<unknown> = new Set([
@@ -21,19 +23,20 @@ const MAX_DIGESTS = 32;
  * Judges what an envelope states, after its signature held: an in-toto statement (attestation spec v1, v0.1 before it) of
  * the kind that is wanted, whose subjects name the expected digest. A statement names no repository, so there is none to
  * compare. Answers the statement of an attestation, and `undefined` for a signature. `annotations` of a subject and the
- * predicate's content are left to policies.
+ * predicate's content are left to policies; a predicate that is `unread` is no more than looked over.
  */
 export function judgeStatement(
   payloadType: string,
   payload: Uint8Array,
   wanted: WantedStatement,
   expected: string,
+  predicate: JudgeContext['predicate'] = 'read',
 ): Step<Statement | undefined> {
   if (payloadType !== PAYLOAD_TYPE) {
     const sentence = `the envelope holds ${quote(payloadType)}, expected "${PAYLOAD_TYPE}"`;
     return failed(refuse('EVIDENCE_UNSUPPORTED', sentence));
   }
-  const statement = readStatement(payload);
+  const statement = readStatement(predicate === 'unread' ? withoutPredicate(payload) : payload);
   if (!statement.ok) return statement;
   const { predicateType, document } = statement.value;
   const refusal = checkWanted(predicateType, wanted) ?? checkSubjects(document['subject'], wanted, expected);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
+import { DEFAULT_EVIDENCE_BYTES } from '../../activities/limits.ts';
 import type { SignatureReference } from '../../workflows/activities.ts';
 import type { Digest } from '../../workflows/digest.ts';
 import { BUNDLE, pushBlob, pushBundle, pushImage, pushReferrer } from '../support/registry-push.ts';
@@ -149,7 +150,7 @@ describe('junk beside an image', () => {
   it('is no inability when it is larger than any evidence, or its bytes do not arrive', async (t) => {
     const { activities, asked, add, registry } = await prepare(t);
     const target = { address: registry.address, repository: 'demo/app' };
-    const huge = await pushBlob(target, Buffer.alloc(11 * 1024 * 1024, 0x20));
+    const huge = await pushBlob(target, Buffer.alloc(DEFAULT_EVIDENCE_BYTES + 1, 0x20));
     const gone = digestOf('ee');
     const good = await add(cosignBundle(release, asked.digest));
     const junk = [huge, gone].map((blob): SignatureReference => {

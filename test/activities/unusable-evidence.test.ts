@@ -48,7 +48,7 @@ const UNUSABLE: readonly (readonly [what: string, code: ReasonCode, words: RegEx
   [
     'a bundle that its manifest calls larger than what is read',
     'EVIDENCE_TOO_LARGE',
-    /layer 0 has 83886080 bytes, more than the \d+ that are read/,
+    /layer 0 has 83886080 bytes, more than the 67108864 that are read; raise --max-evidence-mib of the workers/,
     async ({ target }, { digest }) => {
       const layers = [{ mediaType: BUNDLE, digest: digestOf('ee'), size: 80 * BYTE }];
       await pushReferrer(target, digest, { artifactType: BUNDLE, layers });

@@ -64,4 +64,21 @@ describe('places for work that waits for others', () => {
     assert.deepEqual(order, ['c', 'a gave way']);
     assert.equal(held.filter((leave) => leave !== undefined).length, 3);
   });
+
+  it('are taken several at once: a host holds half of them, and gives all of them back', async () => {
+    const slots = new Slots(32);
+    const first = await slots.enter(of('a'), 0, undefined, 16);
+    assert.ok(first !== undefined);
+    assert.equal(await slots.enter(of('a'), 0), undefined, 'it has its half');
+    assert.equal(await slots.enter(of('b'), 0, undefined, 17), undefined, 'more than are free');
+    const second = await slots.enter(of('b'), 0, undefined, 8);
+    assert.ok(second !== undefined);
+    const waiting = slots.enter(of('b'), 10_000, undefined, 16);
+    first();
+    second();
+    const third = await waiting;
+    assert.ok(third !== undefined);
+    third();
+    assert.ok((await slots.enter(of('c'), 0, undefined, 32)) !== undefined, 'all of them are free again');
+  });
 });

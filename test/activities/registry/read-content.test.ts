@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { EvidenceError } from '../../../activities/evidence-error.ts';
-import { MAX_LARGE_READS, MAX_LIGHT_EVIDENCE_BYTES } from '../../../activities/limits.ts';
+import { LARGE_READ_BYTES, MAX_LARGE_READS, MAX_LIGHT_EVIDENCE_BYTES } from '../../../activities/limits.ts';
 import { readContent } from '../../../activities/registry/read-content.ts';
 
 const CHUNK = Buffer.alloc(64 * 1024, 7);
@@ -61,5 +61,25 @@ describe('content that is large', () => {
       const whole = await readContent('GET', new Response(Buffer.alloc(400_000)), limits, signal);
       assert.ok(whole !== 'too-large' && whole.bytes.byteLength === 400_000);
     }
+  });
+
+  it('keeps its place until its reader has done with it, as large as the registry says that it is', async () => {
+    const signal = AbortSignal.timeout(20_000);
+    const kept: (() => void)[] = [];
+    const large = () => {
+      const headers = { 'content-length': String(8 * LARGE_READ_BYTES) };
+      return new Response(Buffer.alloc(1_000_000), { headers });
+    };
+    const limits = { maxBytes: 8 * LARGE_READ_BYTES, keepPlace: (leave: () => void) => kept.push(leave) };
+    const of = (host: string) => ({ ...limits, party: { host, part: host } });
+    for (const host of ['a.example', 'b.example', 'c.example']) await readContent('GET', large(), of(host), signal);
+    assert.equal(kept.length, 3);
+    let isRead = false;
+    const fourth = readContent('GET', large(), of('a.example'), signal).then(() => (isRead = true));
+    await wait(300);
+    assert.equal(isRead, false, 'three of the largest fill the room of one registry more');
+    for (const leave of kept.splice(0)) leave();
+    await fourth;
+    for (const leave of kept) leave();
   });
 });

@@ -166,7 +166,7 @@ test('junk beside a good signature is named and hides nothing', () =>
         layers: [{ ...layer, mediaType: 'text/plain' }],
       }),
       badDigest: await pushReferrer(target, image, { artifactType: BUNDLE, layers: [{ ...layer, digest: 'md5:1' }] }),
-      tooLarge: await pushReferrer(target, image, { artifactType: BUNDLE, layers: [{ ...layer, size: 11_000_000 }] }),
+      tooLarge: await pushReferrer(target, image, { artifactType: BUNDLE, layers: [{ ...layer, size: 70_000_000 }] }),
       unsignedLayer: await pushReferrer(target, image, { layers: [{ ...layer, mediaType: SIMPLE_SIGNING }] }),
     };
     const moved = await pushBundle(target, other, bundle);

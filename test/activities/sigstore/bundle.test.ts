@@ -151,7 +151,7 @@ const REFUSED: readonly Case[] = [
   [
     'a byte too many',
     (it) => Buffer.concat([encodeJson(it), Buffer.alloc(MAX_BUNDLE_BYTES, ' ')]).subarray(0, MAX_BUNDLE_BYTES + 1),
-    /^EVIDENCE_TOO_LARGE: the bundle has 10485761 bytes/,
+    /^EVIDENCE_TOO_LARGE: the bundle has 134217729 bytes/,
   ],
   [
     '33 log entries',

@@ -112,7 +112,7 @@ const BROKEN: readonly (readonly [string, Partial<SimpleSigning>, RegExp])[] = [
   ['a signature of 8193 characters', { signature: 'A'.repeat(8193) }, /^EVIDENCE_TOO_LARGE: the signature has 8193/],
   ['a space more in the payload', { payload: Buffer.concat([good.payload, Buffer.from(' ')]) }, /^SIGNATURE_INVALID: /],
   ['an empty payload', { payload: new Uint8Array() }, /^SIGNATURE_INVALID: /],
-  ['a payload that is too large', { payload: Buffer.alloc(MAX_BUNDLE_BYTES + 1) }, /^EVIDENCE_TOO_LARGE: .*10485761/],
+  ['a payload that is too large', { payload: Buffer.alloc(MAX_BUNDLE_BYTES + 1) }, /^EVIDENCE_TOO_LARGE: .*134217729/],
 ];
 
 for (const [what, part, expected] of BROKEN) {
