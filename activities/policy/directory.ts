@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { open, readdir, readlink, realpath } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { MAX_POLICY_BYTES, MAX_POLICY_FILES } from '../limits.ts';
+import { distrustOf } from '../own-folder.ts';
 import type { PolicyProblem } from './policy-problem.ts';
 
 /** A file that was read, or why it was not. */
@@ -64,6 +65,18 @@ export function secretPath(name: string, kind: SecretKind): string {
 /** The path of the `trusted_root.json` that a `trustRootRef` stands for. The name has been checked. */
 export function trustPath(name: string): string {
   return `${TRUST}/${name}.json`;
+}
+
+/** What other users may change of the directory and of these files in it: the directory alone when it is that. */
+export async function openToOthers(directory: string, paths: readonly string[]): Promise<readonly PolicyProblem[]> {
+  const problems: PolicyProblem[] = [];
+  for (const path of ['.', ...paths]) {
+    // What can't be looked at can't be read either, which is a problem of its own.
+    const message = await distrustOf(join(directory, path)).catch(() => undefined);
+    if (message !== undefined) problems.push(whole(path, message));
+    if (path === '.' && message !== undefined) break;
+  }
+  return problems;
 }
 
 /** Reads one file of the directory: regular, bounded by {@link MAX_POLICY_BYTES}, and after all links still inside. */

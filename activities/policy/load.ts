@@ -1,6 +1,6 @@
 import { MAX_POLICIES, MAX_POLICY_FILES, MAX_TRUST_ROOTS } from '../limits.ts';
 import { assemble } from './assemble.ts';
-import { type FileRead, listPolicyFiles, mountVersion, readInside } from './directory.ts';
+import { type FileRead, listPolicyFiles, mountVersion, openToOthers, readInside } from './directory.ts';
 import { type Field, reject } from './field.ts';
 import { type FileDocument, type PolicyFile, readPolicyFile } from './policy-file.ts';
 import { type PolicyProblem, quote } from './policy-problem.ts';
@@ -11,15 +11,20 @@ import { revisionOf } from './revision.ts';
 /** How often a mount that changes while it is read is read again. */
 const READ_ATTEMPTS = 3;
 
+export interface LoadOptions {
+  /** Whether a file that another user than root and the user of this process may change is a problem. */
+  readonly own?: boolean;
+}
+
 /**
  * Loads a policy directory as a whole: all policies, or all problems of all files. An empty directory is a set
  * without policies (by which every pull is refused), a missing one is a problem. Never throws for what is in the
  * directory or missing there.
  */
-export async function loadPolicyDirectory(directory: string): Promise<PolicyLoad> {
+export async function loadPolicyDirectory(directory: string, options: LoadOptions = {}): Promise<PolicyLoad> {
   for (let attempt = 1; ; attempt += 1) {
     const before = await mountVersion(directory);
-    const load = await loadOnce(directory);
+    const load = await loadOnce(directory, options);
     if (before === (await mountVersion(directory))) return load;
     if (attempt === READ_ATTEMPTS) {
       const message =
@@ -30,7 +35,7 @@ export async function loadPolicyDirectory(directory: string): Promise<PolicyLoad
   }
 }
 
-async function loadOnce(directory: string): Promise<PolicyLoad> {
+async function loadOnce(directory: string, { own = false }: LoadOptions): Promise<PolicyLoad> {
   const listing = await listPolicyFiles(directory);
   if (!listing.ok)
     return { ok: false, revision: revisionOf([unreadable(listing.problem)]), problems: [listing.problem] };
@@ -52,6 +57,7 @@ async function loadOnce(directory: string): Promise<PolicyLoad> {
     ),
   );
   const unread = reads.flatMap((read) => (read.ok ? [] : [read.problem]));
+  if (own) unread.push(...(await openToOthers(directory, [...listing.paths, ...referred.keys()])));
   if (paths.length > MAX_POLICY_FILES) {
     const message = `expected at most ${MAX_POLICY_FILES} files that policies name, found ${paths.length}; share some`;
     unread.push({ file: '.', field: '', message });

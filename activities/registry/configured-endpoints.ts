@@ -175,7 +175,7 @@ async function readPem(path: string): Promise<string> {
 }
 
 function readText(path: string): Promise<string | undefined> {
-  return readConfiguredFile({ path, mostBytes: MAX_HOSTS_FILE_BYTES, unusable });
+  return readConfiguredFile({ path, mostBytes: MAX_HOSTS_FILE_BYTES, own: true, unusable });
 }
 
 function unusable(path: string, found: string): EvidenceError {

@@ -1,11 +1,26 @@
 import assert from 'node:assert/strict';
-import { chmodSync, chownSync, existsSync, lchownSync, mkdirSync, readdirSync, statSync, symlinkSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lchownSync,
+  mkdirSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { keysInitCommand } from '../../activities/cli/keys-init.ts';
 import { openOwnFolder } from '../../activities/own-folder.ts';
+import { loadPolicyDirectory } from '../../activities/policy/load.ts';
+import { createPolicyStore } from '../../activities/policy/store.ts';
+import { configuredEndpoints } from '../../activities/registry/configured-endpoints.ts';
 import { createResources } from '../../activities/resources.ts';
 import { createVerdictKey, loadVerdictKey } from '../../activities/verdict-key.ts';
+import { createSigningKey } from '../support/signer.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const NOBODY = 65_534;
@@ -66,6 +81,100 @@ describe('a folder of the worker', () => {
     await openOwnFolder(link);
     lchownSync(link, NOBODY, NOBODY);
     await assert.rejects(openOwnFolder(link), /expected .*link to be owned by root or user 0, found user 65534/);
+  });
+});
+
+describe('what a worker is configured by', () => {
+  const POLICY = `apiVersion: policy.sigstore.dev/v1beta1
+kind: ClusterImagePolicy
+metadata:
+  name: all
+spec:
+  images:
+    - glob: '**'
+  authorities:
+    - static:
+        action: pass
+`;
+  /** Other users may change the file itself, a folder above it, or a link to it. */
+  const FILE_OPENINGS: readonly (readonly [string, (folder: string, file: string) => void])[] = [
+    ...OPENINGS.map(([how, open]) => [`in a folder that ${how}`, (folder: string) => open(folder)] as const),
+    ['that belongs to another user', (_, file) => chownSync(file, NOBODY, NOBODY)],
+    ['that is open to its group', (_, file) => chmodSync(file, 0o664)],
+    ['that is open to all', (_, file) => chmodSync(file, 0o646)],
+  ];
+
+  for (const [how, open] of FILE_OPENINGS) {
+    it(`is not a policy file ${how}; "policy check" reads it anyway`, async (t) => {
+      await using dir = await temporaryFolder();
+      const folder = join(dir.path, 'above/policy');
+      mkdirSync(folder, { recursive: true });
+      writeFileSync(join(folder, 'all.yaml'), POLICY);
+      const store = await createPolicyStore(folder, { pollMs: 3_600_000 });
+      t.after(() => store.stop());
+      assert.ok(store.current().ok);
+      open(folder, join(folder, 'all.yaml'));
+      const state = await store.reload();
+      assert.ok(state.ok && state.rejected !== undefined, 'the last good set stays');
+      const [problem, ...others] = state.rejected.problems;
+      assert.match(problem?.message ?? '', /expected .* to be (owned|writable) by .*; run ch(own|mod) /);
+      assert.deepEqual(others, []);
+      assert.equal((await loadPolicyDirectory(folder)).ok, true);
+    });
+
+    // In a sticky folder others may add entries, which belong to them and so do not count.
+    if (how.endsWith('sticky')) continue;
+    it(`is not a hosts.toml ${how}`, async () => {
+      await using dir = await temporaryFolder();
+      const folder = join(dir.path, 'above/certs.d');
+      const file = join(folder, 'registry.example/hosts.toml');
+      mkdirSync(join(folder, 'registry.example'), { recursive: true });
+      writeFileSync(file, '[host."https://mirror.example"]\n');
+      const endpoints = configuredEndpoints([folder], []);
+      assert.equal((await endpoints('registry.example')).length, 2);
+      open(folder, file);
+      await assert.rejects(
+        async () => endpoints('registry.example'),
+        /registry hosts: .*expected .* to be (owned|writable) by .*; run ch(own|mod) /,
+      );
+    });
+  }
+
+  it('may be a key that a policy names, when no other user may change it', async (t) => {
+    await using dir = await temporaryFolder();
+    mkdirSync(join(dir.path, 'secrets'));
+    const key = join(dir.path, 'secrets/release.pub');
+    writeFileSync(key, createSigningKey('ECDSA P-256').publicPem);
+    const keyed = POLICY.replace(/- static:.*/s, '- key:\n        secretRef:\n          name: release\n');
+    writeFileSync(join(dir.path, 'all.yaml'), keyed);
+    const store = await createPolicyStore(dir.path, { pollMs: 3_600_000 });
+    t.after(() => store.stop());
+    assert.ok(store.current().ok);
+    chmodSync(key, 0o666);
+    const state = await store.reload();
+    assert.match(state.ok ? (state.rejected?.problems[0]?.file ?? '') : '', /^secrets\/release\.pub$/);
+  });
+
+  it('may be a mount of the kubelet, which is open to all and read-only', async () => {
+    await using dir = await temporaryFolder();
+    const mount = join(dir.path, 'mount');
+    mkdirSync(mount);
+    // As a kubelet lays a ConfigMap out, with an fsGroup; the folder itself is open to all.
+    const mounting = spawnSync('mount', ['-t', 'tmpfs', '-o', 'mode=0777', 'tmpfs', mount]);
+    assert.equal(mounting.status, 0, String(mounting.stderr));
+    using _ = { [Symbol.dispose]: () => void spawnSync('umount', [mount]) };
+    const version = join(mount, '..2026_12_01');
+    mkdirSync(version);
+    chmodSync(version, 0o2755);
+    writeFileSync(join(version, 'all.yaml'), POLICY, { mode: 0o644 });
+    chownSync(join(version, 'all.yaml'), 0, 2_000);
+    symlinkSync('..2026_12_01', join(mount, '..data'));
+    symlinkSync('..data/all.yaml', join(mount, 'all.yaml'));
+    const load = () => loadPolicyDirectory(mount, { own: true });
+    assert.equal((await load()).ok, false, 'others may write to it');
+    assert.equal(spawnSync('mount', ['-o', 'remount,ro', mount]).status, 0);
+    const { ok, ...rest } = await load();
+    assert.ok(ok, JSON.stringify(rest));
   });
 });
 
