@@ -28,10 +28,25 @@ export class ProxyFailure extends Error {
   }
 }
 
+/** The last ones, by their text: clients of clouds put the text of an error into one of their own, without the error. */
+const recent = new Map<string, ProxyFailure>();
+const MAX_RECENT = 32;
+
+function remembered(failure: ProxyFailure): ProxyFailure {
+  recent.delete(failure.message);
+  recent.set(failure.message, failure);
+  const [oldest] = recent.keys();
+  if (recent.size > MAX_RECENT && oldest !== undefined) recent.delete(oldest);
+  return failure;
+}
+
 /** The failure of a proxy that led to an error, looked for down the chain of causes. */
 export function proxyFailureOf(error: unknown): ProxyFailure | undefined {
-  for (let cause = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth++) {
+  for (let cause = error, depth = 0; cause instanceof Error && depth < 8; cause = cause.cause, depth++) {
     if (cause instanceof ProxyFailure) return cause;
+    const { message } = cause;
+    const quoted = [...recent].find(([text]) => message.includes(text));
+    if (quoted !== undefined) return quoted[1];
   }
   return undefined;
 }
@@ -58,7 +73,7 @@ export function openTunnel(proxy: ChosenProxy, hostPort: string, lookup: LookupF
     const asked: ClientRequest = proxy.scheme === 'https' ? requestSecure(options) : requestPlain(options);
     const late = setTimeout(() => {
       asked.destroy();
-      reject(new ProxyFailure('PROXY_TIMEOUT', tooLate(proxy)));
+      reject(remembered(new ProxyFailure('PROXY_TIMEOUT', tooLate(proxy))));
     }, MAX_CONNECT_MS);
     asked.once('connect', ({ statusCode = 0 }: IncomingMessage, socket: Socket, head: Buffer) => {
       clearTimeout(late);
@@ -68,11 +83,11 @@ export function openTunnel(proxy: ChosenProxy, hostPort: string, lookup: LookupF
         return;
       }
       socket.on('error', () => undefined).destroy();
-      reject(new ProxyFailure('PROXY_DENIED', denial(proxy, hostPort, statusCode)));
+      reject(remembered(new ProxyFailure('PROXY_DENIED', denial(proxy, hostPort, statusCode))));
     });
     asked.once('error', (cause) => {
       clearTimeout(late);
-      reject(new ProxyFailure('PROXY_UNREACHABLE', unreachable(proxy, cause), cause));
+      reject(remembered(new ProxyFailure('PROXY_UNREACHABLE', unreachable(proxy, cause), cause)));
     });
     asked.end();
   });

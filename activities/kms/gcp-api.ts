@@ -1,10 +1,10 @@
 import type { KeyManagementServiceClient, protos } from '@google-cloud/kms';
-import { ProxySettingError } from '../../workflows/proxy.ts';
 import { EvidenceError } from '../evidence-error.ts';
 import { connections } from '../http/connections.ts';
+import { openTunnel } from '../http/proxy-tunnel.ts';
 import { MAX_KMS_ANSWER_BYTES, MAX_KMS_REQUEST_MS } from '../limits.ts';
 import { type Call, kmsFailure, reachedAt } from './failure.ts';
-import { gcpFailure, isNotFound } from './gcp-failure.ts';
+import { gcpFailure, isNotFound, isUnavailable } from './gcp-failure.ts';
 import type { GcpKey } from './gcp-key.ts';
 import { loadClient } from './official-client.ts';
 import { within } from './within.ts';
@@ -68,7 +68,11 @@ export function createGcpApi(options: GcpClientOptions = {}): GcpApi {
     within(
       call,
       signal,
-      async () => send(await client()),
+      async () =>
+        send(await client()).catch(async (error: unknown) => {
+          if (isUnavailable(error)) await tryProxy(options ?? {});
+          throw error;
+        }),
       (error) => toFailure(call, error),
     );
   return {
@@ -97,15 +101,14 @@ function serviceHost(): string {
 }
 
 /**
- * Has gRPC go through the proxy of all other clients. Its own rule (lower case only, `grpc_proxy`) is off. Throws a
- * ProxySettingError for a proxy that is reached by TLS, which gRPC does not know.
+ * Has gRPC go through the proxy of all other clients. Its own rule (lower case only, `grpc_proxy`) is off. It knows no proxy that is
+ * reached by TLS: there the client asks by REST.
  */
 function throughProxy({ servicePath = serviceHost(), port = 443 }: NonNullable<GcpClientOptions>) {
   const own = { 'grpc.enable_http_proxy': 0 };
   const choice = connections().proxyOf(new URL(`https://${servicePath}:${port}`));
   if (choice.kind === 'direct') return own;
-  if (choice.scheme === 'https')
-    throw new ProxySettingError('HTTPS_PROXY', 'gRPC connects to no proxy over TLS; name a proxy with http://');
+  if (choice.scheme === 'https') return { ...own, fallback: true };
   const { username, password } = choice.credentials ?? {};
   return {
     ...own,
@@ -117,12 +120,44 @@ function throughProxy({ servicePath = serviceHost(), port = 443 }: NonNullable<G
 
 async function connect(options: GcpClientOptions): Promise<KeyManagementServiceClient> {
   const kms = await loadClient('@google-cloud/kms@6.3.0', () => import('@google-cloud/kms'));
+  keepMetadataLocal(process.env);
+  if (options?.sslCreds === undefined) await tryProxy(options ?? {});
   const client = new kms.KeyManagementServiceClient({ ...CHANNEL, ...options, ...throughProxy(options ?? {}) });
-  // Left to the first call, an error of it (no credentials) would be an unhandled rejection, and end the worker.
-  await client.initialize().catch((cause) => {
+  try {
+    // Left to the first call, an error of it (no credentials) would be an unhandled rejection, and end the worker.
+    await client.initialize();
+    // A channel that is given whole brings its credentials along.
+    if (options?.sslCreds === undefined) await useOwnConnections(client);
+  } catch (cause) {
     throw new Error('no credentials', { cause });
-  });
+  }
   return client;
+}
+
+/** gRPC tells nothing of a proxy that refuses: one tunnel of ours tells the reason. Rejects with a ProxyFailure. */
+async function tryProxy({ servicePath = serviceHost(), port = 443 }: NonNullable<GcpClientOptions>): Promise<void> {
+  const choice = connections().proxyOf(new URL(`https://${servicePath}:${port}`));
+  if (choice.kind === 'direct') return;
+  const tunnel = await openTunnel(choice, `${servicePath}:${port}`, connections().lookup);
+  tunnel.on('error', () => undefined).destroy();
+}
+
+/** Has the requests of a client, for tokens and for keys by REST, use our connections and our rule of proxies. */
+async function useOwnConnections(client: KeyManagementServiceClient): Promise<void> {
+  const [plain, secure] = [connections().httpAgent(), connections().httpsAgent()];
+  const { transporter } = await client.auth.getClient();
+  transporter.interceptors.request.add({
+    resolved: async (request) => Object.assign(request, { agent: request.url.protocol === 'https:' ? secure : plain }),
+  });
+}
+
+/** Google's library would ask a proxy for the metadata service, which is a link-local address. It reads `NO_PROXY` alone. */
+function keepMetadataLocal(env: NodeJS.ProcessEnv): void {
+  const place = (env['GCE_METADATA_IP'] || env['GCE_METADATA_HOST'] || '').replace(/^https?:\/\//, '');
+  const named = URL.canParse(`http://${place}`) ? [new URL(`http://${place}`).hostname] : [];
+  const local = ['169.254.169.254', 'metadata.google.internal', 'metadata.google.internal.', ...named];
+  const listed = (env['NO_PROXY'] || env['no_proxy'] || '').split(',').filter((entry) => entry !== '');
+  env['NO_PROXY'] = [...new Set([...listed, ...local])].join(',');
 }
 
 async function newest(call: Call, kms: KeyManagementServiceClient, parent: string): Promise<Version | undefined> {

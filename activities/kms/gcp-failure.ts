@@ -36,6 +36,11 @@ export function isNotFound(error: unknown): boolean {
   return codeOf(error) === NOT_FOUND;
 }
 
+/** Whether it says that there was no connection. */
+export function isUnavailable(error: unknown): boolean {
+  return codeOf(error) === UNAVAILABLE;
+}
+
 /** What an error of `@google-cloud/kms` means. Its texts are not shown: they come from the network, and name files. */
 export function gcpFailure(call: Call, error: unknown): unknown {
   if (error instanceof EvidenceError || !(error instanceof Error)) return error;

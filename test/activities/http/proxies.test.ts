@@ -4,6 +4,7 @@ import { EvidenceError } from '../../../activities/evidence-error.ts';
 import { httpMirror } from '../../../activities/trust/tuf-mirror.ts';
 import { startConnectProxy } from '../../support/connect-proxy.ts';
 import {
+  askGoogle,
   behaviour,
   CLIENTS,
   type ClientOfWorker,
@@ -88,14 +89,14 @@ async function failureOf(work: Promise<unknown>): Promise<EvidenceError> {
 
 const REFUSALS: readonly (readonly [refusal: number, problem: RegExp])[] = [
   [407, /the proxy 127\.0\.0\.1:\d+ requires credentials \(407\)[^;]*; add user and password to the proxy's URL$/],
-  [403, /the proxy 127\.0\.0\.1:\d+ denied the connection to \w+\.test:\d+ \(403\)[^;]*; allow the host in the proxy/],
-  [502, /the proxy 127\.0\.0\.1:\d+ could not connect to \w+\.test:\d+ \(502\)[^;]*; check that the proxy can reach/],
-  [400, /the proxy 127\.0\.0\.1:\d+ answered a request to connect to \w+\.test:\d+ with 400[^;]*; check that its URL/],
+  [403, /the proxy 127\.0\.0\.1:\d+ denied the connection to [\w.]+:\d+ \(403\)[^;]*; allow the host in the proxy/],
+  [502, /the proxy 127\.0\.0\.1:\d+ could not connect to [\w.]+:\d+ \(502\)[^;]*; check that the proxy can reach/],
+  [400, /the proxy 127\.0\.0\.1:\d+ answered a request to connect to [\w.]+:\d+ with 400[^;]*; check that its URL/],
 ];
 
 describe('a proxy that gives no connection', () => {
   for (const [refusal, problem] of REFUSALS) {
-    for (const client of CLIENTS.filter(({ what, succeeds }) => succeeds && !/plain|mirror/.test(what))) {
+    for (const client of CLIENTS.filter(({ what }) => !/plain|mirror/.test(what))) {
       it(`with ${refusal} is named to those who ask ${client.what}, with the cure, and tried again`, async () => {
         use({ HTTP_PROXY: proxy.url, HTTPS_PROXY: proxy.url });
         behaviour.refusal = refusal;
@@ -168,4 +169,52 @@ describe('a proxy that gives no connection', () => {
       assert.doesNotMatch(failure.message, /hunter2|robot/);
     }
   });
+});
+
+describe("Google's client, which brings connections of its own", () => {
+  // Each has a proxy of its own: gRPC connects again in the background.
+  for (const names of [['HTTPS_PROXY'], ['https_proxy']] as const) {
+    it(`reaches the service through ${names[0]}`, async (t) => {
+      const own = await startConnectProxy({ ...behaviour, refusal: undefined });
+      t.after(() => own.stop());
+      use({ [names[0]]: own.url });
+      // The server here speaks no gRPC.
+      assert.match((await failureOf(askGoogle())).code, /^KMS_(?:UNREACHABLE|TIMEOUT)$/);
+      assert.ok(own.targets().includes('cloudkms.googleapis.com:443'), own.targets().join());
+    });
+  }
+
+  it('reaches service and tokens through a proxy that is itself reached by TLS', async (t) => {
+    const own = await startConnectProxy({ ...behaviour, refusal: undefined, tls: certificates.server });
+    t.after(() => own.stop());
+    use({ HTTPS_PROXY: own.url });
+    assert.partialDeepStrictEqual(await askGoogle(), { state: { kind: 'unusable', code: 'KEY_NOT_FOUND' } });
+    assert.deepEqual(new Set(own.targets()), new Set(['oauth2.googleapis.com:443', 'cloudkms.googleapis.com:443']));
+  });
+
+  it('uses no proxy where NO_PROXY says so, and where proxies are off', async (t) => {
+    const own = await startConnectProxy();
+    t.after(() => own.stop());
+    for (const environment of [{ HTTPS_PROXY: own.url, https_proxy: own.url, NO_PROXY: SERVED.join() }, {}]) {
+      use(environment);
+      // What Google's libraries read by themselves
+      const before = { ...process.env };
+      Object.assign(process.env, { HTTPS_PROXY: own.url, https_proxy: own.url });
+      await askGoogle().catch(() => undefined);
+      for (const name of ['HTTPS_PROXY', 'https_proxy']) delete process.env[name];
+      Object.assign(process.env, before);
+    }
+    assert.deepEqual(own.targets(), []);
+  });
+
+  for (const [refusal, problem] of REFUSALS) {
+    it(`names a proxy that answers with ${refusal}`, async (t) => {
+      const own = await startConnectProxy({ ...behaviour, refusal });
+      t.after(() => own.stop());
+      use({ HTTPS_PROXY: own.url });
+      const failure = await failureOf(askGoogle());
+      assert.deepEqual([failure.code, failure.retryable], ['KMS_UNREACHABLE', true]);
+      assert.match(failure.message, problem);
+    });
+  }
 });

@@ -7,11 +7,12 @@ import type { Server } from 'node:net';
 import { join } from 'node:path';
 import { after, before, beforeEach } from 'node:test';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
-import { createConnections, useConnections } from '../../../activities/http/connections.ts';
+import { connections, createConnections, useConnections } from '../../../activities/http/connections.ts';
 import { parseDestinations, useDestinations } from '../../../activities/http/destinations.ts';
 import { createNameLookup } from '../../../activities/http/name-lookup.ts';
 import { createAwsKeyManager } from '../../../activities/kms/aws.ts';
 import { createAzureKeyManager } from '../../../activities/kms/azure.ts';
+import { createGcpKeyManager } from '../../../activities/kms/gcp.ts';
 import { createVaultKeyManager } from '../../../activities/kms/vault.ts';
 import { anonymous } from '../../../activities/registry/credential.ts';
 import type { RegistryEndpoint } from '../../../activities/registry/endpoints.ts';
@@ -26,8 +27,9 @@ import { loopbackCertificates, newAuthority } from '../../support/tls-front.ts';
 
 const NAMES = ['registry.test', 'own.test', 'token.test', 'tuf.test', 'log.test', 'vault.test', 'kms.test', 'sts.test'];
 const AZURE = ['portcullis.vault.azure.net', 'login.microsoftonline.com'];
+const GOOGLE = ['cloudkms.googleapis.com', 'oauth2.googleapis.com'];
 /** Every name that this setting serves. */
-export const SERVED = [...NAMES, ...AZURE];
+export const SERVED = [...NAMES, ...AZURE, ...GOOGLE];
 const authority = newAuthority('public authority');
 const ownAuthority = newAuthority('own authority');
 export const certificates = loopbackCertificates(authority, SERVED);
@@ -53,7 +55,8 @@ function serve(incoming: IncomingMessage, response: ServerResponse): void {
   const { host = '', authorization } = incoming.headers;
   const name = host.split(':')[0] ?? '';
   arrived.push(`${name} ${incoming.url}`);
-  const json = (value: unknown, status = 200) => response.writeHead(status).end(JSON.stringify(value));
+  const json = (value: unknown, status = 200) =>
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
   switch (name) {
     case 'registry.test':
     case 'own.test':
@@ -81,6 +84,12 @@ function serve(incoming: IncomingMessage, response: ServerResponse): void {
       response.writeHead(401, { 'www-authenticate': challenge }).end();
       return;
     }
+    case 'oauth2.googleapis.com':
+      json({ access_token: 'x', expires_in: 3600, token_type: 'Bearer' });
+      return;
+    case 'cloudkms.googleapis.com':
+      json({ error: { code: 404, status: 'NOT_FOUND', message: 'none' } }, 404);
+      return;
     default:
       json({});
   }
@@ -103,6 +112,8 @@ before(async () => {
   const hosts = SERVED.map((name) => `127.0.0.1 ${name}\n`).join('');
   await writeFile(join(folder.path, 'hosts'), hosts);
   await writeFile(join(folder.path, 'token'), 'web-identity');
+  const user = { type: 'authorized_user', client_id: 'c', client_secret: 'not-a-secret', refresh_token: 'r' };
+  await writeFile(join(folder.path, 'google.json'), JSON.stringify(user));
   const start = async (server: Server) => {
     servers.push(server);
     return (await listenOnLoopback(server)).split(':')[1] ?? '';
@@ -114,6 +125,7 @@ before(async () => {
     own: await start(createHttpsServer({ ...own.server, ...client }, serve)),
   };
   Object.assign(process.env, VARIABLES, {
+    GOOGLE_APPLICATION_CREDENTIALS: join(folder.path, 'google.json'),
     AWS_WEB_IDENTITY_TOKEN_FILE: join(folder.path, 'token'),
     AWS_ENDPOINT_URL_KMS: `https://kms.test:${ports.secure}`,
     AWS_ENDPOINT_URL_STS: `https://sts.test:${ports.secure}`,
@@ -242,3 +254,11 @@ export const CLIENTS: readonly ClientOfWorker[] = [
     succeeds: false,
   },
 ];
+
+/** Asks Google Cloud KMS; where no proxy applies, a server here instead of the real service. */
+export async function askGoogle(): Promise<unknown> {
+  const isDirect = connections().proxyOf(new URL('https://cloudkms.googleapis.com/')).kind === 'direct';
+  const options = isDirect ? { apiEndpoint: 'localhost', port: Number(ports.secure) } : {};
+  const uri = 'gcpkms://projects/p/locations/l/keyRings/r/cryptoKeys/k';
+  return await createGcpKeyManager(options).describe({ provider: 'gcpkms', uri }, signal());
+}
