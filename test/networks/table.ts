@@ -84,7 +84,7 @@ export const WORKER_TABLE: Readonly<Record<WorkerClient, Row>> = {
   'AWS KMS': {
     ...kms,
     'renewed credential': succeedsAgain('the shared file is read again after a refusal'),
-    redirect: fails('KMS_MISBEHAVED', true, /found "HTTP 307"\); look at the endpoint/, 'the SDK follows none'),
+    redirect: fails('KMS_MISBEHAVED', true, /found "HTTP 307"\); check the endpoint/, 'the SDK follows none'),
   },
   'AWS STS': {
     ...tokens,
@@ -117,6 +117,6 @@ export const WORKER_TABLE: Readonly<Record<WorkerClient, Row>> = {
   Vault: {
     ...kms,
     'renewed credential': succeeds('the token file is read for each question'),
-    redirect: fails('KMS_ERROR', true, /it sends on to another server: give the worker the address of that/),
+    redirect: fails('KMS_ERROR', true, /give the worker the address of the server to which it redirects/),
   },
 };
