@@ -152,7 +152,7 @@ describe('a proxy that gives no connection', () => {
   it('is named where the other end fails behind it', async () => {
     use({ HTTP_PROXY: proxy.url, HTTPS_PROXY: proxy.url });
     const untrusted = await failureOf(manifest(`https://own.test:${ports.own}/`));
-    assert.match(untrusted.message, / through the proxy 127\.0\.0\.1:\d+: the connection failed \([A-Z_]+\)/);
+    assert.match(untrusted.message, / through the proxy 127\.0\.0\.1:\d+: the certificate is not trusted \([A-Z_]+\)/);
     behaviour.refusal = 503;
     const plain = await failureOf(manifest(`http://registry.test:${ports.plain}/`));
     assert.match(plain.message, / through the proxy 127\.0\.0\.1:\d+: expected 200 or 404, got 503/);
