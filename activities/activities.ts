@@ -1,13 +1,8 @@
 import type { Activities, AuthorityReference } from '../workflows/activities.ts';
-import { attemptSignal, orLasting, placeMs } from './attempt.ts';
-import { type Awaited, inSlot } from './attempt-slot.ts';
-import { checkKey } from './check-key.ts';
-import { checkTransparencyLog } from './check-transparency-log.ts';
-import type { Dependencies } from './dependencies.ts';
-import { describePolicy } from './describe-policy.ts';
-import { toFailure } from './failure.ts';
-import { fetchSignatures } from './fetch-signatures.ts';
-import { imageName } from './image-name.ts';
+import { imageName } from './authority/image-name.ts';
+import { attemptSignal, orLasting, placeMs } from './border/attempt.ts';
+import { type Awaited, inSlot } from './border/attempt-slot.ts';
+import { toFailure } from './border/failure.ts';
 import {
   readKeyRequest,
   readNameRequest,
@@ -15,7 +10,12 @@ import {
   readSignaturesRequest,
   readVerdictRequest,
   readVerificationRequest,
-} from './request.ts';
+} from './border/request.ts';
+import { checkKey } from './check-key.ts';
+import { checkTransparencyLog } from './check-transparency-log.ts';
+import type { Dependencies } from './dependencies.ts';
+import { describePolicy } from './describe-policy.ts';
+import { fetchSignatures } from './fetch-signatures.ts';
 import { resolveDescriptor } from './resolve-descriptor.ts';
 import { resolvePolicy } from './resolve-policy.ts';
 import { signVerdict } from './sign-verdict.ts';

@@ -1,6 +1,6 @@
 import type { KeyCheck, KeyRequest } from '../workflows/activities.ts';
-import { findAuthority } from './applied-policy.ts';
-import { authorityKeys } from './authority-keys.ts';
+import { findAuthority } from './authority/applied-policy.ts';
+import { authorityKeys } from './authority/keys.ts';
 import type { Dependencies } from './dependencies.ts';
 import { learn } from './fleet-knowledge.ts';
 

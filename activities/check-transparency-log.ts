@@ -1,11 +1,11 @@
 import type { LogOutcome, Rejection, SignatureReference, VerificationRequest } from '../workflows/activities.ts';
-import type { Digest } from '../workflows/digest.ts';
-import { evidenceRules } from './authority-rule.ts';
-import { countedEvidence } from './counted-evidence.ts';
+import type { Digest } from '../workflows/format/digest.ts';
+import { countedEvidence } from './authority/counted-evidence.ts';
+import { asUnread, type EvidenceSubject, judgeEvidence, notRevoked } from './authority/judge-evidence.ts';
+import { evidenceRules } from './authority/rule.ts';
 import type { Dependencies } from './dependencies.ts';
 import { EvidenceError } from './evidence-error.ts';
 import { learn } from './fleet-knowledge.ts';
-import { asUnread, type EvidenceSubject, judgeEvidence, notRevoked } from './judge-evidence.ts';
 import type { ProvenEntry } from './sigstore/judgement.ts';
 import { checkedSubject } from './verify-signature.ts';
 

@@ -1,14 +1,14 @@
-import type { JudgementCache } from './judgement-cache.ts';
-import type { ManagedKeys } from './kms/managed-keys.ts';
+import type { JudgementCache } from './authority/judgement-cache.ts';
+import type { ManagedKeys } from './kms/checked/managed-keys.ts';
 import type { PolicyLoad } from './policy/policy-set.ts';
-import type { DockerConfig } from './registry/docker-config.ts';
+import type { DockerConfig } from './registry/credentials/docker-config.ts';
 import type { Registry } from './registry/registry.ts';
 import type { LiveLogs } from './rekor/live-log.ts';
 import type { Absences } from './revocation/index-contents.ts';
 import type { RecentPlaces } from './revocation/recent-places.ts';
 import type { RevocationBook } from './revocation/revocation-book.ts';
 import type { TrustStore } from './trust/trust-root.ts';
-import type { VerdictKey } from './verdict-key.ts';
+import type { VerdictKey } from './verdict-key/verdict-key.ts';
 
 /** What the activities stand on. */
 export interface Dependencies {

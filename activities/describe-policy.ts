@@ -1,12 +1,12 @@
-import { POLICY_HEAD_TTL_MS } from '../workflows/deadlines.ts';
-import { MAX_REVOKED, POLICY_HEAD_PAYLOAD_TYPE, type SignedPolicyHead } from '../workflows/policy-head.ts';
 import { revokedDigests } from '../workflows/revocations.ts';
-import type { Envelope } from '../workflows/verdict.ts';
-import { appliedRevision } from './applied-policy.ts';
+import { POLICY_HEAD_TTL_MS } from '../workflows/verdict/deadlines.ts';
+import { MAX_REVOKED, POLICY_HEAD_PAYLOAD_TYPE, type SignedPolicyHead } from '../workflows/verdict/policy-head.ts';
+import type { Envelope } from '../workflows/verdict/verdict.ts';
+import { appliedRevision } from './authority/applied-policy.ts';
 import type { Dependencies } from './dependencies.ts';
-import { expandRevocations } from './expand-revocations.ts';
 import { fleetKnowledge, refreshKeys } from './fleet-knowledge.ts';
 import { MAX_STATEMENT_BYTES } from './limits.ts';
+import { expandRevocations } from './proof/expand-revocations.ts';
 
 /**
  * States, signed and dated, which policy revision this worker applies, and what it knows of the keys in KMS

@@ -1,4 +1,4 @@
-import type { ReasonCode } from '../workflows/reason.ts';
+import type { ReasonCode } from '../workflows/verdict/reason.ts';
 
 /**
  * Evidence that could not be obtained or read. Thrown by the folders that activities stand on; `failure.ts` turns it

@@ -1,12 +1,12 @@
 import type { SignatureSet, SignaturesRequest } from '../workflows/activities.ts';
-import { policySet } from './applied-policy.ts';
-import { orLasting } from './attempt.ts';
+import { policySet } from './authority/applied-policy.ts';
+import { imageName } from './authority/image-name.ts';
+import { registryOf } from './authority/judge-evidence.ts';
+import { orLasting } from './border/attempt.ts';
 import type { Dependencies } from './dependencies.ts';
-import { imageName } from './image-name.ts';
-import { registryOf } from './judge-evidence.ts';
-import { listingTime, rememberListed } from './listed-evidence.ts';
-import { joinFailures, placesOf } from './registry/failed-places.ts';
-import { searchEverySignature, searchSignatures } from './registry/signature-search.ts';
+import { listingTime, rememberListed } from './proof/listed-evidence.ts';
+import { joinFailures, placesOf } from './registry/evidence/failed-places.ts';
+import { searchEverySignature, searchSignatures } from './registry/evidence/signature-search.ts';
 
 /**
  * Every place in one source where signatures and attestations of this digest can live. The bytes stay in the worker's

@@ -1,19 +1,19 @@
 import { verify } from 'node:crypto';
-import { CLOCK_SKEW_MS, POLICY_HEAD_TTL_MS } from '../workflows/deadlines.ts';
-import { preAuthEncoding } from '../workflows/dsse.ts';
+import { preAuthEncoding } from '../workflows/format/dsse.ts';
+import { parseStrictJsonText } from '../workflows/format/strict-json.ts';
+import { CLOCK_SKEW_MS, POLICY_HEAD_TTL_MS } from '../workflows/verdict/deadlines.ts';
 import {
   type KeyStatement,
   MAX_KEY_STATEMENTS,
   POLICY_HEAD_PAYLOAD_TYPE,
   type PolicyHead,
   parsePolicyHead,
-} from '../workflows/policy-head.ts';
-import { parseStrictJsonText } from '../workflows/strict-json.ts';
-import type { Envelope } from '../workflows/verdict.ts';
+} from '../workflows/verdict/policy-head.ts';
+import type { Envelope } from '../workflows/verdict/verdict.ts';
 import type { Dependencies } from './dependencies.ts';
 import { MAX_KMS_REQUEST_MS } from './limits.ts';
 import type { Authority, ManagedSigner, PolicyLoad } from './policy/policy-set.ts';
-import type { VerdictKey } from './verdict-key.ts';
+import type { VerdictKey } from './verdict-key/verdict-key.ts';
 
 /** A state is asked for again when it is this part of its age, so that nobody finds it too old. */
 const REFRESH_AT = 0.7;

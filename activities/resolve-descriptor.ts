@@ -1,6 +1,6 @@
-import type { Descriptor } from '../workflows/descriptor.ts';
+import type { Descriptor } from '../workflows/format/descriptor.ts';
+import { imageName } from './authority/image-name.ts';
 import type { Dependencies } from './dependencies.ts';
-import { imageName } from './image-name.ts';
 import { resolve } from './registry/resolve.ts';
 
 /** What a name points to now. Throws IMAGE_NOT_FOUND when there is no such image, REQUEST_INVALID for what is no name, and the REGISTRY_ codes. */

@@ -1,6 +1,6 @@
 import type { PolicyRequest, PolicyResolution } from '../workflows/activities.ts';
 import { selectPolicies } from '../workflows/policy/selection.ts';
-import { policySet } from './applied-policy.ts';
+import { policySet } from './authority/applied-policy.ts';
 import type { Dependencies } from './dependencies.ts';
 import type { PolicySet } from './policy/policy-set.ts';
 

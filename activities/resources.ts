@@ -1,21 +1,20 @@
 import { join } from 'node:path';
-import { appliedRevision, trustRevisionOf } from './applied-policy.ts';
+import { appliedRevision, trustRevisionOf } from './authority/applied-policy.ts';
+import { JudgementCache } from './authority/judgement-cache.ts';
 import type { Dependencies } from './dependencies.ts';
 import { parseDestinations, useDestinations } from './http/destinations.ts';
-import { JudgementCache } from './judgement-cache.ts';
-import { createManagedKeys } from './kms/checked-keys.ts';
+import { createManagedKeys } from './kms/checked/checked-keys.ts';
 import { loadKeyManager } from './kms/key-managers.ts';
 import { DEFAULT_EVIDENCE_BYTES, MAX_CACHED_EVIDENCE_BYTES, MAX_JUDGEMENTS, MAX_KEPT_STATEMENTS } from './limits.ts';
 import { openOwnFolder } from './own-folder.ts';
-import { formatProblem, inDirectory } from './policy/policy-problem.ts';
 import type { PolicyLoad } from './policy/policy-set.ts';
 import { createPolicyStore } from './policy/store.ts';
 import { trustRootNames } from './policy/trust-root-names.ts';
 import { EvidenceCache } from './registry/cache.ts';
-import { configuredEndpoints } from './registry/configured-endpoints.ts';
-import { firstOf } from './registry/credential.ts';
-import { containersAuthPath, credentialsFrom, dockerCredentials } from './registry/docker-credentials.ts';
-import { type ProviderSettings, providerCredentials } from './registry/provider-credentials.ts';
+import { firstOf } from './registry/credentials/credential.ts';
+import { containersAuthPath, credentialsFrom, dockerCredentials } from './registry/credentials/docker-credentials.ts';
+import { type ProviderSettings, providerCredentials } from './registry/credentials/provider-credentials.ts';
+import { configuredEndpoints } from './registry/endpoints/configured-endpoints.ts';
 import { createRegistry } from './registry/registry.ts';
 import { createLiveLogs } from './rekor/live-logs.ts';
 import { createRecentPlaces } from './revocation/recent-places.ts';
@@ -23,7 +22,8 @@ import { openRevocationBook } from './revocation/revocation-book.ts';
 import { openRevocationFile, readRevocationFile } from './revocation/revocation-file.ts';
 import type { TrustEvent } from './trust/known-root.ts';
 import { createTrustStore, type TrustStoreOptions } from './trust/store.ts';
-import type { VerdictKey } from './verdict-key.ts';
+import type { VerdictKey } from './verdict-key/verdict-key.ts';
+import { formatProblem, inDirectory } from './yaml/problem.ts';
 
 export interface ResourceOptions {
   /** Directory of policy documents. */

@@ -1,11 +1,11 @@
 import type { VerdictRequest } from '../workflows/activities.ts';
-import { SHORTEST_ALLOW_MS, VERDICT_TTL_MS } from '../workflows/deadlines.ts';
-import type { SignedVerdict, Verdict } from '../workflows/verdict.ts';
-import { STATEMENT_PAYLOAD_TYPE, toStatement } from '../workflows/verification-summary.ts';
-import { trustRevision } from './applied-policy.ts';
+import { SHORTEST_ALLOW_MS, VERDICT_TTL_MS } from '../workflows/verdict/deadlines.ts';
+import type { SignedVerdict, Verdict } from '../workflows/verdict/verdict.ts';
+import { STATEMENT_PAYLOAD_TYPE, toStatement } from '../workflows/verdict/verification-summary.ts';
+import { trustRevision } from './authority/applied-policy.ts';
 import type { Dependencies } from './dependencies.ts';
-import { type Asked, type ProvenAllow, type ProvenRefusal, proveAllow } from './prove-allow.ts';
-import { proveRefusal } from './prove-refusal.ts';
+import { type Asked, type ProvenAllow, type ProvenRefusal, proveAllow } from './proof/allow.ts';
+import { proveRefusal } from './proof/refusal.ts';
 
 /**
  * Signs a verdict for this worker's fleet, with the times of this worker's clock. An allow is proven once more, from this

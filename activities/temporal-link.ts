@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { loadClientConfigProfile } from '@temporalio/envconfig';
 import { NativeConnection } from '@temporalio/worker';
-import type { ProxyEnvironment } from '../workflows/proxy.ts';
+import type { ProxyEnvironment } from '../workflows/format/proxy.ts';
 import { explainObstacle, explainStatus, placeOf, STATUS } from '../workflows/temporal/explain.ts';
 import { findObstacle, type ProbeNetwork } from '../workflows/temporal/obstacle.ts';
 import {

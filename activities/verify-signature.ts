@@ -1,12 +1,12 @@
 import type { AuthorityOutcome, Rejection, SignatureReference, VerificationRequest } from '../workflows/activities.ts';
-import type { Signer } from '../workflows/verdict.ts';
-import { findAuthority, policySet } from './applied-policy.ts';
+import type { Signer } from '../workflows/verdict/verdict.ts';
 import { evaluateCondition } from './attestation/condition.ts';
-import { type EvidenceRule, evidenceRules } from './authority-rule.ts';
-import { countedEvidence, passedOverEvidence } from './counted-evidence.ts';
+import { findAuthority, policySet } from './authority/applied-policy.ts';
+import { countedEvidence, passedOverEvidence } from './authority/counted-evidence.ts';
+import { asUnread, type EvidenceSubject, judgeEvidence, notRevoked, subjectOf } from './authority/judge-evidence.ts';
+import { type EvidenceRule, evidenceRules } from './authority/rule.ts';
 import type { Dependencies } from './dependencies.ts';
 import { EvidenceError } from './evidence-error.ts';
-import { asUnread, type EvidenceSubject, judgeEvidence, notRevoked, subjectOf } from './judge-evidence.ts';
 import type { ThreadJudgement } from './judging/judging-message.ts';
 import { type Refusal, refuse } from './sigstore/judgement.ts';
 

@@ -1,16 +1,16 @@
 import { access } from 'node:fs/promises';
 import { DefaultLogger, makeTelemetryFilterString, Runtime, Worker } from '@temporalio/worker';
-import { DURABLE_ATTEMPT_MS } from '../workflows/deadlines.ts';
-import { plainJson } from '../workflows/plain-text.ts';
-import type { ProxyEnvironment } from '../workflows/proxy.ts';
+import { plainJson } from '../workflows/format/plain-text.ts';
+import type { ProxyEnvironment } from '../workflows/format/proxy.ts';
+import { DURABLE_ATTEMPT_MS } from '../workflows/verdict/deadlines.ts';
 import { createActivities } from './activities.ts';
 import { createConnections, useConnections } from './http/connections.ts';
 import { createNameLookup } from './http/name-lookup.ts';
 import { prepareJudging } from './judging/judge-pool.ts';
 import { MAX_DURABLE_CHECKS, MAX_VERIFICATIONS } from './limits.ts';
-import { openVerdictKey } from './open-verdict-key.ts';
 import { createResources } from './resources.ts';
 import { connectTemporal } from './temporal-link.ts';
+import { openVerdictKey } from './verdict-key/open.ts';
 import { installWithMetrics } from './worker-metrics.ts';
 
 export interface WorkerOptions {

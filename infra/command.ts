@@ -1,5 +1,5 @@
 import { format } from 'node:util';
-import { plainJson, plainLines } from '../workflows/plain-text.ts';
+import { plainJson, plainLines } from '../workflows/format/plain-text.ts';
 
 /** A command of `portcullis`: its room decides what it does, the tables here only know where it lives. */
 export interface Command {

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { parseDocument } from 'yaml';
-import { isRecord } from '../workflows/record.ts';
-import { readTrusted } from './bounded-file.ts';
+import { isRecord } from '../workflows/format/record.ts';
+import { readTrusted } from './host/bounded-file.ts';
 
 /** What `portcullis shim` can be told, on the command line as `--KEY` or in its file as `KEY: value`. */
 export const SHIM_SETTINGS = [

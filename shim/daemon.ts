@@ -1,23 +1,23 @@
-import { ADMISSION_LIMITS, openAdmission } from './admission.ts';
+import { lazyBackend } from './backend/lazy-backend.ts';
+import { watchPolicy } from './backend/policy-watch.ts';
+import type { LinkOptions } from './backend/temporal-link.ts';
 import { watchBootstrapList } from './bootstrap/list-watch.ts';
 import { type Canaries, createCanaries } from './canary/canary.ts';
-import { type DecisionOptions, decide, type Gate } from './decide.ts';
 import type { Decision, Question } from './decision.ts';
-import { type Intake, openIntake } from './intake.ts';
-import { keptVerdicts } from './kept-verdicts.ts';
-import { type LauncherServer, serveLauncher } from './launcher-server.ts';
-import { lazyBackend } from './lazy-backend.ts';
-import type { Log } from './log.ts';
+import { ADMISSION_LIMITS, openAdmission } from './gate/admission.ts';
+import { type DecisionOptions, decide, type Gate } from './gate/decide.ts';
+import { type Intake, openIntake } from './gate/intake.ts';
+import { keptVerdicts } from './gate/kept-verdicts.ts';
+import { openSingleFlight } from './gate/single-flight.ts';
+import { type LauncherServer, serveLauncher } from './launcher/server.ts';
+import type { Log } from './log/log.ts';
+import { openNodeMemory } from './memory/node-memory.ts';
+import type { CacheKey } from './memory/verdict-cache/verdict-cache.ts';
 import { createMetrics } from './metrics.ts';
-import { openNodeMemory } from './node-memory.ts';
 import { importFolder } from './offline/import-folder.ts';
 import { watchImportedVerdicts } from './offline/imported-verdicts.ts';
 import { type OptionalParts, openOptionalParts, type PartsOptions } from './optional-parts.ts';
-import { watchPolicy } from './policy-watch.ts';
-import { openSingleFlight } from './single-flight.ts';
-import type { LinkOptions } from './temporal-link.ts';
-import type { CacheKey } from './verdict-cache/verdict-cache.ts';
-import { watchVerdictKeys } from './verdict-key-watch.ts';
+import { watchVerdictKeys } from './verdict-keys/key-watch.ts';
 
 export interface DaemonOptions extends PartsOptions, Pick<LinkOptions, 'proxies'> {
   /** The launcher's Unix socket. */

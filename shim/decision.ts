@@ -1,8 +1,8 @@
 import type { Check } from '../workflows/checklist.ts';
-import type { Digest } from '../workflows/digest.ts';
-import { type Outcome, REASON_OUTCOME, type Reason } from '../workflows/reason.ts';
-import type { Verdict } from '../workflows/verdict.ts';
-import type { Absence } from './backend.ts';
+import type { Digest } from '../workflows/format/digest.ts';
+import { type Outcome, REASON_OUTCOME, type Reason } from '../workflows/verdict/reason.ts';
+import type { Verdict } from '../workflows/verdict/verdict.ts';
+import type { Absence } from './backend/backend.ts';
 
 /** A pull, asked about: well formed, and its descriptor agrees with itself. */
 export interface PullRequest {

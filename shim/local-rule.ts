@@ -1,4 +1,4 @@
-import type { Reason } from '../workflows/reason.ts';
+import type { Reason } from '../workflows/verdict/reason.ts';
 import type { PullRequest } from './decision.ts';
 
 /**

@@ -1,9 +1,9 @@
 import { createServer, type Server } from 'node:http';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { Outcome, ReasonCode } from '../workflows/reason.ts';
+import type { Outcome, ReasonCode } from '../workflows/verdict/reason.ts';
 import { CANARY_OUTCOMES } from './canary/outcome.ts';
 import type { CanaryState } from './canary/watch.ts';
-import type { VerdictKeys } from './verdict-keys.ts';
+import type { VerdictKeys } from './verdict-keys/verdict-keys.ts';
 
 /** Who asked: containerd through the launcher, or a gRPC caller. */
 export type Front = 'launcher' | 'grpc';

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Log } from './log.ts';
-import { messageOf } from './message-of.ts';
+import type { Log } from './log/log.ts';
+import { messageOf } from './log/message-of.ts';
 
 /** A part of the daemon that the gate does not need: metrics, the gRPC service, canaries. */
 export interface OptionalPart {

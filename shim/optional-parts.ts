@@ -1,11 +1,11 @@
-import type { Backend } from './backend.ts';
+import type { Backend } from './backend/backend.ts';
 import type { Canaries } from './canary/canary.ts';
 import type { CanaryState, CanaryWatch } from './canary/watch.ts';
-import type { DecisionOptions } from './decide.ts';
 import type { Question } from './decision.ts';
-import { serveVerifier, type VerifierServer } from './grpc-server.ts';
-import type { Intake } from './intake.ts';
-import type { Log } from './log.ts';
+import type { DecisionOptions } from './gate/decide.ts';
+import type { Intake } from './gate/intake.ts';
+import { serveVerifier, type VerifierServer } from './grpc/server.ts';
+import type { Log } from './log/log.ts';
 import { type ListenAddress, type Metrics, type PartState, serveMetrics } from './metrics.ts';
 import { type OptionalPart, openOptionalPart } from './optional-part.ts';
 

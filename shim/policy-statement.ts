@@ -1,11 +1,11 @@
-import { CLOCK_SKEW_MS, POLICY_HEAD_TTL_MS } from '../workflows/deadlines.ts';
 import { foreignFleet } from '../workflows/fleet.ts';
-import { POLICY_HEAD_PAYLOAD_TYPE, type PolicyHead, parsePolicyHead } from '../workflows/policy-head.ts';
-import type { Reason } from '../workflows/reason.ts';
-import { parseStrictJsonText } from '../workflows/strict-json.ts';
-import type { Envelope } from '../workflows/verdict.ts';
+import { parseStrictJsonText } from '../workflows/format/strict-json.ts';
+import { CLOCK_SKEW_MS, POLICY_HEAD_TTL_MS } from '../workflows/verdict/deadlines.ts';
+import { POLICY_HEAD_PAYLOAD_TYPE, type PolicyHead, parsePolicyHead } from '../workflows/verdict/policy-head.ts';
+import type { Reason } from '../workflows/verdict/reason.ts';
+import type { Envelope } from '../workflows/verdict/verdict.ts';
 import type { SignerRevocations } from './memory/signed-revocations.ts';
-import { believe, openEnvelope, parseEnvelope, type VerdictKeys } from './verdict-keys.ts';
+import { believe, openEnvelope, parseEnvelope, type VerdictKeys } from './verdict-keys/verdict-keys.ts';
 
 export const NOT_STATED: Reason = {
   code: 'POLICY_UNKNOWN',

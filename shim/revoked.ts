@@ -1,6 +1,6 @@
-import type { Digest } from '../workflows/digest.ts';
-import type { Reason } from '../workflows/reason.ts';
-import type { Verdict } from '../workflows/verdict.ts';
+import type { Digest } from '../workflows/format/digest.ts';
+import type { Reason } from '../workflows/verdict/reason.ts';
+import type { Verdict } from '../workflows/verdict/verdict.ts';
 import type { Decision, PullRequest } from './decision.ts';
 import { outcomeOf } from './decision.ts';
 

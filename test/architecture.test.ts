@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, normalize, relative } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { REASON_OUTCOME } from '../workflows/reason.ts';
+import { REASON_OUTCOME } from '../workflows/verdict/reason.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const ROOMS = ['workflows', 'activities', 'shim', 'infra', 'test'] as const;
@@ -23,6 +23,13 @@ const CORE_PACKAGES = new Set(['@temporalio/workflow', '@temporalio/common']);
 
 /** Longer than this, a file is two files. */
 const MAX_LINES = 300;
+
+/** More than this, a folder of the product is two folders. */
+const MAX_FILES = 20;
+const PRODUCT = ['workflows', 'activities', 'shim', 'infra'] as const;
+
+/** So many files need a README of their own. */
+const FULL_FOLDER = 12;
 
 interface Source {
   readonly path: string;
@@ -64,7 +71,7 @@ describe('the rooms', () => {
     }
   });
 
-  it('only shim/temporal.ts speaks to Temporal as a client', () => {
+  it('only shim/backend/temporal.ts speaks to Temporal as a client', () => {
     const clients = sources.filter(
       (source) =>
         roomOf(source.path) !== 'test' &&
@@ -72,7 +79,7 @@ describe('the rooms', () => {
     );
     assert.deepEqual(
       clients.map((source) => source.path),
-      ['shim/temporal.ts'],
+      ['shim/backend/temporal.ts'],
     );
   });
 
@@ -90,12 +97,20 @@ describe('the files', () => {
     assert.deepEqual(long, []);
   });
 
-  it('say at the door of each room what belongs in it', () => {
+  it(`are at most ${MAX_FILES} in a folder of the product`, () => {
+    const crowded = PRODUCT.flatMap((room) => [room, ...roomsIn(room)]).filter(
+      (folder) => filesIn(folder).length > MAX_FILES,
+    );
+    assert.deepEqual(crowded, []);
+  });
+
+  it('are described at the door of their folder, or of the one around it where they are few', () => {
     const silent = ROOMS.flatMap((room) => [room, ...roomsIn(room)])
-      .filter(
-        (folder) => filesOf(folder).filter((file) => dirname(file) === folder && !file.endsWith('.json')).length > 4,
-      )
-      .filter((folder) => !filesOf(folder).includes(join(folder, 'README.md')));
+      .filter((folder) => filesIn(folder).length > 4)
+      .filter((folder) => {
+        const own = existsSync(join(root, folder, 'README.md'));
+        return !own && (filesIn(folder).length >= FULL_FOLDER || !isDescribedAround(folder));
+      });
     assert.deepEqual(silent, []);
   });
 });
@@ -121,6 +136,18 @@ function roomsIn(room: Room): readonly string[] {
   const folders = new Set(filesOf(room).map(dirname));
   folders.delete(room);
   return [...folders];
+}
+
+/** Files of a folder itself that hold a part of it. */
+function filesIn(folder: string): readonly string[] {
+  return filesOf(folder).filter((file) => dirname(file) === folder && !/\.(?:json|md)$/.test(file));
+}
+
+/** Whether the nearest README above names the folder. */
+function isDescribedAround(folder: string): boolean {
+  let above = dirname(folder);
+  while (!existsSync(join(root, above, 'README.md'))) above = dirname(above);
+  return readFileSync(join(root, above, 'README.md'), 'utf8').includes(`${relative(above, folder)}/`);
 }
 
 function roomOf(path: string): string {

@@ -1,7 +1,7 @@
-import type { Descriptor } from './descriptor.ts';
-import type { Digest } from './digest.ts';
-import type { Reason, ReasonCode } from './reason.ts';
-import type { Envelope, SignedVerdict, Signer, Verdict } from './verdict.ts';
+import type { Descriptor } from './format/descriptor.ts';
+import type { Digest } from './format/digest.ts';
+import type { Reason, ReasonCode } from './verdict/reason.ts';
+import type { Envelope, SignedVerdict, Signer, Verdict } from './verdict/verdict.ts';
 
 /**
  * The port: what the workflows need from the outside. `activities/` implements it; a problem that is an answer comes

@@ -1,5 +1,5 @@
 import type { MatchingAuthority } from './activities.ts';
-import type { Reason } from './reason.ts';
+import type { Reason } from './verdict/reason.ts';
 
 /** What a step found, or why it came to no answer. */
 export type Gathered<T> =

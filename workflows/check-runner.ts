@@ -1,10 +1,10 @@
 import { proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
 import type { Activities } from './activities.ts';
 import type { Checklist } from './checklist.ts';
-import { DURABLE_ATTEMPT_MS, DURABLE_BUDGET_MS, FAST_ATTEMPT_MS, FAST_BUDGET_MS } from './deadlines.ts';
-import { type Inability, inabilityOf } from './inability.ts';
-import { plainText } from './plain-text.ts';
-import type { ReasonCode } from './reason.ts';
+import { plainText } from './format/plain-text.ts';
+import { DURABLE_ATTEMPT_MS, DURABLE_BUDGET_MS, FAST_ATTEMPT_MS, FAST_BUDGET_MS } from './verdict/deadlines.ts';
+import { type Inability, inabilityOf } from './verdict/inability.ts';
+import type { ReasonCode } from './verdict/reason.ts';
 
 /** In the worker's own process: milliseconds, one history event, no trace of a failed attempt. */
 const fast = proxyLocalActivities<Activities>({

@@ -1,5 +1,5 @@
-import { plainText } from './plain-text.ts';
-import { isReasonCode, type Outcome, type Reason, type ReasonCode } from './reason.ts';
+import { plainText } from './format/plain-text.ts';
+import { isReasonCode, type Outcome, type Reason, type ReasonCode } from './verdict/reason.ts';
 
 /** `retrying` is a check that failed for a reason that may pass; the detail is the last one. */
 export type CheckState = 'running' | 'retrying' | 'passed' | 'failed';

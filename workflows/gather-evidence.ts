@@ -2,14 +2,14 @@ import type { AuthorityOutcome, KeyCheck, MatchingPolicy, SignatureReference, Si
 import type { AskedAuthority, Gathered } from './asked-authority.ts';
 import { runCheck } from './check-runner.ts';
 import type { Checklist } from './checklist.ts';
-import type { Digest } from './digest.ts';
+import type { Digest } from './format/digest.ts';
 import { judgeAuthority } from './judge-authority.ts';
 import { type Evidence, isAccepted, type JudgedAuthority, type UnableAuthority } from './policy/evaluate.ts';
 import { unsatisfiedReason } from './policy/sentence.ts';
-import type { Reason } from './reason.ts';
 import { type AskedSource, continueSource, openSource, type SourceState, sourceKey } from './signature-source.ts';
-import type { Envelope } from './verdict.ts';
-import type { VerificationInput } from './verification-input.ts';
+import type { Reason } from './verdict/reason.ts';
+import type { Envelope } from './verdict/verdict.ts';
+import type { VerificationInput } from './verdict/verification-input.ts';
 
 /**
  * Gathers all that a verdict rests on: the matching policies, then signatures and keys side by side, then what each

@@ -2,8 +2,8 @@ import type { AuthorityOutcome, LogOutcome, Rejection, SignatureReference, Verif
 import type { AskedAuthority, Gathered } from './asked-authority.ts';
 import { runCheck } from './check-runner.ts';
 import type { Checklist } from './checklist.ts';
-import type { Envelope } from './verdict.ts';
-import type { VerificationInput } from './verification-input.ts';
+import type { Envelope } from './verdict/verdict.ts';
+import type { VerificationInput } from './verdict/verification-input.ts';
 
 /** What one authority, and the logs that it wants asked, made of the signatures. */
 export interface AuthorityJudgement {

@@ -1,7 +1,7 @@
 import { proxyLocalActivities, setWorkflowOptions } from '@temporalio/workflow';
 import type { Activities } from './activities.ts';
-import { FAST_ATTEMPT_MS, FAST_BUDGET_MS } from './deadlines.ts';
-import type { Descriptor } from './descriptor.ts';
+import type { Descriptor } from './format/descriptor.ts';
+import { FAST_ATTEMPT_MS, FAST_BUDGET_MS } from './verdict/deadlines.ts';
 
 const { resolveDescriptor } = proxyLocalActivities<Activities>({
   startToCloseTimeout: FAST_ATTEMPT_MS,

@@ -1,5 +1,5 @@
-import { type Digest, parseDigest } from './digest.ts';
-import { isRecord } from './record.ts';
+import { type Digest, parseDigest } from './format/digest.ts';
+import { isRecord } from './format/record.ts';
 
 /** One Revocation document as workers state it and nodes keep it. */
 export interface RevocationList {

@@ -2,10 +2,10 @@ import type { SignatureReference, SignatureSet, SignatureSource } from './activi
 import type { Gathered } from './asked-authority.ts';
 import { runCheck } from './check-runner.ts';
 import type { Checklist } from './checklist.ts';
-import { MAX_EVIDENCE_PARTS } from './deadlines.ts';
-import type { Reason, ReasonCode } from './reason.ts';
 import { unavailableReason } from './unavailable-places.ts';
-import type { VerificationInput } from './verification-input.ts';
+import { MAX_EVIDENCE_PARTS } from './verdict/deadlines.ts';
+import type { Reason, ReasonCode } from './verdict/reason.ts';
+import type { VerificationInput } from './verdict/verification-input.ts';
 
 /** No signature, and nothing unreadable either. */
 export const NOTHING_FOUND: SignatureSet = { signatures: [], unreadable: [] };

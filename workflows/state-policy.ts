@@ -10,9 +10,9 @@ import {
 } from '@temporalio/workflow';
 import type { Activities } from './activities.ts';
 import { codeSpan } from './checklist.ts';
-import { FAST_ATTEMPT_MS, POLICY_HEAD_INTERVAL_MS } from './deadlines.ts';
 import { POLICY_HEAD_QUERY } from './handlers.ts';
-import type { Envelope } from './verdict.ts';
+import { FAST_ATTEMPT_MS, POLICY_HEAD_INTERVAL_MS } from './verdict/deadlines.ts';
+import type { Envelope } from './verdict/verdict.ts';
 
 /** The newest signed policy head; `null` before the first one. */
 const policyHeadQuery = defineQuery<Envelope | null>(POLICY_HEAD_QUERY);

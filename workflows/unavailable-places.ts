@@ -1,5 +1,5 @@
 import type { UnavailablePlace } from './activities.ts';
-import type { Reason } from './reason.ts';
+import type { Reason } from './verdict/reason.ts';
 
 /** Places that could not be looked at as one reason: the first one, then the others, each with its code. */
 export function unavailableReason(places: readonly UnavailablePlace[]): Reason | undefined {

@@ -11,15 +11,15 @@ import {
 import type { SignatureSet } from './activities.ts';
 import { runCheck } from './check-runner.ts';
 import { type Check, type Checklist, createChecklist, renderChecklist } from './checklist.ts';
+import { plainTextWithin } from './format/plain-text.ts';
 import { gatherEvidence } from './gather-evidence.ts';
 import { CHECKS_QUERY, VERDICT_UPDATE } from './handlers.ts';
-import { plainTextWithin } from './plain-text.ts';
 import { type Evaluation, evaluate } from './policy/evaluate.ts';
-import type { Reason } from './reason.ts';
 import { ATTRIBUTES } from './search-attributes.ts';
 import { NOTHING_FOUND } from './signature-source.ts';
-import type { SignedVerdict, Verdict } from './verdict.ts';
-import type { VerificationInput } from './verification-input.ts';
+import type { Reason } from './verdict/reason.ts';
+import type { SignedVerdict, Verdict } from './verdict/verdict.ts';
+import type { VerificationInput } from './verdict/verification-input.ts';
 
 /** Waits for the verdict. Always sent with one update id, `verdict`, so that all callers of a run share one answer. */
 const verdictUpdate = defineUpdate<SignedVerdict>(VERDICT_UPDATE);

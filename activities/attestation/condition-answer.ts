@@ -1,5 +1,5 @@
 import { type CelInput, celList, celMap, celType, isCelError } from '@bufbuild/cel';
-import { isRecord } from '../../workflows/record.ts';
+import { isRecord } from '../../workflows/format/record.ts';
 import { conditionEnvironment, type Evaluate, planExpression } from './cel-environment.ts';
 import type { ConditionAnswer, ConditionQuestion } from './condition-message.ts';
 

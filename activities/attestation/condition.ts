@@ -1,10 +1,10 @@
 import { parse } from '@bufbuild/cel';
-import { isRecord } from '../../workflows/record.ts';
+import { isRecord } from '../../workflows/format/record.ts';
 import { EvidenceError } from '../evidence-error.ts';
 import type { StatementText } from '../judging/judging-message.ts';
 import { MAX_BUNDLE_BYTES, MAX_CONDITION_LENGTH, MAX_CONDITION_MEMORY_MB } from '../limits.ts';
 import type { Statement } from '../sigstore/judgement.ts';
-import { quote } from '../sigstore/quote.ts';
+import { quote } from '../text/quote.ts';
 import { conditionEnvironment, planExpression } from './cel-environment.ts';
 import { type ConditionEnd, conditionProcessorMs } from './condition-process.ts';
 import { evaluateInProcess } from './condition-queue.ts';

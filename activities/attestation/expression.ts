@@ -1,5 +1,5 @@
 import type { CelEnv, CelFunc } from '@bufbuild/cel';
-import { quote } from '../sigstore/quote.ts';
+import { quote } from '../text/quote.ts';
 import { CONDITION_VARIABLES, compileRegex } from './cel-environment.ts';
 import type { Expression } from './field-access.ts';
 

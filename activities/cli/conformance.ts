@@ -5,15 +5,15 @@ import { createRequire } from 'node:module';
 import { parseArgs } from 'node:util';
 import { DEFAULT_MIRROR_URL } from '@sigstore/tuf';
 import type { TrustMaterial } from '@sigstore/verify';
-import { isRecord } from '../../workflows/record.ts';
+import { isRecord } from '../../workflows/format/record.ts';
 import { EvidenceError } from '../evidence-error.ts';
-import { type Artifact, judgeArtifact } from '../sigstore/artifact.ts';
-import { parsePublicKey } from '../sigstore/key.ts';
-import type { Requirement, SignerRequirement } from '../sigstore/requirement.ts';
-import { parseStrictJson } from '../sigstore/strict-json.ts';
-import { exactly } from '../sigstore/text-pattern.ts';
+import { parsePublicKey } from '../sigstore/key/key.ts';
+import { type Artifact, judgeArtifact } from '../sigstore/payload/artifact.ts';
+import type { Requirement, SignerRequirement } from '../sigstore/requirement/requirement.ts';
+import { exactly } from '../sigstore/requirement/text-pattern.ts';
+import { parseStrictJson } from '../text/strict-json.ts';
 import { toTrustRoot } from '../trust/trust-root.ts';
-import { readTrustedRootJson } from '../trust/trusted-root-json.ts';
+import { readTrustedRootJson } from '../trust/trusted-root/trusted-root-json.ts';
 import { holdsOverDigest } from './ecdsa-over-digest.ts';
 
 const HELP = `Verifies a Sigstore bundle over a file, for the sigstore-conformance suite.

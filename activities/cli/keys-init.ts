@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { openManagedKey } from '../open-verdict-key.ts';
 import { openOwnFolder } from '../own-folder.ts';
-import { createVerdictKey, requireAbsent, writePublicKey } from '../verdict-key.ts';
+import { openManagedKey } from '../verdict-key/open.ts';
+import { createVerdictKey, requireAbsent, writePublicKey } from '../verdict-key/verdict-key.ts';
 
 const HELP = `Makes the key pair of the verdicts: workers sign with it, nodes believe it.
 

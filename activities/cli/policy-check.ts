@@ -1,14 +1,14 @@
 import { parseArgs } from 'node:util';
-import { plainJson } from '../../workflows/plain-text.ts';
-import { appliedRevision, trustRevisionOf } from '../applied-policy.ts';
+import { plainJson } from '../../workflows/format/plain-text.ts';
+import { appliedRevision, trustRevisionOf } from '../authority/applied-policy.ts';
 import { EvidenceError } from '../evidence-error.ts';
 import { loadPolicyDirectory } from '../policy/load.ts';
-import { formatProblem, inDirectory } from '../policy/policy-problem.ts';
 import type { Authority, Policy, PolicySet, SignerRule } from '../policy/policy-set.ts';
 import { tagWarnings } from '../policy/tag-warnings.ts';
 import { trustRootNames } from '../policy/trust-root-names.ts';
-import { describePattern } from '../sigstore/text-pattern.ts';
+import { describePattern } from '../sigstore/requirement/text-pattern.ts';
 import { createTrustStore, type TrustStoreOptions } from '../trust/store.ts';
+import { formatProblem, inDirectory } from '../yaml/problem.ts';
 
 const HELP = `Validates a directory of policy documents as a worker would load it.
 

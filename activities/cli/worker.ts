@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { FLEET_RULE, isFleetName } from '../../workflows/fleet.ts';
-import { proxyProblem } from '../../workflows/proxy.ts';
-import { canonicalRegistry } from '../../workflows/registry-host.ts';
+import { proxyProblem } from '../../workflows/format/proxy.ts';
+import { canonicalRegistry } from '../../workflows/format/registry-host.ts';
 import { parseDestinations } from '../http/destinations.ts';
 import { DEFAULT_EVIDENCE_BYTES, MAX_BUNDLE_BYTES } from '../limits.ts';
 import { runWorker } from '../worker.ts';

@@ -4,7 +4,7 @@ import type { LookupFunction } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { getCACertificates } from 'node:tls';
 import { Agent, buildConnector, type Dispatcher } from 'undici';
-import { type ProxyChoice, type ProxyEnvironment, proxyFor } from '../../workflows/proxy.ts';
+import { type ProxyChoice, type ProxyEnvironment, proxyFor } from '../../workflows/format/proxy.ts';
 import { MAX_CONNECT_MS } from '../limits.ts';
 import { ConnectedHosts } from './connected-hosts.ts';
 import { lookupWithin, type Reach } from './destinations.ts';

@@ -1,5 +1,5 @@
 import { BlockList, isIP, type LookupFunction } from 'node:net';
-import { canonicalRegistry } from '../../workflows/registry-host.ts';
+import { canonicalRegistry } from '../../workflows/format/registry-host.ts';
 import { type InternalKind, internalKind, isAddress, writtenKind } from './address-kind.ts';
 
 /**

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import type { ProxyChoice } from '../../workflows/proxy.ts';
+import type { ProxyChoice } from '../../workflows/format/proxy.ts';
 import { decodeBody } from './body-encoding.ts';
 import { connections, type EndpointTls } from './connections.ts';
 import type { Reach } from './destinations.ts';

@@ -1,7 +1,7 @@
 import { type ClientRequest, type IncomingMessage, request as requestPlain } from 'node:http';
 import { request as requestSecure } from 'node:https';
 import type { LookupFunction, Socket } from 'node:net';
-import type { ChosenProxy } from '../../workflows/proxy.ts';
+import type { ChosenProxy } from '../../workflows/format/proxy.ts';
 import { MAX_CONNECT_MS } from '../limits.ts';
 
 /** What went wrong between us and a proxy, or between a proxy and the other end. */

@@ -1,9 +1,9 @@
 import { parentPort } from 'node:worker_threads';
-import type { SignatureContent } from '../sigstore/content.ts';
-import { entryQuestion } from '../sigstore/entry-question.ts';
+import type { SignatureContent } from '../sigstore/evidence/content.ts';
+import { signedMaterial } from '../sigstore/evidence/signed-material.ts';
 import type { SignatureJudgement, Statement } from '../sigstore/judgement.ts';
+import { entryQuestion } from '../sigstore/log/entry-question.ts';
 import { judge } from '../sigstore/signature.ts';
-import { signedMaterial } from '../sigstore/signed-material.ts';
 import type {
   JudgingAnswer,
   JudgingMessage,

@@ -1,9 +1,9 @@
 import type { KeyObject } from 'node:crypto';
 import type { X509Certificate } from '@sigstore/core';
 import type { TrustMaterial } from '@sigstore/verify';
-import { parseCertificate } from '../sigstore/parse-certificate.ts';
-import type { ClaimRule, IdentityRule, Requirement, SignerRequirement } from '../sigstore/requirement.ts';
-import { compilePattern, exactly, type TextPattern } from '../sigstore/text-pattern.ts';
+import { parseCertificate } from '../sigstore/certificate/parse.ts';
+import type { ClaimRule, IdentityRule, Requirement, SignerRequirement } from '../sigstore/requirement/requirement.ts';
+import { compilePattern, exactly, type TextPattern } from '../sigstore/requirement/text-pattern.ts';
 
 type Authority = TrustMaterial['certificateAuthorities'][number];
 type Log = TrustMaterial['tlogs'][number];

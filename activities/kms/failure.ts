@@ -1,11 +1,11 @@
-import { ProxySettingError } from '../../workflows/proxy.ts';
-import type { ReasonCode } from '../../workflows/reason.ts';
+import { ProxySettingError } from '../../workflows/format/proxy.ts';
+import type { ReasonCode } from '../../workflows/verdict/reason.ts';
 import { EvidenceError } from '../evidence-error.ts';
 import { viaTo } from '../http/exchange.ts';
 import { isUntrusted } from '../http/http-fault.ts';
 import { proxyFailureOf } from '../http/proxy-tunnel.ts';
 import { MAX_RETRY_AFTER_MS } from '../limits.ts';
-import { quote } from '../sigstore/quote.ts';
+import { quote } from '../text/quote.ts';
 
 interface Provider {
   /** How the names of its services begin. */

@@ -4,13 +4,13 @@ import type { KeyManager, KeyProvider } from './managed-key.ts';
 export async function loadKeyManager(provider: KeyProvider): Promise<KeyManager> {
   switch (provider) {
     case 'awskms':
-      return (await import('./aws.ts')).createAwsKeyManager();
+      return (await import('./aws/manager.ts')).createAwsKeyManager();
     case 'hashivault':
     case 'openbao':
-      return (await import('./vault.ts')).createVaultKeyManager();
+      return (await import('./vault/manager.ts')).createVaultKeyManager();
     case 'gcpkms':
-      return (await import('./gcp.ts')).createGcpKeyManager();
+      return (await import('./gcp/manager.ts')).createGcpKeyManager();
     case 'azurekms':
-      return (await import('./azure.ts')).createAzureKeyManager();
+      return (await import('./azure/manager.ts')).createAzureKeyManager();
   }
 }

@@ -1,10 +1,10 @@
 import { MAX_KEY_URI_LENGTH } from '../limits.ts';
-import { quote } from '../sigstore/quote.ts';
-import { parseAwsKey } from './aws-key.ts';
-import { parseAzureKey } from './azure-key.ts';
-import { parseGcpKey } from './gcp-key.ts';
+import { quote } from '../text/quote.ts';
+import { parseAwsKey } from './aws/key-uri.ts';
+import { parseAzureKey } from './azure/key-uri.ts';
+import { parseGcpKey } from './gcp/key-uri.ts';
 import type { KeyProvider, KeyReference } from './managed-key.ts';
-import { parseVaultKey } from './vault-key.ts';
+import { parseVaultKey } from './vault/key-uri.ts';
 
 export type KeyUriResult =
   | { readonly ok: true; readonly reference: KeyReference }

@@ -1,5 +1,5 @@
-import type { ReasonCode } from '../../workflows/reason.ts';
-import type { VerificationKey } from '../sigstore/key.ts';
+import type { ReasonCode } from '../../workflows/verdict/reason.ts';
+import type { VerificationKey } from '../sigstore/key/key.ts';
 
 /** The services in which keys may live, each with a grammar of its own (sigstore/sigstore `pkg/signature/kms`). */
 export type KeyProvider = 'awskms' | 'hashivault' | 'openbao' | 'gcpkms' | 'azurekms';

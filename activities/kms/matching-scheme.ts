@@ -1,5 +1,5 @@
-import type { SignatureScheme, VerificationKey } from '../sigstore/key.ts';
-import { holds } from '../sigstore/raw-signature.ts';
+import { holds } from '../sigstore/evidence/raw-signature.ts';
+import type { SignatureScheme, VerificationKey } from '../sigstore/key/key.ts';
 
 /**
  * The scheme by which a signature was made, to be named to a service that verifies one scheme at a time: the one under

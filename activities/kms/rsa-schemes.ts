@@ -1,4 +1,4 @@
-import type { HashAlgorithm, SignatureScheme } from '../sigstore/key.ts';
+import type { HashAlgorithm, SignatureScheme } from '../sigstore/key/key.ts';
 
 /**
  * For services that let each signer choose padding and hash, and do not say later which it was: all that are taken, the

@@ -1,18 +1,18 @@
-import type { DockerConfig } from '../registry/docker-config.ts';
+import type { DockerConfig } from '../registry/credentials/docker-config.ts';
 import type { TrustRootDocument } from '../trust/trust-root-document.ts';
-import { readTrustedRootJson } from '../trust/trusted-root-json.ts';
-import type { AuthorityDocument } from './authority.ts';
-import type { RequirementDocument } from './authority-requirement.ts';
+import { readTrustedRootJson } from '../trust/trusted-root/trusted-root-json.ts';
+import { reject } from '../yaml/field.ts';
+import { quote } from '../yaml/problem.ts';
+import type { AuthorityDocument } from './cluster-image-policy/authority.ts';
 import { addDemands } from './demands.ts';
 import { trustPath } from './directory.ts';
-import { reject } from './field.ts';
+import type { RequirementDocument } from './own-documents/authority-requirement.ts';
+import { revocationLists } from './own-documents/revocation.ts';
 import type { FileDocument, PolicyFile } from './policy-file.ts';
-import { quote } from './policy-problem.ts';
 import type { Policy, PolicySet } from './policy-set.ts';
 import { parsePullSecret } from './pull-secret.ts';
 import { pullSecretsOf, trustRootReferencesOf } from './references.ts';
 import { type Files, resolveAuthority } from './resolve.ts';
-import { revocationLists } from './revocation.ts';
 
 /**
  * Puts the documents of a directory and the files that they refer to together. What does not fit is reported at the

@@ -1,8 +1,8 @@
 import { X509Certificate } from 'node:crypto';
 import { MAX_CA_CERTIFICATES } from '../limits.ts';
 import { authorityProblem, PURPOSE } from '../sigstore/authority-chain.ts';
-import { decodeBase64 } from '../sigstore/base64.ts';
-import { parseCertificate } from '../sigstore/parse-certificate.ts';
+import { parseCertificate } from '../sigstore/certificate/parse.ts';
+import { decodeBase64 } from '../text/base64.ts';
 
 export type ChainResult =
   | { readonly ok: true; readonly chain: readonly Uint8Array[] }

@@ -1,8 +1,13 @@
-import { describePattern } from '../sigstore/text-pattern.ts';
-import type { ClaimDemand, CountDemand, LogDemand, RequirementDocument } from './authority-requirement.ts';
-import { type Field, reject } from './field.ts';
-import type { KeyDemand } from './key-demand.ts';
-import { quote } from './policy-problem.ts';
+import { describePattern } from '../sigstore/requirement/text-pattern.ts';
+import { type Field, reject } from '../yaml/field.ts';
+import { quote } from '../yaml/problem.ts';
+import type {
+  ClaimDemand,
+  CountDemand,
+  LogDemand,
+  RequirementDocument,
+} from './own-documents/authority-requirement.ts';
+import type { KeyDemand } from './own-documents/key-demand.ts';
 import type { Authority, LogRule, SignerRule, TimestampRule } from './policy-set.ts';
 import type { ResolvedAuthority } from './resolve.ts';
 

@@ -3,7 +3,7 @@ import { open, readdir, readlink, realpath } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { MAX_POLICY_BYTES, MAX_POLICY_FILES } from '../limits.ts';
 import { distrustOf } from '../own-folder.ts';
-import type { PolicyProblem } from './policy-problem.ts';
+import type { PolicyProblem } from '../yaml/problem.ts';
 
 /** A file that was read, or why it was not. */
 export type FileRead =

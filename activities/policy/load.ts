@@ -1,9 +1,9 @@
 import { MAX_POLICIES, MAX_POLICY_FILES, MAX_TRUST_ROOTS } from '../limits.ts';
+import { type Field, reject } from '../yaml/field.ts';
+import { type PolicyProblem, quote } from '../yaml/problem.ts';
 import { assemble } from './assemble.ts';
 import { type FileRead, listPolicyFiles, mountVersion, openToOthers, readInside } from './directory.ts';
-import { type Field, reject } from './field.ts';
 import { type FileDocument, type PolicyFile, readPolicyFile } from './policy-file.ts';
-import { type PolicyProblem, quote } from './policy-problem.ts';
 import type { PolicyLoad } from './policy-set.ts';
 import { filesOf } from './references.ts';
 import { revisionOf } from './revision.ts';

@@ -1,4 +1,3 @@
-import { type SecretKind, secretPath } from './directory.ts';
 import {
   type Field,
   type FieldTable,
@@ -8,8 +7,9 @@ import {
   readText,
   reject,
   required,
-} from './field.ts';
-import { quote } from './policy-problem.ts';
+} from '../yaml/field.ts';
+import { quote } from '../yaml/problem.ts';
+import { type SecretKind, secretPath } from './directory.ts';
 
 /** A public key or certificates, in the policy itself or in a file beside it. */
 export interface Material {

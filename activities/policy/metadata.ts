@@ -1,6 +1,6 @@
-import { type Field, type FieldTable, readMapping, readObjectName, readText, reject, required } from './field.ts';
-import { FIELD_TABLES } from './field-tables.ts';
-import { quote } from './policy-problem.ts';
+import { type Field, type FieldTable, readMapping, readObjectName, readText, reject, required } from '../yaml/field.ts';
+import { FIELD_TABLES } from '../yaml/field-tables.ts';
+import { quote } from '../yaml/problem.ts';
 
 /** The name of a document and where it stands, for problems that show only beside other documents. */
 export interface DocumentName {

@@ -1,6 +1,6 @@
-import { compilePattern, exactly, MAX_PATTERN_LENGTH, type TextPattern } from '../sigstore/text-pattern.ts';
-import { type Field, readLine, reject } from './field.ts';
-import { quote } from './policy-problem.ts';
+import { compilePattern, exactly, MAX_PATTERN_LENGTH, type TextPattern } from '../sigstore/requirement/text-pattern.ts';
+import { type Field, readLine, reject } from '../yaml/field.ts';
+import { quote } from '../yaml/problem.ts';
 
 /** Reads a regular expression (RE2), which has to match the whole of a text. */
 export function readPattern(field: Field, fixBlank?: string): TextPattern | undefined {

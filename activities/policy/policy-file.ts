@@ -1,13 +1,13 @@
 import { isMap } from 'yaml';
-import { readTrustRoot } from '../trust/read-trust-root.ts';
+import { readTrustRoot } from '../trust/document/read-trust-root.ts';
 import type { TrustRootDocument } from '../trust/trust-root-document.ts';
-import { type RequirementDocument, readAuthorityRequirement } from './authority-requirement.ts';
-import { type PolicyDocument, readClusterImagePolicy } from './cluster-image-policy.ts';
-import { offsetOf, readYaml, type YamlFile } from './document.ts';
-import { type Field, readText, reject } from './field.ts';
-import { type OfflineUseDocument, readOfflineUse } from './offline-use.ts';
-import { quote } from './policy-problem.ts';
-import { type RevocationDocument, readRevocation } from './revocation.ts';
+import { offsetOf, readYaml, type YamlFile } from '../yaml/document.ts';
+import { type Field, readText, reject } from '../yaml/field.ts';
+import { quote } from '../yaml/problem.ts';
+import { type PolicyDocument, readClusterImagePolicy } from './cluster-image-policy/cluster-image-policy.ts';
+import { type RequirementDocument, readAuthorityRequirement } from './own-documents/authority-requirement.ts';
+import { type OfflineUseDocument, readOfflineUse } from './own-documents/offline-use.ts';
+import { type RevocationDocument, readRevocation } from './own-documents/revocation.ts';
 
 /** One file with what stands in it. */
 export interface PolicyFile extends YamlFile {

@@ -3,14 +3,14 @@ import type { LogMode, SignatureSource } from '../../workflows/activities.ts';
 import type { Glob } from '../../workflows/policy/glob.ts';
 import type { Revocations } from '../../workflows/revocations.ts';
 import type { Condition } from '../attestation/condition.ts';
+import type { KeyFreshness } from '../kms/checked/managed-keys.ts';
 import type { KeyReference } from '../kms/managed-key.ts';
-import type { KeyFreshness } from '../kms/managed-keys.ts';
-import type { DockerConfig } from '../registry/docker-config.ts';
-import type { HashAlgorithm, VerificationKey } from '../sigstore/key.ts';
-import type { ClaimRule, IdentityRule } from '../sigstore/requirement.ts';
-import type { Witness } from '../sigstore/witness.ts';
+import type { DockerConfig } from '../registry/credentials/docker-config.ts';
+import type { HashAlgorithm, VerificationKey } from '../sigstore/key/key.ts';
+import type { ClaimRule, IdentityRule } from '../sigstore/requirement/requirement.ts';
+import type { Witness } from '../sigstore/requirement/witness.ts';
 import type { TrustRootDocument } from '../trust/trust-root-document.ts';
-import type { PolicyProblem } from './policy-problem.ts';
+import type { PolicyProblem } from '../yaml/problem.ts';
 
 /** One ClusterImagePolicy, parsed and with its keys at hand. */
 export interface Policy {

@@ -1,5 +1,5 @@
-import { isRecord } from '../../workflows/record.ts';
-import { type DockerConfig, parseDockerConfig } from '../registry/docker-config.ts';
+import { isRecord } from '../../workflows/format/record.ts';
+import { type DockerConfig, parseDockerConfig } from '../registry/credentials/docker-config.ts';
 
 export type PullSecretResult =
   | { readonly ok: true; readonly config: DockerConfig }

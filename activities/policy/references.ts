@@ -1,9 +1,9 @@
 import { PUBLIC_GOOD } from '../trust/trust-root.ts';
-import type { AuthorityDocument } from './authority.ts';
+import type { AuthorityDocument } from './cluster-image-policy/authority.ts';
+import type { PullSecretReference } from './cluster-image-policy/source-rule.ts';
+import type { TrustRootReference } from './cluster-image-policy/trust-root-reference.ts';
 import { trustPath } from './directory.ts';
 import type { Material } from './material.ts';
-import type { PullSecretReference } from './source-rule.ts';
-import type { TrustRootReference } from './trust-root-reference.ts';
 
 /** The keys and certificates of an authority. */
 export function materialsOf(authority: AuthorityDocument): readonly Material[] {

@@ -1,15 +1,15 @@
 import type { KeyObject } from 'node:crypto';
 import type { SignatureSource } from '../../workflows/activities.ts';
-import { parsePublicKey } from '../sigstore/key.ts';
-import type { AuthorityDocument } from './authority.ts';
+import { parsePublicKey } from '../sigstore/key/key.ts';
+import { reject } from '../yaml/field.ts';
 import { parseCertificateChain } from './certificate-chain.ts';
+import type { AuthorityDocument } from './cluster-image-policy/authority.ts';
+import type { KeyDocument } from './cluster-image-policy/key-rule.ts';
+import type { TimeDocument } from './cluster-image-policy/log-rule.ts';
+import type { SourceDocument } from './cluster-image-policy/source-rule.ts';
 import type { FileRead } from './directory.ts';
-import { reject } from './field.ts';
-import type { KeyDocument } from './key-rule.ts';
-import type { TimeDocument } from './log-rule.ts';
 import type { Material } from './material.ts';
 import type { Authority, LogRule, SignerRule } from './policy-set.ts';
-import type { SourceDocument } from './source-rule.ts';
 
 /** The files that policies refer to, by path. */
 export type Files = ReadonlyMap<string, FileRead>;

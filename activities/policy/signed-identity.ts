@@ -1,10 +1,10 @@
-import { parseFullName, parseName, repositoryOf } from '../../workflows/name.ts';
+import { parseFullName, parseName, repositoryOf } from '../../workflows/format/name.ts';
 import { type Glob, parseGlob } from '../../workflows/policy/glob.ts';
 import { MAX_SIGNED_AS } from '../limits.ts';
-import { readGlob } from './cluster-image-policy.ts';
-import { type Field, hasField, isText, readList, readMapping, readText, reject, required } from './field.ts';
-import { REQUIREMENT_TABLES } from './field-tables.ts';
-import { quote } from './policy-problem.ts';
+import { type Field, hasField, isText, readList, readMapping, readText, reject, required } from '../yaml/field.ts';
+import { REQUIREMENT_TABLES } from '../yaml/field-tables.ts';
+import { quote } from '../yaml/problem.ts';
+import { readGlob } from './cluster-image-policy/cluster-image-policy.ts';
 import type { SignedAs } from './policy-set.ts';
 
 const FORMS = ['repository', 'glob', 'prefix'] as const;

@@ -1,5 +1,5 @@
+import { formatProblem, type PolicyProblem } from '../yaml/problem.ts';
 import { loadPolicyDirectory } from './load.ts';
-import { formatProblem, type PolicyProblem } from './policy-problem.ts';
 import type { PolicyLoad, PolicySet } from './policy-set.ts';
 
 /** A version of the directory that can't be used. */

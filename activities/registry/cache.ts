@@ -1,4 +1,4 @@
-import type { Digest } from '../../workflows/digest.ts';
+import type { Digest } from '../../workflows/format/digest.ts';
 import { MAX_LIGHT_EVIDENCE_BYTES } from '../limits.ts';
 
 /**

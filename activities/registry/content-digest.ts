@@ -1,5 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
-import { type Digest, parseDigest } from '../../workflows/digest.ts';
+import { type Digest, parseDigest } from '../../workflows/format/digest.ts';
 
 /** The sha256 digest of raw bytes. */
 export function digestOf(content: Uint8Array): Digest {

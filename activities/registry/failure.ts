@@ -1,12 +1,12 @@
 import { STATUS_CODES } from 'node:http';
-import { ProxySettingError } from '../../workflows/proxy.ts';
+import { ProxySettingError } from '../../workflows/format/proxy.ts';
 import { EvidenceError } from '../evidence-error.ts';
 import { type InternalKind, isAddress } from '../http/address-kind.ts';
 import type { Reach } from '../http/destinations.ts';
 import { viaOf } from '../http/exchange.ts';
 import { isUntrusted, untrustedWords } from '../http/http-fault.ts';
 import { proxyFailureOf } from '../http/proxy-tunnel.ts';
-import { parseRetryAfter } from './retry-after.ts';
+import { parseRetryAfter } from '../http/retry-after.ts';
 
 /** What an HTTP answer outside the expected ones means (retryable set: go-containerregistry v0.20 `remote/options.go`). */
 export function unexpectedStatus(what: string, expected: string, response: Response): EvidenceError {

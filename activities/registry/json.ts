@@ -1,5 +1,5 @@
-import { measureJson } from '../../workflows/json-effort.ts';
-import { isRecord } from '../../workflows/record.ts';
+import { measureJson } from '../../workflows/format/json-effort.ts';
+import { isRecord } from '../../workflows/format/record.ts';
 import { MAX_MANIFEST_TOKENS } from '../limits.ts';
 
 /** Deeper than any manifest: an index nests 4 levels. */

@@ -1,10 +1,10 @@
 import type { SignatureReference } from '../../workflows/activities.ts';
-import type { Digest } from '../../workflows/digest.ts';
-import { cosignTag, evidencePlace, parseImage, referrersTag } from './evidence-place.ts';
+import type { Digest } from '../../workflows/format/digest.ts';
+import { cosignTag, evidencePlace, parseImage, referrersTag } from './evidence/evidence-place.ts';
+import { readArtefact } from './evidence/signature-artefact.ts';
 import { MAX_LATER_LISTING_BYTES, MAX_LATER_REFERRER_PAGES } from './listing-limits.ts';
 import type { Registry } from './registry.ts';
 import type { Repository } from './repository.ts';
-import { readArtefact } from './signature-artefact.ts';
 
 /** The image that evidence is about. */
 export interface ListedSubject {

@@ -1,4 +1,4 @@
-import { type Digest, parseDigest } from '../../workflows/digest.ts';
+import { type Digest, parseDigest } from '../../workflows/format/digest.ts';
 import { JsonScan, type JsonValueSeen } from './json-scan.ts';
 import { MAX_LISTED_OTHERS, MAX_LISTED_REFERRERS } from './listing-limits.ts';
 import { isOtherKind } from './media-types.ts';

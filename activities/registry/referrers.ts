@@ -1,13 +1,13 @@
-import type { Digest } from '../../workflows/digest.ts';
+import type { Digest } from '../../workflows/format/digest.ts';
 import { EvidenceError } from '../evidence-error.ts';
-import type { Ask } from './ask.ts';
-import { eachChunk } from './bounded-body.ts';
+import { eachChunk } from '../http/bounded-body.ts';
+import { parseNextLink } from '../http/link.ts';
+import { discard, type HttpResponse } from '../http/transport.ts';
+import type { Ask } from './authorization/ask.ts';
 import { misbehaved, unexpectedStatus } from './failure.ts';
-import { parseNextLink } from './link.ts';
 import { LONG_LISTING_BYTES, MAX_LISTING_BYTES, MAX_REFERRER_PAGES } from './listing-limits.ts';
 import { EVIDENCE_ARTIFACT_TYPES, essence, MANIFEST_ACCEPT, OCI_INDEX } from './media-types.ts';
 import { type ReferrerEntry, type ReferrerList, ReferrerScan } from './referrer-list.ts';
-import { discard, type HttpResponse } from './transport.ts';
 
 /** What was read of a list of referrers. */
 export interface Listing extends ReferrerList {

@@ -1,25 +1,25 @@
-import type { Digest } from '../../workflows/digest.ts';
-import { parseDigest } from '../../workflows/digest.ts';
+import type { Digest } from '../../workflows/format/digest.ts';
+import { parseDigest } from '../../workflows/format/digest.ts';
 import { EvidenceError } from '../evidence-error.ts';
+import { discard } from '../http/transport.ts';
 import {
   DEFAULT_EVIDENCE_BYTES,
   MAX_CACHED_EVIDENCE_BYTES,
   MAX_MANIFEST_BYTES,
   MAX_REGISTRY_REQUEST_MS,
 } from '../limits.ts';
-import { type Ask, askAt } from './ask.ts';
-import { Authorizer } from './authorizer.ts';
+import { type Ask, askAt } from './authorization/ask.ts';
+import { Authorizer } from './authorization/authorizer.ts';
 import { EvidenceCache } from './cache.ts';
-import type { CredentialSource } from './credential.ts';
-import { dockerCredentials } from './docker-credentials.ts';
-import { originOnly, type RegistryEndpoint, type RegistryEndpoints, urlAt } from './endpoints.ts';
+import type { CredentialSource } from './credentials/credential.ts';
+import { dockerCredentials } from './credentials/docker-credentials.ts';
+import { originOnly, type RegistryEndpoint, type RegistryEndpoints, urlAt } from './endpoints/endpoints.ts';
 import { misbehaved, unexpectedStatus } from './failure.ts';
 import { MANIFEST_ACCEPT } from './media-types.ts';
 import { getContent, type KeepPlace } from './read-content.ts';
 import { FIRST_LISTING, type Listing, type ListingLimits, listReferrersAt, listTaggedAt } from './referrers.ts';
 import type { Repository } from './repository.ts';
 import { type Question, RequestShare } from './request-share.ts';
-import { discard } from './transport.ts';
 
 export interface Manifest {
   readonly digest: Digest;

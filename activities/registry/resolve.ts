@@ -1,5 +1,5 @@
-import type { Descriptor } from '../../workflows/descriptor.ts';
-import type { ImageName } from '../../workflows/name.ts';
+import type { Descriptor } from '../../workflows/format/descriptor.ts';
+import type { ImageName } from '../../workflows/format/name.ts';
 import { EvidenceError } from '../evidence-error.ts';
 import { parseJsonObject } from './json.ts';
 import { OCI_INDEX, OCI_MANIFEST } from './media-types.ts';

@@ -1,8 +1,8 @@
-import { isRecord } from '../../workflows/record.ts';
+import { isRecord } from '../../workflows/format/record.ts';
 import { EvidenceError } from '../evidence-error.ts';
-import { readBounded } from '../registry/bounded-body.ts';
-import { discard, send } from '../registry/transport.ts';
-import { parseStrictJson } from '../sigstore/strict-json.ts';
+import { readBounded } from '../http/bounded-body.ts';
+import { discard, send } from '../http/transport.ts';
+import { parseStrictJson } from '../text/strict-json.ts';
 import type { TransparencyLog } from '../trust/trust-root.ts';
 import { asLogFailure, misbehaved, unexpectedStatus } from './failure.ts';
 

@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { mkdir, open, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isRecord } from '../../workflows/record.ts';
+import { isRecord } from '../../workflows/format/record.ts';
 import { LOG_RESERVE_BYTES, MAX_LOG_MEMORY_BYTES, MAX_LOG_TREES } from '../limits.ts';
 
 /** What is kept of one log. */

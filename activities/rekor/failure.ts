@@ -1,8 +1,8 @@
 import { STATUS_CODES } from 'node:http';
-import type { ReasonCode } from '../../workflows/reason.ts';
+import type { ReasonCode } from '../../workflows/verdict/reason.ts';
 import { EvidenceError } from '../evidence-error.ts';
 import { viaOf } from '../http/exchange.ts';
-import { parseRetryAfter } from '../registry/retry-after.ts';
+import { parseRetryAfter } from '../http/retry-after.ts';
 
 /** The transport is the registries'; what it meets on the way to a log is named for the log. */
 const LOG_CODES: Readonly<Partial<Record<ReasonCode, ReasonCode>>> = {

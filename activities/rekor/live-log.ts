@@ -1,4 +1,4 @@
-import type { LogStatement } from '../../workflows/policy-head.ts';
+import type { LogStatement } from '../../workflows/verdict/policy-head.ts';
 import type { ProvenEntry } from '../sigstore/judgement.ts';
 import type { TransparencyLog } from '../trust/trust-root.ts';
 

@@ -1,4 +1,4 @@
-import { type LogStatement, MAX_LOG_STATEMENTS } from '../../workflows/policy-head.ts';
+import { type LogStatement, MAX_LOG_STATEMENTS } from '../../workflows/verdict/policy-head.ts';
 import { MAX_LOG_REQUEST_MS } from '../limits.ts';
 import type { ProvenEntry } from '../sigstore/judgement.ts';
 import type { TransparencyLog } from '../trust/trust-root.ts';

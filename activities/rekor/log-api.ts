@@ -1,7 +1,7 @@
-import { type Checkpoint, isSignedBy, parseCheckpoint } from '../sigstore/checkpoint.ts';
 import type { EntryInclusion } from '../sigstore/judgement.ts';
-import type { Consistency, TreeHead } from '../sigstore/merkle.ts';
-import { quote } from '../sigstore/quote.ts';
+import { type Checkpoint, isSignedBy, parseCheckpoint } from '../sigstore/log/checkpoint.ts';
+import type { Consistency, TreeHead } from '../sigstore/log/merkle.ts';
+import { quote } from '../text/quote.ts';
 import type { TransparencyLog } from '../trust/trust-root.ts';
 import { misbehaved } from './failure.ts';
 import type { EntryQuestion, FoundEntry } from './live-log.ts';

@@ -1,5 +1,5 @@
 import { MAX_LOG_TREES } from '../limits.ts';
-import { parseCheckpoint } from '../sigstore/checkpoint.ts';
+import { parseCheckpoint } from '../sigstore/log/checkpoint.ts';
 import type { TransparencyLog } from '../trust/trust-root.ts';
 import type { LogAlarm, OnAlarm } from './alarm.ts';
 import type { CheckpointStore, Conviction, LoadedRecord, LogRecord } from './checkpoint-store.ts';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { isRecord } from '../../workflows/record.ts';
+import { isRecord } from '../../workflows/format/record.ts';
 import type { EntryQuestion } from './live-log.ts';
 
 /**

@@ -1,9 +1,9 @@
-import { isRecord } from '../../workflows/record.ts';
+import { isRecord } from '../../workflows/format/record.ts';
 import { EvidenceError } from '../evidence-error.ts';
 import { MAX_FOUND_ENTRIES, MAX_LOG_ANSWER_BYTES, MAX_LOG_TREES } from '../limits.ts';
-import { parseCheckpoint } from '../sigstore/checkpoint.ts';
-import { checkConsistency, leafHash } from '../sigstore/merkle.ts';
-import { quote } from '../sigstore/quote.ts';
+import { parseCheckpoint } from '../sigstore/log/checkpoint.ts';
+import { checkConsistency, leafHash } from '../sigstore/log/merkle.ts';
+import { quote } from '../text/quote.ts';
 import type { TransparencyLog } from '../trust/trust-root.ts';
 import { type Ask, describeQuestion, parseAnswer, parseAnswerObject } from './ask.ts';
 import { misbehaved } from './failure.ts';

@@ -1,5 +1,5 @@
 import { MAX_CHECKPOINT_LENGTH } from '../limits.ts';
-import { checkConsistencyNodes } from '../sigstore/merkle.ts';
+import { checkConsistencyNodes } from '../sigstore/log/merkle.ts';
 import type { TransparencyLog } from '../trust/trust-root.ts';
 import { type Ask, describeQuestion } from './ask.ts';
 import { misbehaved } from './failure.ts';

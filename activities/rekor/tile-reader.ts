@@ -1,5 +1,5 @@
 import { MAX_CACHED_TILES } from '../limits.ts';
-import { nodeHash } from '../sigstore/merkle.ts';
+import { nodeHash } from '../sigstore/log/merkle.ts';
 import { HASH_BYTES, type Range, type Subtree, subtreesOf, TILE_WIDTH, type Tile, tileOf, tilePath } from './tile.ts';
 
 /** Fetches the bytes of a tile; `undefined` for a partial one that gave way to the full one. */

@@ -1,8 +1,8 @@
-import { isRecord } from '../../workflows/record.ts';
-import { decodeBase64 } from '../sigstore/base64.ts';
+import { isRecord } from '../../workflows/format/record.ts';
 import type { EntryInclusion } from '../sigstore/judgement.ts';
-import { isIncluded, leafHash } from '../sigstore/merkle.ts';
-import { parseStrictJson } from '../sigstore/strict-json.ts';
+import { isIncluded, leafHash } from '../sigstore/log/merkle.ts';
+import { decodeBase64 } from '../text/base64.ts';
+import { parseStrictJson } from '../text/strict-json.ts';
 import type { TransparencyLog } from '../trust/trust-root.ts';
 import { misbehaved } from './failure.ts';
 import type { FoundEntry } from './live-log.ts';

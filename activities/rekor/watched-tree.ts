@@ -1,5 +1,5 @@
 import { EvidenceError } from '../evidence-error.ts';
-import { type Consistency, checkConsistency, type TreeHead } from '../sigstore/merkle.ts';
+import { type Consistency, checkConsistency, type TreeHead } from '../sigstore/log/merkle.ts';
 import { misbehaved } from './failure.ts';
 import type { Confirmation } from './live-log.ts';
 import type { LogApi, SignedCheckpoint } from './log-api.ts';

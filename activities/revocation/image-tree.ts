@@ -1,12 +1,12 @@
-import { type Digest, parseDigest } from '../../workflows/digest.ts';
-import { isRecord } from '../../workflows/record.ts';
+import { type Digest, parseDigest } from '../../workflows/format/digest.ts';
+import { isRecord } from '../../workflows/format/record.ts';
 import { EvidenceError } from '../evidence-error.ts';
 import { MAX_LISTED, MAX_MANIFEST_TOKENS } from '../limits.ts';
 import { misbehaved } from '../registry/failure.ts';
 import { OCI_MANIFEST } from '../registry/media-types.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Repository } from '../registry/repository.ts';
-import { parseStrictJson } from '../sigstore/strict-json.ts';
+import { parseStrictJson } from '../text/strict-json.ts';
 
 /** Indexes inside of indexes; published images have one level. */
 const MAX_LEVELS = 4;

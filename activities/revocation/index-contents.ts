@@ -1,4 +1,4 @@
-import type { Digest } from '../../workflows/digest.ts';
+import type { Digest } from '../../workflows/format/digest.ts';
 import { EvidenceError } from '../evidence-error.ts';
 import { ABSENT_MS, MAX_ABSENT, MAX_PARALLEL_READS } from '../limits.ts';
 import { mapParallel } from '../registry/parallel.ts';

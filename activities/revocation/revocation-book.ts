@@ -1,4 +1,4 @@
-import type { Digest } from '../../workflows/digest.ts';
+import type { Digest } from '../../workflows/format/digest.ts';
 import {
   addsRevocations,
   mergeRevocations,

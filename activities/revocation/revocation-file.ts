@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { isRecord } from '../../workflows/record.ts';
+import { isRecord } from '../../workflows/format/record.ts';
 import { mergeRevocations, NO_REVOCATIONS, parseRevocations, type Revocations } from '../../workflows/revocations.ts';
 import { MAX_REVOCATION_FILE_BYTES } from '../limits.ts';
 

@@ -1,6 +1,6 @@
 import type { Rejection, SignatureReference } from '../../workflows/activities.ts';
-import type { Digest } from '../../workflows/digest.ts';
-import type { Reason } from '../../workflows/reason.ts';
+import type { Digest } from '../../workflows/format/digest.ts';
+import type { Reason } from '../../workflows/verdict/reason.ts';
 import type { RevocationBook } from './revocation-book.ts';
 
 /** REVOKED for an image that is revoked, with an index or by its own digest, or that lists something revoked. */

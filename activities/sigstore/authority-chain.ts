@@ -1,8 +1,8 @@
 import { X509Certificate } from '@sigstore/core';
 import type { TrustMaterial } from '@sigstore/verify';
-import { hasPurpose, unknownCritical } from './certificate.ts';
-import { extensionValue } from './certificate-extension.ts';
-import { quote } from './quote.ts';
+import { quote } from '../text/quote.ts';
+import { hasPurpose, unknownCritical } from './certificate/certificate.ts';
+import { extensionValue } from './certificate/extension.ts';
 
 type Authority = TrustMaterial['certificateAuthorities'][number];
 

@@ -1,6 +1,6 @@
-import type { SignatureContent } from './content.ts';
-import { readEvidence } from './evidence.ts';
-import { readStatement, SIGNATURE_PREDICATE } from './statement.ts';
+import type { SignatureContent } from './evidence/content.ts';
+import { readEvidence } from './evidence/evidence.ts';
+import { readStatement, SIGNATURE_PREDICATE } from './payload/statement.ts';
 
 /** What evidence says about itself; nothing of it is proven. */
 export interface ContentDescription {

@@ -1,6 +1,6 @@
-import type { Digest } from '../../workflows/digest.ts';
+import type { Digest } from '../../workflows/format/digest.ts';
 import type { Glob } from '../../workflows/policy/glob.ts';
-import type { ReasonCode } from '../../workflows/reason.ts';
+import type { ReasonCode } from '../../workflows/verdict/reason.ts';
 
 /** What a signature has to be about. */
 export interface ExpectedImage {

@@ -5,9 +5,9 @@ import {
   Verifier,
   type VerifierOptions,
 } from '@sigstore/verify';
-import type { Evidence } from './evidence.ts';
-import type { VerificationKey } from './key.ts';
-import { isDigestOf } from './signed.ts';
+import type { Evidence } from './evidence/evidence.ts';
+import { isDigestOf } from './evidence/signed.ts';
+import type { VerificationKey } from './key/key.ts';
 
 /** A signature that is known to hold, the key it holds under, and the certificate of that key if it has one. */
 export interface Signing {

@@ -1,8 +1,8 @@
 import type { JudgeContext } from './judge-context.ts';
 import { failed, type ProvenEntry, type Refusal, refuse, type Step } from './judgement.ts';
 import type { Signing } from './library-step.ts';
-import { proveEntries } from './log-entries.ts';
-import type { Requirement } from './requirement.ts';
+import { proveEntries } from './log/entries.ts';
+import type { Requirement } from './requirement/requirement.ts';
 import { type ProvenTimestamps, proveTimestamps } from './timestamps.ts';
 
 /** What others than the signer saw of a signature. */

@@ -1,5 +1,6 @@
-import { isRecord } from '../../workflows/record.ts';
+import { isRecord } from '../../workflows/format/record.ts';
 import { MAX_UNKNOWN_FIELDS } from '../limits.ts';
+import { quote } from '../text/quote.ts';
 import { nearMiss, sameLetters } from './near-miss.ts';
 import {
   expected,
@@ -11,7 +12,6 @@ import {
   readTimestamp,
   type ScalarResult,
 } from './proto-scalar.ts';
-import { quote } from './quote.ts';
 
 /** What the value of a field is. */
 export type ProtoKind = 'string' | 'bytes' | 'int64' | 'timestamp' | ProtoEnumKind | ProtoMessageKind;

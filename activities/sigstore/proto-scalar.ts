@@ -1,6 +1,6 @@
-import { parseRfc3339 } from '../../workflows/rfc3339.ts';
-import { decodeBase64, readBase64 } from './base64.ts';
-import { quote } from './quote.ts';
+import { parseRfc3339 } from '../../workflows/format/rfc3339.ts';
+import { decodeBase64, readBase64 } from '../text/base64.ts';
+import { quote } from '../text/quote.ts';
 
 /** A value in the one form that the readers of `@sigstore/protobuf-specs` take without guessing, or what is wrong with it. */
 export type ScalarResult = { readonly value: unknown } | { readonly problem: string };

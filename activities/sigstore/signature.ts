@@ -1,18 +1,18 @@
-import { digestHex } from '../../workflows/digest.ts';
-import type { SignatureContent } from './content.ts';
-import { type Evidence, readEvidence } from './evidence.ts';
+import { digestHex } from '../../workflows/format/digest.ts';
+import type { SignatureContent } from './evidence/content.ts';
+import { type Evidence, readEvidence } from './evidence/evidence.ts';
 import type { JudgeContext } from './judge-context.ts';
 import { type ExpectedImage, failed, refuse, type SignatureJudgement, type Statement, type Step } from './judgement.ts';
-import type { Requirement, Wanted } from './requirement.ts';
+import { judgeSimpleSigning, judgeUnnamed } from './payload/simple-signing.ts';
+import { judgeStatement, refuseOther } from './payload/statement.ts';
+import type { Requirement, Wanted } from './requirement/requirement.ts';
 import { proveSigner } from './signer.ts';
-import { judgeSimpleSigning, judgeUnnamed } from './simple-signing.ts';
-import { judgeStatement, refuseOther } from './statement.ts';
 
-export type { SignatureContent } from './content.ts';
 export { describeContent } from './description.ts';
-export { entryQuestion } from './entry-question.ts';
+export type { SignatureContent } from './evidence/content.ts';
 export type { JudgeContext } from './judge-context.ts';
 export type { ExpectedImage, SignatureJudgement } from './judgement.ts';
+export { entryQuestion } from './log/entry-question.ts';
 
 /**
  * Judges one piece of evidence by one requirement: it is valid when the signer made it, it is about the expected image, and

@@ -1,15 +1,15 @@
-import { decodeBase64 } from './base64.ts';
-import { type LeafCertificate, readLeaf } from './certificate.ts';
-import { checkChain } from './certificate-chain.ts';
-import type { Evidence } from './evidence.ts';
-import { checkClaims, checkIdentity, describeIdentity, readIdentity } from './identity.ts';
+import { decodeBase64 } from '../text/base64.ts';
+import { quote } from '../text/quote.ts';
+import { type LeafCertificate, readLeaf } from './certificate/certificate.ts';
+import { checkChain } from './certificate/chain.ts';
+import { checkClaims, checkIdentity, describeIdentity, readIdentity } from './certificate/identity.ts';
+import type { Evidence } from './evidence/evidence.ts';
+import { refuseBroken } from './evidence/raw-signature.ts';
 import type { JudgeContext } from './judge-context.ts';
 import { failed, type ProvenEntry, type Refusal, refuse, type Step } from './judgement.ts';
-import type { VerificationKey } from './key.ts';
+import type { VerificationKey } from './key/key.ts';
 import { observe } from './observation.ts';
-import { quote } from './quote.ts';
-import { refuseBroken } from './raw-signature.ts';
-import type { Requirement, SignerRequirement } from './requirement.ts';
+import type { Requirement, SignerRequirement } from './requirement/requirement.ts';
 
 /** Who made a signature, as the requirement wants it, and who saw it. */
 export interface ProvenSigner {

@@ -1,6 +1,6 @@
 import type { X509Certificate } from '@sigstore/core';
-import { isFramed } from './certificate.ts';
-import { parseCertificate } from './parse-certificate.ts';
+import { isFramed } from './certificate/certificate.ts';
+import { parseCertificate } from './certificate/parse.ts';
 
 /**
  * Tells whether the certificates that a timestamp brings along belong to its authority: those of the trust root's chain,

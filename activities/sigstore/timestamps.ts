@@ -1,6 +1,6 @@
 import { failed, type Refusal, refuse, type Step } from './judgement.ts';
 import type { Signing } from './library-step.ts';
-import type { Requirement } from './requirement.ts';
+import type { Requirement } from './requirement/requirement.ts';
 import { tally } from './tally.ts';
 import { type ProvenTimestamp, proveTimestamp } from './timestamp.ts';
 

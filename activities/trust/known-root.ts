@@ -1,5 +1,5 @@
 import type { TrustRoot } from './trust-root.ts';
-import type { TufFailure } from './tuf-update.ts';
+import type { TufFailure } from './tuf/update.ts';
 
 /** What is known of one trust root at a moment; replaced as a whole, never changed. */
 export interface RootState {

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { DEFAULT_MIRROR_URL } from '@sigstore/tuf';
-import { isRecord } from '../../workflows/record.ts';
+import { isRecord } from '../../workflows/format/record.ts';
 import { TRUSTED_ROOT_TARGET, type TrustRootSource } from './trust-root-document.ts';
 
 /**

@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { EvidenceError } from '../evidence-error.ts';
-import { quote } from '../sigstore/quote.ts';
-import { removeAbandoned } from './abandoned-files.ts';
+import { quote } from '../text/quote.ts';
 import { createFixedRoot } from './fixed-root.ts';
 import type { KnownRoot, TrustEvent } from './known-root.ts';
 import { publicGoodSource } from './public-good.ts';
 import { PUBLIC_GOOD, type TrustStore } from './trust-root.ts';
 import type { TrustRootDocument, TrustRootSource } from './trust-root-document.ts';
-import { createTufCache, repositoryId } from './tuf-cache.ts';
-import { httpMirror, memoryMirror } from './tuf-mirror.ts';
+import { removeAbandoned } from './tuf/abandoned-files.ts';
+import { createTufCache, repositoryId } from './tuf/cache.ts';
+import { httpMirror, memoryMirror } from './tuf/mirror.ts';
 import { createTufRoot } from './tuf-root.ts';
 import { isCurrent, whyUnusable } from './unusable-root.ts';
 

@@ -2,10 +2,10 @@ import type { KeyObject } from 'node:crypto';
 import type { TrustedRoot } from '@sigstore/protobuf-specs';
 import { type TrustMaterial, toTrustMaterial } from '@sigstore/verify';
 import { EvidenceError } from '../evidence-error.ts';
-import { quote } from '../sigstore/quote.ts';
-import type { TrustLog } from './trust-log.ts';
+import { quote } from '../text/quote.ts';
 import type { LogOrigins } from './trust-root-document.ts';
-import { checkTrustedRoot, revisionOfTrust } from './trusted-root.ts';
+import type { TrustLog } from './trusted-root/trust-log.ts';
+import { checkTrustedRoot, revisionOfTrust } from './trusted-root/trusted-root.ts';
 
 /** The name under which Sigstore's public-good instance is trusted; what a policy means that names no trust root. */
 export const PUBLIC_GOOD = 'public-good';

@@ -1,12 +1,12 @@
 import { MAX_TUF_REFRESH_MS } from '../limits.ts';
-import { quote } from '../sigstore/quote.ts';
+import { quote } from '../text/quote.ts';
 import type { KnownRoot, RootState, TrustEvent, UsableRoot } from './known-root.ts';
 import { refreshDelay } from './refresh-delay.ts';
 import { toTrustRoot } from './trust-root.ts';
-import { readTrustedRootJson } from './trusted-root-json.ts';
-import type { TufCache, TufMemory } from './tuf-cache.ts';
-import { type ProvenTarget, type TufMetadata, verifyRoots, verifyTarget } from './tuf-metadata.ts';
-import { type TufFailure, type TufRepository, updateRepository } from './tuf-update.ts';
+import { readTrustedRootJson } from './trusted-root/trusted-root-json.ts';
+import type { TufCache, TufMemory } from './tuf/cache.ts';
+import { type ProvenTarget, type TufMetadata, verifyRoots, verifyTarget } from './tuf/metadata.ts';
+import { type TufFailure, type TufRepository, updateRepository } from './tuf/update.ts';
 
 export interface TufRootOptions {
   readonly name: string;

@@ -1,5 +1,5 @@
 import { EvidenceError } from '../evidence-error.ts';
-import { quote } from '../sigstore/quote.ts';
+import { quote } from '../text/quote.ts';
 import type { KnownRoot, UsableRoot } from './known-root.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createVerdictKey } from '../../activities/verdict-key.ts';
+import { createVerdictKey } from '../../activities/verdict-key/verdict-key.ts';
 import { obtain } from '../tools/obtain.ts';
 import { type Cosign, useCosign } from './cosign.ts';
 import { startShim, startWorker } from './portcullis.ts';

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { isRecord } from '../../workflows/record.ts';
+import { isRecord } from '../../workflows/format/record.ts';
 import { obtain } from '../tools/obtain.ts';
 import { freePort } from './ports.ts';
 import { type ServerProcess, startServer } from './process.ts';

@@ -1,4 +1,4 @@
-import { type Digest, parseDigest } from '../../workflows/digest.ts';
+import { type Digest, parseDigest } from '../../workflows/format/digest.ts';
 
 /** One image that a node lets in without asking anybody. */
 export interface ListedDigest {

@@ -1,13 +1,13 @@
 import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Digest } from '../../workflows/digest.ts';
-import { plainJson, plainText } from '../../workflows/plain-text.ts';
-import { codeOf, isShortage, readBounded } from '../bounded-file.ts';
+import type { Digest } from '../../workflows/format/digest.ts';
+import { plainJson, plainText } from '../../workflows/format/plain-text.ts';
+import { codeOf, isShortage, readBounded } from '../host/bounded-file.ts';
+import { lookEvery } from '../host/look-every.ts';
+import { distrustOf as distrustOfPath } from '../host/ownership.ts';
+import { namesIn } from '../host/read-state.ts';
 import type { LocalRule } from '../local-rule.ts';
-import type { Log } from '../log.ts';
-import { lookEvery } from '../look-every.ts';
-import { namesIn } from '../memory/read-state.ts';
-import { distrustOf as distrustOfPath } from '../ownership.ts';
+import type { Log } from '../log/log.ts';
 import { type ListContent, type ListedDigest, parseList } from './list-file.ts';
 
 /** The bootstrap list of a node, as its files say now. */

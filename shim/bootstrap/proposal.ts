@@ -1,6 +1,6 @@
-import type { Digest } from '../../workflows/digest.ts';
-import { type ImageName, nameWithoutDigest, parseName, pulledName, repositoryOf } from '../../workflows/name.ts';
-import { plainText } from '../../workflows/plain-text.ts';
+import type { Digest } from '../../workflows/format/digest.ts';
+import { type ImageName, nameWithoutDigest, parseName, pulledName, repositoryOf } from '../../workflows/format/name.ts';
+import { plainText } from '../../workflows/format/plain-text.ts';
 import type { CriImage } from '../containerd/cri.ts';
 
 /** A line that is proposed for the list. */

@@ -1,8 +1,8 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
-import { isRecord } from '../../workflows/record.ts';
-import { readTrusted } from '../bounded-file.ts';
+import { isRecord } from '../../workflows/format/record.ts';
+import { readTrusted } from '../host/bounded-file.ts';
 
 /** Where the kubelets of kubeadm, k3s and RKE2 look for static pods. */
 export const MANIFEST_FOLDERS = [

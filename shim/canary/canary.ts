@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Digest } from '../../workflows/digest.ts';
+import type { Digest } from '../../workflows/format/digest.ts';
 import type { PullRequest } from '../decision.ts';
 import type { LocalRule } from '../local-rule.ts';
 import { createCanaryImage } from './artefact.ts';

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { connectCri } from '../containerd/cri.ts';
-import { messageOf } from '../message-of.ts';
+import { messageOf } from '../log/message-of.ts';
 import { PASSED_REPOSITORY, REFUSED_REPOSITORY } from './canary.ts';
 
 /** A way in which images get onto the node. */

@@ -1,5 +1,5 @@
 import { Client, type ClientReadableStream, credentials, status as GrpcStatus, type ServiceError } from '@grpc/grpc-js';
-import { type Digest, parseDigest } from '../../workflows/digest.ts';
+import { type Digest, parseDigest } from '../../workflows/format/digest.ts';
 import type { PullRequest } from '../decision.ts';
 import { OPEN_CANARY_METHOD, type WireCanaryEvent, type WireCanaryImage } from '../proto/schema.ts';
 import { CanaryBusy, type CanarySource, type OpenCanary } from './canary.ts';

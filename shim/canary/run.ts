@@ -1,5 +1,5 @@
-import { type Outcome, REASON_OUTCOME } from '../../workflows/reason.ts';
-import { messageOf } from '../message-of.ts';
+import { type Outcome, REASON_OUTCOME } from '../../workflows/verdict/reason.ts';
+import { messageOf } from '../log/message-of.ts';
 import { CanaryBusy, type CanarySource, type OpenCanary } from './canary.ts';
 import type { PullClient } from './clients.ts';
 import { type CanaryResult, type CanaryStep, resultOf } from './outcome.ts';

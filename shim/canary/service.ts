@@ -5,8 +5,8 @@ import {
   type sendUnaryData,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import { plainText } from '../../workflows/plain-text.ts';
-import { messageOf } from '../message-of.ts';
+import { plainText } from '../../workflows/format/plain-text.ts';
+import { messageOf } from '../log/message-of.ts';
 import type { PartState } from '../metrics.ts';
 import type { WireCanaryEvent, WireDescription } from '../proto/schema.ts';
 import { type Canaries, CanaryBusy, type OpenCanary } from './canary.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Log } from '../log.ts';
+import type { Log } from '../log/log.ts';
 import type { CanarySource } from './canary.ts';
 import type { PullClient } from './clients.ts';
 import type { ContainerdIdentity } from './identity.ts';

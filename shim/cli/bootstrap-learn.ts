@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { plainJson, plainText } from '../../workflows/plain-text.ts';
-import { replaceFile } from '../atomic-file.ts';
+import { plainJson, plainText } from '../../workflows/format/plain-text.ts';
 import { learn } from '../bootstrap/learn.ts';
 import { type ChosenDigest, describeAmbiguity, parseChoice, renderProposal } from '../bootstrap/proposal.ts';
 import { sandboxImageAt } from '../containerd/sandbox-image.ts';
+import { replaceFile } from '../host/atomic-file.ts';
 import { DEFAULT_CONTAINERD_SOCKET, wrongUsage } from './options.ts';
 
 const HELP = `Proposes a bootstrap list from what this node starts with: digests that need no backend.

@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { plainJson, plainText } from '../../workflows/plain-text.ts';
+import { plainJson, plainText } from '../../workflows/format/plain-text.ts';
 import { CANARY_NAMESPACE, criClient, ctrClient, type PullClient } from '../canary/clients.ts';
 import { lentCanaries } from '../canary/lent.ts';
 import { type CanaryResult, colourOf } from '../canary/outcome.ts';

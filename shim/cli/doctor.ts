@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { plainJson, plainText } from '../../workflows/plain-text.ts';
+import { plainJson, plainText } from '../../workflows/format/plain-text.ts';
+import { describeRoute } from '../backend/temporal-link.ts';
 import { DEFAULT_SHIM_FILE } from '../configuration.ts';
 import { examine } from '../doctor/examine.ts';
-import { LAYOUT } from '../install/layout.ts';
-import { describeRoute } from '../temporal-link.ts';
+import { LAYOUT } from '../host/layout.ts';
 import { daemonSettings, findContainerd, printFindings } from './findings.ts';
 import { installCommand } from './install.ts';
 import { wrongUsage } from './options.ts';

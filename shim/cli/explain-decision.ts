@@ -1,11 +1,11 @@
-import { plainText } from '../../workflows/plain-text.ts';
-import type { Verdict } from '../../workflows/verdict.ts';
-import { fromStatement, STATEMENT_PAYLOAD_TYPE } from '../../workflows/verification-summary.ts';
-import type { RunState } from '../backend.ts';
-import { connectBackend } from '../temporal.ts';
-import { readUnchecked } from '../verdict-check.ts';
-import { believe, openEnvelope, parseEnvelope, type VerdictKeys } from '../verdict-keys.ts';
-import { toWireCheck, toWireVerdict } from '../wire.ts';
+import { plainText } from '../../workflows/format/plain-text.ts';
+import type { Verdict } from '../../workflows/verdict/verdict.ts';
+import { fromStatement, STATEMENT_PAYLOAD_TYPE } from '../../workflows/verdict/verification-summary.ts';
+import type { RunState } from '../backend/backend.ts';
+import { connectBackend } from '../backend/temporal.ts';
+import { toWireCheck, toWireVerdict } from '../grpc/wire.ts';
+import { readUnchecked } from '../verdict-keys/verdict-check.ts';
+import { believe, openEnvelope, parseEnvelope, type VerdictKeys } from '../verdict-keys/verdict-keys.ts';
 import { DEFAULT_TASK_QUEUE } from './options.ts';
 import { createStaircase } from './staircase.ts';
 

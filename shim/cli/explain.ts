@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
-import { plainJson, plainText } from '../../workflows/plain-text.ts';
-import { BackendProblem } from '../backend.ts';
-import { loadVerdictKeys } from '../verdict-key-files.ts';
+import { plainJson, plainText } from '../../workflows/format/plain-text.ts';
+import { BackendProblem } from '../backend/backend.ts';
+import { loadVerdictKeys } from '../verdict-keys/key-files.ts';
 import { type Explanation, explainDecision, printExplanation } from './explain-decision.ts';
 import { wrongUsage } from './options.ts';
 import { type ExplainedCode, explainedCodes, findInLine, similar } from './reason-pages.ts';

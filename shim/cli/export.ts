@@ -1,15 +1,15 @@
 import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
-import { plainJson, plainText } from '../../workflows/plain-text.ts';
-import type { PolicyHead } from '../../workflows/policy-head.ts';
-import { isReasonCode, REASON_OUTCOME } from '../../workflows/reason.ts';
+import { plainJson, plainText } from '../../workflows/format/plain-text.ts';
 import { NO_REVOCATIONS, revokedDigests } from '../../workflows/revocations.ts';
-import { replaceFile } from '../atomic-file.ts';
-import { readBounded } from '../bounded-file.ts';
+import type { PolicyHead } from '../../workflows/verdict/policy-head.ts';
+import { isReasonCode, REASON_OUTCOME } from '../../workflows/verdict/reason.ts';
+import { connectBackend } from '../backend/temporal.ts';
+import { replaceFile } from '../host/atomic-file.ts';
+import { readBounded } from '../host/bounded-file.ts';
 import { type Export, exportImages } from '../offline/export-images.ts';
 import { MAX_OFFLINE_BYTES, MAX_OFFLINE_VERDICTS, renderOfflineFile } from '../offline/offline-file.ts';
-import { connectBackend } from '../temporal.ts';
-import { loadVerdictKeys } from '../verdict-key-files.ts';
+import { loadVerdictKeys } from '../verdict-keys/key-files.ts';
 import { DEFAULT_TASK_QUEUE, FLEET_USAGE, fleetOf, wrongUsage } from './options.ts';
 
 const HELP = `Writes a file of signed verdicts, for nodes that never reach the backend.

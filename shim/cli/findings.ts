@@ -1,4 +1,4 @@
-import { plainText } from '../../workflows/plain-text.ts';
+import { plainText } from '../../workflows/format/plain-text.ts';
 import { DEFAULT_SHIM_FILE, readNodeSettings } from '../configuration.ts';
 import { type ContainerdProgram, findRunning } from '../containerd/running.ts';
 import type { DaemonSettings } from '../doctor/daemon-findings.ts';

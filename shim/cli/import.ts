@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { plainJson, plainText } from '../../workflows/plain-text.ts';
+import { plainJson, plainText } from '../../workflows/format/plain-text.ts';
 import { DEFAULT_SHIM_FILE, readNodeSettings } from '../configuration.ts';
 import { type ImportReport, importFile } from '../offline/import-file.ts';
 import { DEFAULT_TASK_QUEUE, FLEET_USAGE, fleetOf, wrongUsage } from './options.ts';

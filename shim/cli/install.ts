@@ -1,14 +1,14 @@
 import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
-import { plainJson, plainText } from '../../workflows/plain-text.ts';
+import { plainJson, plainText } from '../../workflows/format/plain-text.ts';
 import type { ChosenDigest } from '../bootstrap/proposal.ts';
-import { readBounded } from '../bounded-file.ts';
 import { lentCanaries } from '../canary/lent.ts';
 import { type CanaryResult, colourOf } from '../canary/outcome.ts';
 import { readNodeSettings } from '../configuration.ts';
 import { examine } from '../doctor/examine.ts';
+import { readBounded } from '../host/bounded-file.ts';
+import { LAYOUT } from '../host/layout.ts';
 import { diffOf } from '../install/file-change.ts';
-import { LAYOUT } from '../install/layout.ts';
 import { learntList } from '../install/learnt-list.ts';
 import type { BootstrapListFile } from '../install/node-files.ts';
 import { perform } from '../install/perform.ts';

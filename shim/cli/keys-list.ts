@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
-import { plainJson, plainText } from '../../workflows/plain-text.ts';
-import { endOfWindow, positionIn } from '../key-window.ts';
-import { readVerdictKeyFiles, type VerdictKeyFiles } from '../verdict-key-files.ts';
+import { plainJson, plainText } from '../../workflows/format/plain-text.ts';
+import { readVerdictKeyFiles, type VerdictKeyFiles } from '../verdict-keys/key-files.ts';
+import { endOfWindow, positionIn } from '../verdict-keys/key-window.ts';
 import { type KeyUse, readKeyUse } from './key-use.ts';
 import { DEFAULT_GRPC_SOCKET, parseListenAddress, wrongUsage } from './options.ts';
 

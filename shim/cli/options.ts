@@ -1,5 +1,5 @@
 import { FLEET_RULE, isFleetName } from '../../workflows/fleet.ts';
-import type { ProxyEnvironment } from '../../workflows/proxy.ts';
+import type { ProxyEnvironment } from '../../workflows/format/proxy.ts';
 import type { ListenAddress } from '../metrics.ts';
 
 /** Defaults that several commands share; the launcher has the first one compiled in. */

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { isReasonCode, REASON_OUTCOME } from '../../workflows/reason.ts';
+import { isReasonCode, REASON_OUTCOME } from '../../workflows/verdict/reason.ts';
 
 /** What the pages say of a code. */
 export interface ExplainedCode {
@@ -11,7 +11,7 @@ export interface ExplainedCode {
 }
 
 /** The pages that explain every code, by a path that leads there from `lib/node` of a release as well. */
-const PAGES = ['../../workflows/README.md', '../../shim/launcher/README.md'];
+const PAGES = ['../../workflows/README.md', '../launcher/README.md'];
 
 /** A page is written here; one that is larger is another file. */
 const MAX_BYTES = 256 * 1024;

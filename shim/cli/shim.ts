@@ -1,9 +1,9 @@
 import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
-import { SHIM_DEADLINE_MS } from '../../workflows/deadlines.ts';
+import { SHIM_DEADLINE_MS } from '../../workflows/verdict/deadlines.ts';
 import { readShimFile, type ShimSetting, type ShimSettings } from '../configuration.ts';
 import { startDaemon } from '../daemon.ts';
-import { createLog } from '../log.ts';
+import { createLog } from '../log/log.ts';
 import {
   DEFAULT_CONTAINERD_SOCKET,
   DEFAULT_GRPC_SOCKET,

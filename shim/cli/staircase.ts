@@ -1,4 +1,4 @@
-import { plainText } from '../../workflows/plain-text.ts';
+import { plainText } from '../../workflows/format/plain-text.ts';
 import type { WireCheck, WireVerdict } from '../proto/schema.ts';
 
 const MARK: Readonly<Record<WireCheck['state'], string>> = {

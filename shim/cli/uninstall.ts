@@ -1,14 +1,14 @@
 import { existsSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
-import { plainText } from '../../workflows/plain-text.ts';
+import { plainText } from '../../workflows/format/plain-text.ts';
 import { readEffective } from '../containerd/effective.ts';
 import { dumpConfiguration } from '../containerd/running.ts';
+import { LAYOUT } from '../host/layout.ts';
 import { containerdRemovals } from '../install/containerd-change.ts';
 import { binDirOf } from '../install/drop-in.ts';
 import { applyAll, changeOf, diffOf } from '../install/file-change.ts';
 import { removeLauncher } from '../install/launcher-place.ts';
-import { LAYOUT } from '../install/layout.ts';
 import { systemd } from '../install/service.ts';
 import { findContainerd } from './findings.ts';
 

@@ -1,5 +1,5 @@
 import { Client, credentials, status as GrpcStatus, type ServiceError, type StatusObject } from '@grpc/grpc-js';
-import { isReasonCode, REASON_OUTCOME, type Reason } from '../../workflows/reason.ts';
+import { isReasonCode, REASON_OUTCOME, type Reason } from '../../workflows/verdict/reason.ts';
 import {
   RESOLVE_METHOD,
   statusMessage,

@@ -1,9 +1,9 @@
 import { parseArgs } from 'node:util';
-import { type ImageName, parseName, pulledName } from '../../workflows/name.ts';
-import { plainJson, plainText } from '../../workflows/plain-text.ts';
-import { REASON_OUTCOME, type Reason } from '../../workflows/reason.ts';
+import { type ImageName, parseName, pulledName } from '../../workflows/format/name.ts';
+import { plainJson, plainText } from '../../workflows/format/plain-text.ts';
+import { REASON_OUTCOME, type Reason } from '../../workflows/verdict/reason.ts';
+import { WIRE_OUTCOME } from '../grpc/wire.ts';
 import type { WireVerdict } from '../proto/schema.ts';
-import { WIRE_OUTCOME } from '../wire.ts';
 import { DEFAULT_GRPC_SOCKET, wrongUsage } from './options.ts';
 import { createStaircase } from './staircase.ts';
 import { connectVerifier } from './verifier-client.ts';

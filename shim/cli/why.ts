@@ -3,8 +3,8 @@ import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { parseArgs } from 'node:util';
-import { plainJson, plainText } from '../../workflows/plain-text.ts';
-import { type DecisionLine, isAbout, parseDecisionLine } from '../decision-lines.ts';
+import { plainJson, plainText } from '../../workflows/format/plain-text.ts';
+import { type DecisionLine, isAbout, parseDecisionLine } from '../log/decision-lines.ts';
 import { wrongUsage } from './options.ts';
 
 const HELP = `Tells why this node let an image in, or did not, from the daemon's log.

@@ -1,5 +1,5 @@
 import { parse } from 'smol-toml';
-import { parseGoDuration } from '../../workflows/go-duration.ts';
+import { parseGoDuration } from '../../workflows/format/go-duration.ts';
 import type { ContainerdProgram, Dump } from './running.ts';
 
 /**

@@ -1,7 +1,7 @@
 import { globSync, statSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
 import { parse } from 'smol-toml';
-import { textAt } from '../atomic-file.ts';
+import { textAt } from '../host/atomic-file.ts';
 
 /** Patterns of files that a main file merges over itself, as it says them. Throws for text that is no TOML. */
 export function importsOf(toml: string): readonly string[] {

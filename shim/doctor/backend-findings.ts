@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { PolicyHead } from '../../workflows/policy-head.ts';
-import type { Envelope } from '../../workflows/verdict.ts';
-import { type Backend, BackendProblem } from '../backend.ts';
-import { movedClock, readTime } from '../clock-guard.ts';
+import type { PolicyHead } from '../../workflows/verdict/policy-head.ts';
+import type { Envelope } from '../../workflows/verdict/verdict.ts';
+import { type Backend, BackendProblem } from '../backend/backend.ts';
+import { movedClock, readTime } from '../memory/clock-guard.ts';
 import { NODE_STATE_FILE, openNodeState } from '../memory/node-state.ts';
 import { believedHead, readStatement } from '../policy-statement.ts';
-import { readVerdictKeyFiles } from '../verdict-key-files.ts';
-import { parseEnvelope } from '../verdict-keys.ts';
+import { readVerdictKeyFiles } from '../verdict-keys/key-files.ts';
+import { parseEnvelope } from '../verdict-keys/verdict-keys.ts';
 import type { DaemonSettings } from './daemon-findings.ts';
 import type { Finding } from './finding.ts';
 

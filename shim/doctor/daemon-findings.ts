@@ -1,10 +1,10 @@
 import { stat } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
-import type { ProxyEnvironment } from '../../workflows/proxy.ts';
+import type { ProxyEnvironment } from '../../workflows/format/proxy.ts';
 import { readLists } from '../bootstrap/list-watch.ts';
 import { scrapeMetrics } from '../scrape.ts';
-import { readVerdictKeyFiles } from '../verdict-key-files.ts';
+import { readVerdictKeyFiles } from '../verdict-keys/key-files.ts';
 import { describeDaemon } from './describe-daemon.ts';
 import type { Finding } from './finding.ts';
 import { stateFindings } from './state-findings.ts';

@@ -1,5 +1,5 @@
 import { Client, credentials, status as GrpcStatus, type ServiceError } from '@grpc/grpc-js';
-import { messageOf } from '../message-of.ts';
+import { messageOf } from '../log/message-of.ts';
 import { DESCRIBE_METHOD, type WireDescription } from '../proto/schema.ts';
 
 /** For the daemon to load its gRPC service and to answer, in ms. */

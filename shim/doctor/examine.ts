@@ -1,9 +1,9 @@
+import { connectBackend } from '../backend/temporal.ts';
 import { readEffective, socketOf } from '../containerd/effective.ts';
 import { changedSince } from '../containerd/main-file.ts';
 import { type ContainerdProgram, type ContainerdVersion, dumpConfiguration, versionOf } from '../containerd/running.ts';
-import { LAYOUT } from '../install/layout.ts';
+import { LAYOUT } from '../host/layout.ts';
 import { hasImports } from '../offline/import-folder.ts';
-import { connectBackend } from '../temporal.ts';
 import { backendFindings } from './backend-findings.ts';
 import { configurationFindings, versionFindings } from './configuration-findings.ts';
 import { type DaemonSettings, daemonFindings } from './daemon-findings.ts';

@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { distrustOf } from '../ownership.ts';
+import { distrustOf } from '../host/ownership.ts';
 import type { Finding } from './finding.ts';
 
 /** The one file that belongs into `bin_dir`. */

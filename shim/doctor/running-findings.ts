@@ -1,7 +1,7 @@
 import { TRANSFER, VERIFIER } from '../containerd/effective.ts';
 import { connectIntrospection, type LoadedPlugin } from '../containerd/introspection-client.ts';
 import type { ContainerdVersion } from '../containerd/running.ts';
-import { messageOf } from '../message-of.ts';
+import { messageOf } from '../log/message-of.ts';
 import type { Finding } from './finding.ts';
 
 /** Finds what the containerd that runs tells of itself, whatever its files say by now. */

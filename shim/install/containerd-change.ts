@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { parse } from 'smol-toml';
-import { textAt } from '../atomic-file.ts';
 import type { EffectiveConfiguration } from '../containerd/effective.ts';
 import { importedFiles, importPatterns, importsOf } from '../containerd/main-file.ts';
 import { type ContainerdProgram, type ContainerdVersion, type Dump, dumpConfiguration } from '../containerd/running.ts';
+import { textAt } from '../host/atomic-file.ts';
+import { DROP_IN } from '../host/layout.ts';
 import { type DropInSchema, dropIn } from './drop-in.ts';
 import { changeOf, type FileChange } from './file-change.ts';
-import { DROP_IN } from './layout.ts';
 
 /** Where files are merged from that count more than the main one, when that names no place itself. */
 function ownPattern(config: string): string {

@@ -1,8 +1,8 @@
 import { mkdirSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { createTwoFilesPatch } from 'diff';
-import { replaceFile, textAt } from '../atomic-file.ts';
-import { requireOwnFolder } from '../ownership.ts';
+import { replaceFile, textAt } from '../host/atomic-file.ts';
+import { requireOwnFolder } from '../host/ownership.ts';
 
 /** A small text file as it is and as it has to be; `undefined` where there is none. */
 export interface FileChange {

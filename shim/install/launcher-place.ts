@@ -1,8 +1,8 @@
 import { chmodSync, constants, copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { draftOf } from '../atomic-file.ts';
 import { LAUNCHER } from '../doctor/launcher-findings.ts';
-import { requireOwnFolder } from '../ownership.ts';
+import { draftOf } from '../host/atomic-file.ts';
+import { requireOwnFolder } from '../host/ownership.ts';
 
 /** Whether the launcher of a release is the one that containerd runs. */
 export function isLauncherOf(folder: string, binDir: string): boolean {

@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { textAt } from '../atomic-file.ts';
-import { readBounded } from '../bounded-file.ts';
+import { textAt } from '../host/atomic-file.ts';
+import { readBounded } from '../host/bounded-file.ts';
+import { LAYOUT } from '../host/layout.ts';
 import { changeOf, type FileChange } from './file-change.ts';
-import { LAYOUT } from './layout.ts';
 
 /** What a person gives an installation; what is not given stays as it is on the node. */
 export interface Given {

@@ -1,15 +1,15 @@
 import { existsSync } from 'node:fs';
-import { textAt } from '../atomic-file.ts';
 import { readEffective, socketOf } from '../containerd/effective.ts';
 import { changedSince } from '../containerd/main-file.ts';
 import { type ContainerdProgram, type Dump, versionOf } from '../containerd/running.ts';
 import { sandboxImageOf } from '../containerd/sandbox-image.ts';
+import { textAt } from '../host/atomic-file.ts';
+import { LAYOUT } from '../host/layout.ts';
 import { containerdChanges, dumpWithoutOurs, readsFilesBeside } from './containerd-change.ts';
 import { type Distribution, distributionOf } from './distribution.ts';
 import { binDirOf, lazyPullNotes } from './drop-in.ts';
 import type { FileChange } from './file-change.ts';
 import { isLauncherOf } from './launcher-place.ts';
-import { LAYOUT } from './layout.ts';
 import type { LearntFrom } from './learnt-list.ts';
 import { type BootstrapListFile, type Given, nodeFiles } from './node-files.ts';
 import { refusals } from './preflight.ts';

@@ -5,9 +5,9 @@ import { configurationFindings, versionFindings } from '../doctor/configuration-
 import { keyFindings } from '../doctor/daemon-findings.ts';
 import type { Finding } from '../doctor/finding.ts';
 import { launcherFindings } from '../doctor/launcher-findings.ts';
+import { LAYOUT } from '../host/layout.ts';
 import type { Distribution } from './distribution.ts';
 import { binDirOf, withDropIn } from './drop-in.ts';
-import { LAYOUT } from './layout.ts';
 
 /** What the node has to have when the gate shuts. Each is where it will be, or where it is now. */
 export interface Provisions {

@@ -10,10 +10,10 @@ import {
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { draftOf } from '../atomic-file.ts';
-import { requireOwnFolder } from '../ownership.ts';
+import { draftOf } from '../host/atomic-file.ts';
+import { LAYOUT } from '../host/layout.ts';
+import { requireOwnFolder } from '../host/ownership.ts';
 import { copyRelease, isSameRelease, setRights } from './copy-release.ts';
-import { LAYOUT } from './layout.ts';
 
 /** What was built for nodes, in its folder. */
 export interface Release {

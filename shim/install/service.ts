@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { SERVICE } from './layout.ts';
+import { SERVICE } from '../host/layout.ts';
 
 /** systemd, as far as an installation needs it. Each call rejects with what systemctl said. */
 export interface ServiceManager {

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { closeSync, constants, fstatSync, fsyncSync, openSync, writeSync } from 'node:fs';
-import { replaceFile } from '../atomic-file.ts';
-import { messageOf } from '../message-of.ts';
-import { readState, type StateRead } from './read-state.ts';
+import { replaceFile } from '../host/atomic-file.ts';
+import { readState, type StateRead } from '../host/read-state.ts';
+import { messageOf } from '../log/message-of.ts';
 
 /** What a kept file has; `text` is exactly what was written last. */
 export type KeptRead =

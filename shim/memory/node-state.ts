@@ -1,10 +1,10 @@
-import { isRecord } from '../../workflows/record.ts';
+import { isRecord } from '../../workflows/format/record.ts';
+import { parseStrictJsonText } from '../../workflows/format/strict-json.ts';
 import { parseRevocations } from '../../workflows/revocations.ts';
-import { parseStrictJsonText } from '../../workflows/strict-json.ts';
-import type { Envelope } from '../../workflows/verdict.ts';
-import { parseWholeEnvelope } from '../verdict-keys.ts';
+import type { Envelope } from '../../workflows/verdict/verdict.ts';
+import { readState } from '../host/read-state.ts';
+import { parseWholeEnvelope } from '../verdict-keys/verdict-keys.ts';
 import { openKeptFile } from './kept-file.ts';
-import { readState } from './read-state.ts';
 import { fitsNode, MAX_KEPT_SIGNERS, type SignerRevocations } from './signed-revocations.ts';
 
 /** Its name in the state folder. */

@@ -1,8 +1,8 @@
-import type { PolicyHead } from '../../workflows/policy-head.ts';
-import type { Envelope, Verdict } from '../../workflows/verdict.ts';
+import type { PolicyHead } from '../../workflows/verdict/policy-head.ts';
+import type { Envelope, Verdict } from '../../workflows/verdict/verdict.ts';
 import { readStatement } from '../policy-statement.ts';
-import { checkVerdict, readUnchecked } from '../verdict-check.ts';
-import type { VerdictKeys } from '../verdict-keys.ts';
+import { checkVerdict, readUnchecked } from '../verdict-keys/verdict-check.ts';
+import type { VerdictKeys } from '../verdict-keys/verdict-keys.ts';
 import type { OfflineFile } from './offline-file.ts';
 
 /** A file in which every signature held, or each that didn't. */

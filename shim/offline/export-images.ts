@@ -1,8 +1,8 @@
-import type { PolicyHead } from '../../workflows/policy-head.ts';
-import type { Envelope } from '../../workflows/verdict.ts';
-import type { BackendAccess } from '../ask-backend.ts';
-import { BackendProblem } from '../backend.ts';
-import { watchPolicy } from '../policy-watch.ts';
+import type { PolicyHead } from '../../workflows/verdict/policy-head.ts';
+import type { Envelope } from '../../workflows/verdict/verdict.ts';
+import type { BackendAccess } from '../backend/ask.ts';
+import { BackendProblem } from '../backend/backend.ts';
+import { watchPolicy } from '../backend/policy-watch.ts';
 import { type Revoked, revokedVerdict } from '../revoked.ts';
 import { type Exportable, exportVerdict, type Refused } from './export-verdict.ts';
 

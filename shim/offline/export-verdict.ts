@@ -1,11 +1,11 @@
-import { parseDescriptor } from '../../workflows/descriptor.ts';
-import type { Digest } from '../../workflows/digest.ts';
-import { nameWithoutDigest, parseName, pulledName } from '../../workflows/name.ts';
-import type { ReasonCode } from '../../workflows/reason.ts';
-import type { Envelope, Verdict } from '../../workflows/verdict.ts';
-import { goodUntil, usableUntil } from '../../workflows/verdict-times.ts';
-import { askBackend, type BackendAccess } from '../ask-backend.ts';
-import { BackendProblem } from '../backend.ts';
+import { parseDescriptor } from '../../workflows/format/descriptor.ts';
+import type { Digest } from '../../workflows/format/digest.ts';
+import { nameWithoutDigest, parseName, pulledName } from '../../workflows/format/name.ts';
+import type { ReasonCode } from '../../workflows/verdict/reason.ts';
+import type { Envelope, Verdict } from '../../workflows/verdict/verdict.ts';
+import { goodUntil, usableUntil } from '../../workflows/verdict/verdict-times.ts';
+import { askBackend, type BackendAccess } from '../backend/ask.ts';
+import { BackendProblem } from '../backend/backend.ts';
 import { type Decision, type PullRequest, reasonsOf } from '../decision.ts';
 import { toJudgement } from '../judgement.ts';
 

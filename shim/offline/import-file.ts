@@ -1,13 +1,13 @@
 import { join } from 'node:path';
-import type { PolicyHead } from '../../workflows/policy-head.ts';
-import type { Verdict } from '../../workflows/verdict.ts';
-import { usableUntil } from '../../workflows/verdict-times.ts';
-import { readBounded } from '../bounded-file.ts';
+import type { PolicyHead } from '../../workflows/verdict/policy-head.ts';
+import type { Verdict } from '../../workflows/verdict/verdict.ts';
+import { usableUntil } from '../../workflows/verdict/verdict-times.ts';
+import { readBounded } from '../host/bounded-file.ts';
 import { NODE_STATE_FILE, openNodeState } from '../memory/node-state.ts';
 import { addStatement, revokedBy, type SignerRevocations } from '../memory/signed-revocations.ts';
 import { isNewer } from '../policy-statement.ts';
 import type { Revoked } from '../revoked.ts';
-import { loadVerdictKeys } from '../verdict-key-files.ts';
+import { loadVerdictKeys } from '../verdict-keys/key-files.ts';
 import { checkOfflineFile } from './check-file.ts';
 import { importFolder } from './import-folder.ts';
 import { MAX_OFFLINE_BYTES, parseOfflineFile } from './offline-file.ts';

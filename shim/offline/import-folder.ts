@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { codeOf, readBounded } from '../bounded-file.ts';
-import { namesIn } from '../memory/read-state.ts';
-import { messageOf } from '../message-of.ts';
+import { codeOf, readBounded } from '../host/bounded-file.ts';
+import { namesIn } from '../host/read-state.ts';
+import { messageOf } from '../log/message-of.ts';
 import { MAX_OFFLINE_BYTES, type OfflineFile, parseOfflineFile } from './offline-file.ts';
 
 /** Files of a folder of imports, and bytes of all of them together: a daemon holds them in its memory. */

@@ -1,5 +1,5 @@
-import type { Envelope } from '../../workflows/verdict.ts';
-import { MAX_ENVELOPE_BYTES, parseWholeEnvelope } from '../verdict-keys.ts';
+import type { Envelope } from '../../workflows/verdict/verdict.ts';
+import { MAX_ENVELOPE_BYTES, parseWholeEnvelope } from '../verdict-keys/verdict-keys.ts';
 import { type Piece, PieceError, Pieces } from './json-pieces.ts';
 
 /** Says what a file is before anything else in it is read. */

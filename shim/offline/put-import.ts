@@ -1,15 +1,15 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { PolicyHead } from '../../workflows/policy-head.ts';
 import { addsRevocations, NO_REVOCATIONS } from '../../workflows/revocations.ts';
-import type { Envelope, Verdict } from '../../workflows/verdict.ts';
-import { usableUntil } from '../../workflows/verdict-times.ts';
-import { replaceFile } from '../atomic-file.ts';
-import { requireOwnFolder } from '../ownership.ts';
+import type { PolicyHead } from '../../workflows/verdict/policy-head.ts';
+import type { Envelope, Verdict } from '../../workflows/verdict/verdict.ts';
+import { usableUntil } from '../../workflows/verdict/verdict-times.ts';
+import { replaceFile } from '../host/atomic-file.ts';
+import { requireOwnFolder } from '../host/ownership.ts';
 import { isNewer, readStatement } from '../policy-statement.ts';
 import { isComparable, type Revoked, revokedVerdict } from '../revoked.ts';
-import { readUnchecked } from '../verdict-check.ts';
-import type { VerdictKeys } from '../verdict-keys.ts';
+import { readUnchecked } from '../verdict-keys/verdict-check.ts';
+import type { VerdictKeys } from '../verdict-keys/verdict-keys.ts';
 import { fits, importName, listImports, MOST, readImport } from './import-folder.ts';
 import { type OfflineFile, parseOfflineFile, renderOfflineFile } from './offline-file.ts';
 

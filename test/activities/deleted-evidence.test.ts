@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
-import { ListingMemory } from '../../activities/listing-memory.ts';
+import { ListingMemory } from '../../activities/proof/listing-memory.ts';
 import type { SignatureReference, VerdictRequest } from '../../workflows/activities.ts';
-import type { Digest } from '../../workflows/digest.ts';
+import type { Digest } from '../../workflows/format/digest.ts';
 import {
   pushBundle,
   pushCosignTag,

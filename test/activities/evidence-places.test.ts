@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it, type TestContext } from 'node:test';
-import type { Digest } from '../../workflows/digest.ts';
+import type { Digest } from '../../workflows/format/digest.ts';
 import { type DevServer, startDevServer } from '../support/dev-server.ts';
 import type { Fault } from '../support/registry-fault.ts';
 import {

@@ -3,7 +3,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
 import { DEFAULT_EVIDENCE_BYTES } from '../../activities/limits.ts';
 import type { SignatureReference } from '../../workflows/activities.ts';
-import type { Digest } from '../../workflows/digest.ts';
+import type { Digest } from '../../workflows/format/digest.ts';
 import { BUNDLE, pushBlob, pushBundle, pushImage, pushReferrer } from '../support/registry-push.ts';
 import { cosignBundle, createSigningKey } from '../support/signer.ts';
 import { digestOf } from '../support/verdicts.ts';

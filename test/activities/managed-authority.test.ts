@@ -3,7 +3,7 @@ import { after, before, describe, it, type TestContext } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
 import { EvidenceError } from '../../activities/evidence-error.ts';
 import type { SignatureReference, VerdictRequest } from '../../workflows/activities.ts';
-import { preAuthEncoding } from '../../workflows/dsse.ts';
+import { preAuthEncoding } from '../../workflows/format/dsse.ts';
 import { KmsOwner, kmsEnvironment, type OwnedKey } from '../support/kms/owner.ts';
 import { type FakeKms, startKms } from '../support/kms/server.ts';
 import { pushBundle, pushImage } from '../support/registry-push.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { ApplicationFailure } from '@temporalio/common';
 import type { AuthorityOutcome, SignatureReference } from '../../workflows/activities.ts';
-import type { Digest } from '../../workflows/digest.ts';
+import type { Digest } from '../../workflows/format/digest.ts';
 import { pushBundle, pushImage } from '../support/registry-push.ts';
 import { cosignStatement } from '../support/signer.ts';
 import type { Certificate } from '../support/virtual-sigstore/ca.ts';

@@ -17,9 +17,9 @@ import { keysInitCommand } from '../../activities/cli/keys-init.ts';
 import { openOwnFolder } from '../../activities/own-folder.ts';
 import { loadPolicyDirectory } from '../../activities/policy/load.ts';
 import { createPolicyStore } from '../../activities/policy/store.ts';
-import { configuredEndpoints } from '../../activities/registry/configured-endpoints.ts';
+import { configuredEndpoints } from '../../activities/registry/endpoints/configured-endpoints.ts';
 import { createResources } from '../../activities/resources.ts';
-import { createVerdictKey, loadVerdictKey } from '../../activities/verdict-key.ts';
+import { createVerdictKey, loadVerdictKey } from '../../activities/verdict-key/verdict-key.ts';
 import { createSigningKey } from '../support/signer.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { appliedRevision, trustRevision } from '../../activities/applied-policy.ts';
+import { appliedRevision, trustRevision } from '../../activities/authority/applied-policy.ts';
 import { createPolicyCheck } from '../../activities/cli/policy-check.ts';
 import { describePolicy } from '../../activities/describe-policy.ts';
 import { createResources } from '../../activities/resources.ts';
 import type { TrustStoreOptions } from '../../activities/trust/store.ts';
-import { createVerdictKey, loadVerdictKey } from '../../activities/verdict-key.ts';
-import { verificationId } from '../../workflows/verification-id.ts';
+import { createVerdictKey, loadVerdictKey } from '../../activities/verdict-key/verdict-key.ts';
+import { verificationId } from '../../workflows/verdict/verification-id.ts';
 
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { digestOf, TEST_FLEET } from '../support/verdicts.ts';

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { ActivityFailure, ApplicationFailure, Client, Connection, WorkflowFailedError } from '@temporalio/client';
 import { bundleWorkflowCode, DefaultLogger, NativeConnection, Worker } from '@temporalio/worker';
 import { createActivities } from '../../activities/activities.ts';
-import { checkVerdict } from '../../shim/verdict-check.ts';
+import { checkVerdict } from '../../shim/verdict-keys/verdict-check.ts';
 import type { VerdictClaim, VerdictRequest } from '../../workflows/activities.ts';
 import { startDevServer } from '../support/dev-server.ts';
 import { createSigningKey } from '../support/signer.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import type { SignatureReference } from '../../workflows/activities.ts';
-import type { Digest } from '../../workflows/digest.ts';
+import type { Digest } from '../../workflows/format/digest.ts';
 import { pushBundle, pushImage } from '../support/registry-push.ts';
 import { cosignStatement, createSigningKey, encodeJson, signBundle } from '../support/signer.ts';
 import { createSetting } from './setting.ts';

@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { build } from '../../infra/build.ts';
 import { type House, RELEASE_KEY, startHouse } from '../../infra/stack/house.ts';
 import { obtain } from '../../infra/tools/obtain.ts';
-import type { Digest } from '../../workflows/digest.ts';
+import type { Digest } from '../../workflows/format/digest.ts';
 import { pushImage } from '../support/image.ts';
 import { verifierInput } from '../support/launcher-request.ts';
 import type { Program } from './timed-exec.ts';

@@ -3,7 +3,7 @@ import { copyFile, mkdir, rm, symlink } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { encodeAllow, encodeRefusal, parseLauncherRequest } from '../../shim/launcher-protocol.ts';
+import { encodeAllow, encodeRefusal, parseLauncherRequest } from '../../shim/launcher/protocol.ts';
 import { type FakeDaemon, fakeDaemon, launcherBinary } from '../support/launcher.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { eventually, type GuardedNode, startGuardedNode } from './guarded-node.ts';

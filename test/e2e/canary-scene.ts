@@ -2,14 +2,14 @@ import { execFile } from 'node:child_process';
 import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createVerdictKey } from '../../activities/verdict-key.ts';
+import { createVerdictKey } from '../../activities/verdict-key/verdict-key.ts';
 import { build } from '../../infra/build.ts';
 import type { Containerd } from '../../infra/stack/containerd.ts';
 import { type ShimOptions, startShim } from '../../infra/stack/portcullis.ts';
 import { freePort } from '../../infra/stack/ports.ts';
 import type { ServerProcess } from '../../infra/stack/process.ts';
 import { connectCri } from '../../shim/containerd/cri.ts';
-import type { Digest } from '../../workflows/digest.ts';
+import type { Digest } from '../../workflows/format/digest.ts';
 
 const PROGRAM = new URL('../../infra/portcullis', import.meta.url).pathname;
 

@@ -3,7 +3,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createVerdictKey } from '../../activities/verdict-key.ts';
+import { createVerdictKey } from '../../activities/verdict-key/verdict-key.ts';
 import { makeRelease } from '../../infra/release.ts';
 import { useCosign } from '../../infra/stack/cosign.ts';
 import { writePolicy } from '../../infra/stack/house.ts';

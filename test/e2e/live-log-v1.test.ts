@@ -7,7 +7,7 @@ import type { EntryQuestion } from '../../activities/rekor/live-log.ts';
 import { createLiveLogs } from '../../activities/rekor/live-logs.ts';
 import type { ProvenEntry } from '../../activities/sigstore/judgement.ts';
 import { type TransparencyLog, toTrustRoot } from '../../activities/trust/trust-root.ts';
-import { readTrustedRootJson } from '../../activities/trust/trusted-root-json.ts';
+import { readTrustedRootJson } from '../../activities/trust/trusted-root/trusted-root-json.ts';
 import { type Registry, startRegistry } from '../../infra/stack/registry.ts';
 import { type KeylessCosign, useKeylessCosign } from '../../infra/stack/sigstore/keyless-cosign.ts';
 import { type Sigstore, startSigstore } from '../../infra/stack/sigstore.ts';

@@ -7,7 +7,7 @@ import type { LogAlarm } from '../../activities/rekor/alarm.ts';
 import { createLiveLogs } from '../../activities/rekor/live-logs.ts';
 import type { ProvenEntry } from '../../activities/sigstore/judgement.ts';
 import { type TransparencyLog, toTrustRoot } from '../../activities/trust/trust-root.ts';
-import { readTrustedRootJson } from '../../activities/trust/trusted-root-json.ts';
+import { readTrustedRootJson } from '../../activities/trust/trusted-root/trusted-root-json.ts';
 import { type Registry, startRegistry } from '../../infra/stack/registry.ts';
 import { type Rekor, startRekor } from '../../infra/stack/sigstore/rekor.ts';
 import { type Sigstore, startSigstore } from '../../infra/stack/sigstore.ts';

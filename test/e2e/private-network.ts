@@ -1,7 +1,7 @@
 import { createServer, type RequestListener } from 'node:http';
 import { EvidenceError } from '../../activities/evidence-error.ts';
 import { createConnections, useConnections } from '../../activities/http/connections.ts';
-import { anonymous } from '../../activities/registry/credential.ts';
+import { anonymous } from '../../activities/registry/credentials/credential.ts';
 import { createRegistry } from '../../activities/registry/registry.ts';
 import { digestOf } from '../support/verdicts.ts';
 

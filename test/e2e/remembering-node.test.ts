@@ -11,7 +11,7 @@ import { RELEASE_KEY } from '../../infra/stack/house.ts';
 import { startShim } from '../../infra/stack/portcullis.ts';
 import { freePort } from '../../infra/stack/ports.ts';
 import type { ServerProcess } from '../../infra/stack/process.ts';
-import { POLICY_HEAD_TTL_MS } from '../../workflows/deadlines.ts';
+import { POLICY_HEAD_TTL_MS } from '../../workflows/verdict/deadlines.ts';
 import { type PushedImage, pushImage } from '../support/image.ts';
 import { assertAllowed, assertRefused, pullThrough, startTestHouse, type TestHouse } from '../support/pull.ts';
 

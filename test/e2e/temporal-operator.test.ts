@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { RELEASE_KEY, writePolicy } from '../../infra/stack/house.ts';
-import { isRecord } from '../../workflows/record.ts';
+import { isRecord } from '../../workflows/format/record.ts';
 import { type PushedImage, pushImage } from '../support/image.ts';
 import type { LauncherRun } from '../support/launcher.ts';
 import { assertAllowed, startTestHouse, type TestHouse } from '../support/pull.ts';

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
 import { bundleWorkflowCode, DefaultLogger, NativeConnection, Worker } from '@temporalio/worker';
 import { obtain } from '../../infra/tools/obtain.ts';
-import { isRecord } from '../../workflows/record.ts';
+import { isRecord } from '../../workflows/format/record.ts';
 import type { impersonate } from './impostor-workflow.ts';
 
 const execute = promisify(execFile);

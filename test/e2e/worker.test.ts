@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { createVerdictKey } from '../../activities/verdict-key.ts';
+import { createVerdictKey } from '../../activities/verdict-key/verdict-key.ts';
 import { build } from '../../infra/build.ts';
 import { writePolicy } from '../../infra/stack/house.ts';
 import { startShim, startWorker } from '../../infra/stack/portcullis.ts';

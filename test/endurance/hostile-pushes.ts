@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
-import type { Digest } from '../../workflows/digest.ts';
-import { preAuthEncoding } from '../../workflows/dsse.ts';
+import type { Digest } from '../../workflows/format/digest.ts';
+import { preAuthEncoding } from '../../workflows/format/dsse.ts';
 import { BUNDLE, pushBlob, pushBundle, pushReferrer, type Target } from '../support/registry-push.ts';
 import {
   cosignBundle,

@@ -2,7 +2,7 @@ import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createVerdictKey } from '../../activities/verdict-key.ts';
+import { createVerdictKey } from '../../activities/verdict-key/verdict-key.ts';
 import { build } from '../../infra/build.ts';
 import { startContainerd } from '../../infra/stack/containerd.ts';
 import { useCosign } from '../../infra/stack/cosign.ts';

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { Wanted } from '../../activities/sigstore/requirement.ts';
+import type { Wanted } from '../../activities/sigstore/requirement/requirement.ts';
 
 /** Evidence that holds, made once by `make-corpus.ts`: inputs made from it by a seed are the same everywhere. */
 export interface Corpus {

@@ -1,4 +1,4 @@
-import { isRecord } from '../../workflows/record.ts';
+import { isRecord } from '../../workflows/format/record.ts';
 
 /** What a target is given: named pieces of bytes, made from one of its seeds. */
 export interface Input {

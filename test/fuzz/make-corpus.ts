@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { consistencyRanges, subtreesOf, tileOf, tilePath } from '../../activities/rekor/tile.ts';
-import type { SignatureContent } from '../../activities/sigstore/content.ts';
+import type { SignatureContent } from '../../activities/sigstore/evidence/content.ts';
 import { BASES } from '../activities/sigstore/negatives/bases.ts';
 import { type Base, contentOf, releaseKey, SIGNED_AT, sigstore } from '../activities/sigstore/negatives/case.ts';
 import { DIGEST, REPOSITORY } from '../activities/sigstore/verdict-of.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Refusal } from '../../activities/sigstore/judgement.ts';
-import { REASON_OUTCOME } from '../../workflows/reason.ts';
+import { REASON_OUTCOME } from '../../workflows/verdict/reason.ts';
 import type { Input } from './input.ts';
 
 /** What a reader did with an input. */

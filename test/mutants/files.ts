@@ -7,7 +7,7 @@ const SECURITY_CRITICAL = [
   'activities/{check-transparency-log,claim,request,request-field,verdict-key}.ts',
   'activities/sigstore/*.ts',
   'activities/trust/*.ts',
-  'activities/kms/checked-keys.ts',
+  'activities/kms/checked/checked-keys.ts',
   'shim/{decide,judgement,key-window,kept-verdicts,policy-watch,verdict-check,verdict-keys}.ts',
   'shim/bootstrap/list-file.ts',
   'workflows/{name,policy-head,verification-id,verification-summary}.ts',

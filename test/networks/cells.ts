@@ -1,4 +1,4 @@
-import type { ReasonCode } from '../../workflows/reason.ts';
+import type { ReasonCode } from '../../workflows/verdict/reason.ts';
 
 /** What a network may be like between a client and its server. */
 export const CONDITIONS = {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { workerCommand } from '../../activities/cli/worker.ts';
 import { shimCommand } from '../../shim/cli/shim.ts';
-import type { ProxyEnvironment } from '../../workflows/proxy.ts';
+import type { ProxyEnvironment } from '../../workflows/format/proxy.ts';
 import { startBlackHole } from '../support/black-hole.ts';
 import { type ConnectProxy, startConnectProxy } from '../support/connect-proxy.ts';
 import { type DevServer, startDevServer } from '../support/dev-server.ts';

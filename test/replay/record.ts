@@ -1,10 +1,10 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
-import { askBackend } from '../../shim/ask-backend.ts';
-import { watchPolicy } from '../../shim/policy-watch.ts';
+import { askBackend } from '../../shim/backend/ask.ts';
+import { watchPolicy } from '../../shim/backend/policy-watch.ts';
 import type { Activities, LogMode } from '../../workflows/activities.ts';
-import { SHIM_DEADLINE_MS } from '../../workflows/deadlines.ts';
+import { SHIM_DEADLINE_MS } from '../../workflows/verdict/deadlines.ts';
 import { startDevServer } from '../support/dev-server.ts';
 import { createTestActivities, lasting, passing } from '../support/evidence.ts';
 import { createTestVerdictKey, digestOf, TEST_FLEET } from '../support/verdicts.ts';

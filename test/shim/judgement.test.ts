@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type Decision, refuseAtOnce } from '../../shim/decision.ts';
 import { toJudgement } from '../../shim/judgement.ts';
-import { REASON_OUTCOME, type ReasonCode } from '../../workflows/reason.ts';
+import { REASON_OUTCOME, type ReasonCode } from '../../workflows/verdict/reason.ts';
 import { anAllow } from '../support/verdicts.ts';
 
 const CODES = Object.keys(REASON_OUTCOME).filter((code): code is ReasonCode => Object.hasOwn(REASON_OUTCOME, code));

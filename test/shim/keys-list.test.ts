@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { keysListCommand } from '../../shim/cli/keys-list.ts';
 import { createMetrics, serveMetrics } from '../../shim/metrics.ts';
-import type { VerdictKeys } from '../../shim/verdict-keys.ts';
+import type { VerdictKeys } from '../../shim/verdict-keys/verdict-keys.ts';
 import { listenOnLoopback } from '../support/loopback.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { createTestVerdictKey } from '../support/verdicts.ts';

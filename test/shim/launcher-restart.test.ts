@@ -5,7 +5,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { encodeAllow, encodeRefusal } from '../../shim/launcher-protocol.ts';
+import { encodeAllow, encodeRefusal } from '../../shim/launcher/protocol.ts';
 import { fakeDaemon, type LauncherRun, runLauncher } from '../support/launcher.ts';
 import { leaveDeadSocket } from '../support/launcher-socket.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { chmod, chown, mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { encodeAllow } from '../../shim/launcher-protocol.ts';
+import { encodeAllow } from '../../shim/launcher/protocol.ts';
 import { type FakeDaemon, fakeDaemon, type LauncherRun, runLauncher } from '../support/launcher.ts';
 import { leaveDeadSocket, listenAs } from '../support/launcher-socket.ts';
 

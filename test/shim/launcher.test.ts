@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
-import { encodeAllow, encodeRefusal, parseLauncherRequest } from '../../shim/launcher-protocol.ts';
+import { encodeAllow, encodeRefusal, parseLauncherRequest } from '../../shim/launcher/protocol.ts';
 import { fakeDaemon, type LauncherRun, launcherBinary, runLauncher } from '../support/launcher.ts';
 
 const SOURCE = new URL('../../shim/launcher/portcullis-verifier.c', import.meta.url);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Log } from '../../shim/log.ts';
+import type { Log } from '../../shim/log/log.ts';
 import { openOptionalPart } from '../../shim/optional-part.ts';
 
 function listening(): Log & { readonly lines: readonly string[] } {

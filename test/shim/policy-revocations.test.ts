@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
+import { type PolicyWatch, type WatchOptions, watchPolicy } from '../../shim/backend/policy-watch.ts';
 import type { SignerRevocations } from '../../shim/memory/signed-revocations.ts';
-import { type PolicyWatch, type WatchOptions, watchPolicy } from '../../shim/policy-watch.ts';
-import { POLICY_HEAD_PAYLOAD_TYPE, type PolicyHead } from '../../workflows/policy-head.ts';
 import type { Revocations } from '../../workflows/revocations.ts';
-import type { Envelope } from '../../workflows/verdict.ts';
+import { POLICY_HEAD_PAYLOAD_TYPE, type PolicyHead } from '../../workflows/verdict/policy-head.ts';
+import type { Envelope } from '../../workflows/verdict/verdict.ts';
 import { createTestBackend } from '../support/backend.ts';
 import { aStatement, fromNow } from '../support/offline.ts';
 import { createTestVerdictKey, digestOf, TEST_FLEET } from '../support/verdicts.ts';

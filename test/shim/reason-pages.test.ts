@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { explainedCodes, findInLine, parsePage, similar } from '../../shim/cli/reason-pages.ts';
-import { REASON_OUTCOME } from '../../workflows/reason.ts';
+import { REASON_OUTCOME } from '../../workflows/verdict/reason.ts';
 
 const PROGRAM = new URL('../../infra/portcullis.ts', import.meta.url).pathname;
 const LAUNCHER = readFileSync(new URL('../../shim/launcher/portcullis-verifier.c', import.meta.url), 'utf8');

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Backend } from '../../shim/backend.ts';
-import type { Gate } from '../../shim/decide.ts';
+import type { Backend } from '../../shim/backend/backend.ts';
 import { reasonsOf } from '../../shim/decision.ts';
+import type { Gate } from '../../shim/gate/decide.ts';
 import {
   aMinuteAgo,
   decideIn,

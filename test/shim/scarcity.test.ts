@@ -6,7 +6,7 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { isShortage } from '../../shim/bounded-file.ts';
+import { isShortage } from '../../shim/host/bounded-file.ts';
 import { createMetrics, serveMetrics } from '../../shim/metrics.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { createTestVerdictKey, digestOf } from '../support/verdicts.ts';

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { ADMISSION_LIMITS, openAdmission } from '../../shim/admission.ts';
-import { decide, type Gate } from '../../shim/decide.ts';
+import { watchPolicy } from '../../shim/backend/policy-watch.ts';
 import { type Decision, reasonsOf } from '../../shim/decision.ts';
+import { ADMISSION_LIMITS, openAdmission } from '../../shim/gate/admission.ts';
+import { decide, type Gate } from '../../shim/gate/decide.ts';
+import { openSingleFlight } from '../../shim/gate/single-flight.ts';
 import { toJudgement } from '../../shim/judgement.ts';
-import { watchPolicy } from '../../shim/policy-watch.ts';
-import { openSingleFlight } from '../../shim/single-flight.ts';
 import { aPolicyHead, createTestBackend } from '../support/backend.ts';
 import { anAllow, createTestVerdictKey, TEST_FLEET } from '../support/verdicts.ts';
 

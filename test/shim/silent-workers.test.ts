@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Backend, BackendProblem } from '../../shim/backend.ts';
+import { type Backend, BackendProblem } from '../../shim/backend/backend.ts';
 import { aPolicyHead } from '../support/backend.ts';
 import { aMinuteAgo, decideIn, ended, envelopeOf, genuine, inAnHour, key } from '../support/decide-scene.ts';
 

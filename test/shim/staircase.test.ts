@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createStaircase } from '../../shim/cli/staircase.ts';
 import type { WireVerdict } from '../../shim/proto/schema.ts';
-import { plainJson, plainText } from '../../workflows/plain-text.ts';
+import { plainJson, plainText } from '../../workflows/format/plain-text.ts';
 
 /** Escape, CSI of C1, line feed, carriage return, right-to-left override, zero-width space, line separator. */
 const HOSTILE = '\u001b[2J\u009b31m\n\r\u202e\u200b\u2028';

@@ -13,9 +13,9 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { readLists } from '../../shim/bootstrap/list-watch.ts';
 import { readShimFile } from '../../shim/configuration.ts';
-import type { Log } from '../../shim/log.ts';
-import { openNodeMemory } from '../../shim/node-memory.ts';
-import { readVerdictKeyFiles } from '../../shim/verdict-key-files.ts';
+import type { Log } from '../../shim/log/log.ts';
+import { openNodeMemory } from '../../shim/memory/node-memory.ts';
+import { readVerdictKeyFiles } from '../../shim/verdict-keys/key-files.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { createTestVerdictKey, digestOf } from '../support/verdicts.ts';
 

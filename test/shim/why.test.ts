@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { type DecisionLine, isAbout, parseDecisionLine } from '../../shim/decision-lines.ts';
-import { createLog } from '../../shim/log.ts';
+import { type DecisionLine, isAbout, parseDecisionLine } from '../../shim/log/decision-lines.ts';
+import { createLog } from '../../shim/log/log.ts';
 import { digestOf } from '../support/verdicts.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'portcullis-why-'));

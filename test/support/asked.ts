@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { appliedRevision } from '../../activities/applied-policy.ts';
-import { openEnvelope } from '../../shim/verdict-keys.ts';
+import { appliedRevision } from '../../activities/authority/applied-policy.ts';
+import { openEnvelope } from '../../shim/verdict-keys/verdict-keys.ts';
 import type { SignatureReference, VerdictClaim, VerdictRequest } from '../../workflows/activities.ts';
-import type { Digest } from '../../workflows/digest.ts';
-import type { Verdict } from '../../workflows/verdict.ts';
-import { fromStatement, STATEMENT_PAYLOAD_TYPE } from '../../workflows/verification-summary.ts';
+import type { Digest } from '../../workflows/format/digest.ts';
+import type { Verdict } from '../../workflows/verdict/verdict.ts';
+import { fromStatement, STATEMENT_PAYLOAD_TYPE } from '../../workflows/verdict/verification-summary.ts';
 import type { Setting } from '../activities/setting.ts';
 import { pushBundle, type Target } from './registry-push.ts';
 import { cosignBundle, type SigningKey } from './signer.ts';

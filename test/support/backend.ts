@@ -1,5 +1,5 @@
-import { type Backend, BackendProblem } from '../../shim/backend.ts';
-import { POLICY_HEAD_PAYLOAD_TYPE } from '../../workflows/policy-head.ts';
+import { type Backend, BackendProblem } from '../../shim/backend/backend.ts';
+import { POLICY_HEAD_PAYLOAD_TYPE } from '../../workflows/verdict/policy-head.ts';
 import { TEST_FLEET, type TestVerdictKey } from './verdicts.ts';
 
 const silence = (): Promise<never> => Promise.reject(new BackendProblem('TEMPORAL_UNREACHABLE', 'nobody there'));

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
-import { ADMISSION_LIMITS, openAdmission } from '../../shim/admission.ts';
-import { type Backend, BackendProblem } from '../../shim/backend.ts';
-import { decide, type Gate } from '../../shim/decide.ts';
+import { type Backend, BackendProblem } from '../../shim/backend/backend.ts';
+import { watchPolicy } from '../../shim/backend/policy-watch.ts';
 import { type Decision, reasonsOf } from '../../shim/decision.ts';
+import { ADMISSION_LIMITS, openAdmission } from '../../shim/gate/admission.ts';
+import { decide, type Gate } from '../../shim/gate/decide.ts';
+import { keptVerdicts } from '../../shim/gate/kept-verdicts.ts';
+import { openSingleFlight } from '../../shim/gate/single-flight.ts';
 import { toJudgement } from '../../shim/judgement.ts';
-import { keptVerdicts } from '../../shim/kept-verdicts.ts';
-import { watchPolicy } from '../../shim/policy-watch.ts';
-import { openSingleFlight } from '../../shim/single-flight.ts';
-import { parseEnvelope } from '../../shim/verdict-keys.ts';
-import type { Envelope, Verdict } from '../../workflows/verdict.ts';
+import { parseEnvelope } from '../../shim/verdict-keys/verdict-keys.ts';
+import type { Envelope, Verdict } from '../../workflows/verdict/verdict.ts';
 import { aPolicyHead, createTestBackend } from './backend.ts';
 import { anAllow, createTestVerdictKey, TEST_FLEET } from './verdicts.ts';
 

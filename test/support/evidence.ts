@@ -1,9 +1,9 @@
 import { ApplicationFailure } from '@temporalio/common';
 import type { Activities } from '../../workflows/activities.ts';
-import { POLICY_HEAD_TTL_MS, VERDICT_TTL_MS } from '../../workflows/deadlines.ts';
-import { POLICY_HEAD_PAYLOAD_TYPE } from '../../workflows/policy-head.ts';
-import type { ReasonCode } from '../../workflows/reason.ts';
-import { STATEMENT_PAYLOAD_TYPE, toStatement } from '../../workflows/verification-summary.ts';
+import { POLICY_HEAD_TTL_MS, VERDICT_TTL_MS } from '../../workflows/verdict/deadlines.ts';
+import { POLICY_HEAD_PAYLOAD_TYPE } from '../../workflows/verdict/policy-head.ts';
+import type { ReasonCode } from '../../workflows/verdict/reason.ts';
+import { STATEMENT_PAYLOAD_TYPE, toStatement } from '../../workflows/verdict/verification-summary.ts';
 import { digestOf, TEST_FLEET, type TestVerdictKey } from './verdicts.ts';
 
 /** The policy revision that {@link createTestActivities} applies. */
@@ -58,7 +58,7 @@ export function createTestActivities(key: TestVerdictKey, changes: Partial<Activ
   };
 }
 
-/** An activity's failure that may pass: what `activities/failure.ts` makes of a retryable EvidenceError. */
+/** An activity's failure that may pass: what `activities/border/failure.ts` makes of a retryable EvidenceError. */
 export function passing(code: ReasonCode, message: string): ApplicationFailure {
   return ApplicationFailure.create({ type: code, message, nonRetryable: false });
 }

@@ -4,7 +4,7 @@ import type { TestContext } from 'node:test';
 import { startShim } from '../../infra/stack/portcullis.ts';
 import { freePort } from '../../infra/stack/ports.ts';
 import type { ServerProcess } from '../../infra/stack/process.ts';
-import type { Digest } from '../../workflows/digest.ts';
+import type { Digest } from '../../workflows/format/digest.ts';
 import { pullThrough } from './pull.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 import { TEST_FLEET, type TestVerdictKey } from './verdicts.ts';

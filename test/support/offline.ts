@@ -2,9 +2,9 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { importFolder, importName } from '../../shim/offline/import-folder.ts';
 import { OFFLINE_FORMAT } from '../../shim/offline/offline-file.ts';
-import type { Digest } from '../../workflows/digest.ts';
-import { POLICY_HEAD_PAYLOAD_TYPE, type PolicyHead } from '../../workflows/policy-head.ts';
-import type { Envelope, Verdict } from '../../workflows/verdict.ts';
+import type { Digest } from '../../workflows/format/digest.ts';
+import { POLICY_HEAD_PAYLOAD_TYPE, type PolicyHead } from '../../workflows/verdict/policy-head.ts';
+import type { Envelope, Verdict } from '../../workflows/verdict/verdict.ts';
 import { anAllow, TEST_FLEET, type TestVerdictKey } from './verdicts.ts';
 
 /** A time so many ms from now, RFC 3339. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { type Digest, parseDigest } from '../../workflows/digest.ts';
+import { type Digest, parseDigest } from '../../workflows/format/digest.ts';
 import { sha256 } from './registry-store.ts';
 
 const MANIFEST = 'application/vnd.oci.image.manifest.v1+json';

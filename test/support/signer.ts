@@ -1,6 +1,6 @@
 import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
-import { type Digest, digestHex } from '../../workflows/digest.ts';
-import { preAuthEncoding } from '../../workflows/dsse.ts';
+import { type Digest, digestHex } from '../../workflows/format/digest.ts';
+import { preAuthEncoding } from '../../workflows/format/dsse.ts';
 
 export const KEY_KINDS = ['ECDSA P-256', 'ECDSA P-384', 'ECDSA P-521', 'RSA 2048', 'RSA 3072', 'Ed25519'] as const;
 export type KeyKind = (typeof KEY_KINDS)[number];

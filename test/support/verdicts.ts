@@ -1,10 +1,10 @@
 import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
-import { ALWAYS, type KeyWindow } from '../../shim/key-window.ts';
-import type { VerdictKeys } from '../../shim/verdict-keys.ts';
-import { type Digest, parseDigest } from '../../workflows/digest.ts';
-import { preAuthEncoding } from '../../workflows/dsse.ts';
-import type { Envelope, SignedVerdict, Verdict } from '../../workflows/verdict.ts';
-import { STATEMENT_PAYLOAD_TYPE, toStatement } from '../../workflows/verification-summary.ts';
+import { ALWAYS, type KeyWindow } from '../../shim/verdict-keys/key-window.ts';
+import type { VerdictKeys } from '../../shim/verdict-keys/verdict-keys.ts';
+import { type Digest, parseDigest } from '../../workflows/format/digest.ts';
+import { preAuthEncoding } from '../../workflows/format/dsse.ts';
+import type { Envelope, SignedVerdict, Verdict } from '../../workflows/verdict/verdict.ts';
+import { STATEMENT_PAYLOAD_TYPE, toStatement } from '../../workflows/verdict/verification-summary.ts';
 
 /** A digest whose every byte is `byte` (two hex digits). */
 export function digestOf(byte: string): Digest {

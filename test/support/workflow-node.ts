@@ -1,6 +1,6 @@
-import { askBackend } from '../../shim/ask-backend.ts';
+import { askBackend } from '../../shim/backend/ask.ts';
+import { watchPolicy } from '../../shim/backend/policy-watch.ts';
 import { type Decision, reasonsOf } from '../../shim/decision.ts';
-import { watchPolicy } from '../../shim/policy-watch.ts';
 import type { Activities } from '../../workflows/activities.ts';
 import { createTestActivities } from './evidence.ts';
 import { createTestVerdictKey, digestOf, TEST_FLEET } from './verdicts.ts';

@@ -8,8 +8,8 @@ import {
   Worker,
   type WorkflowBundle,
 } from '@temporalio/worker';
-import type { Backend } from '../../shim/backend.ts';
-import { connectBackend } from '../../shim/temporal.ts';
+import type { Backend } from '../../shim/backend/backend.ts';
+import { connectBackend } from '../../shim/backend/temporal.ts';
 import type { Activities } from '../../workflows/activities.ts';
 
 let installed = false;

@@ -1,11 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { parseDigest } from '../../workflows/digest.ts';
-import { type ImageName, nameWithoutDigest, parseFullName, parseName, repositoryOf } from '../../workflows/name.ts';
+import { parseDigest } from '../../workflows/format/digest.ts';
+import {
+  type ImageName,
+  nameWithoutDigest,
+  parseFullName,
+  parseName,
+  repositoryOf,
+} from '../../workflows/format/name.ts';
 import { parseGlob } from '../../workflows/policy/glob.ts';
 import { type ImagePolicy, selectPolicies } from '../../workflows/policy/selection.ts';
-import { verificationId } from '../../workflows/verification-id.ts';
+import { verificationId } from '../../workflows/verdict/verification-id.ts';
 
 const DIGEST = parseDigest(`sha256:${'ab'.repeat(32)}`) ?? assert.fail();
 

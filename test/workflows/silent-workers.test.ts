@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { fromStatement, toStatement } from '../../workflows/verification-summary.ts';
+import { fromStatement, toStatement } from '../../workflows/verdict/verification-summary.ts';
 import { anAllow } from '../support/verdicts.ts';
 
 const later = '2099-01-01T00:00:00.000Z';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { watchPolicy } from '../../shim/policy-watch.ts';
+import { watchPolicy } from '../../shim/backend/policy-watch.ts';
 import { type DevServer, startDevServer } from '../support/dev-server.ts';
 import { createTestActivities, lasting, TEST_REVISION } from '../support/evidence.ts';
 import { createTestVerdictKey, TEST_FLEET } from '../support/verdicts.ts';

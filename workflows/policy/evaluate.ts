@@ -7,9 +7,9 @@ import type {
   SignatureSet,
   SignatureSource,
 } from '../activities.ts';
-import type { Digest } from '../digest.ts';
-import type { Outcome, Reason } from '../reason.ts';
-import type { Signer } from '../verdict.ts';
+import type { Digest } from '../format/digest.ts';
+import type { Outcome, Reason } from '../verdict/reason.ts';
+import type { Signer } from '../verdict/verdict.ts';
 import { byTelling, compareText } from './rejection.ts';
 import {
   noMatchingPolicySentence,

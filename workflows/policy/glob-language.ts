@@ -1,4 +1,4 @@
-import { canonicalRegistry } from '../registry-host.ts';
+import { canonicalRegistry } from '../format/registry-host.ts';
 import { type Glob, parseGlob, type Steps, stepsOf, writtenOut } from './glob.ts';
 
 /** Where a reader of a canonical name is; `hub` is Docker Hub, where a repository has two components at least. */

@@ -1,5 +1,5 @@
-import { type ImageName, parseName, repositoryOf } from '../name.ts';
-import { canonicalRegistry, isRegistry } from '../registry-host.ts';
+import { type ImageName, parseName, repositoryOf } from '../format/name.ts';
+import { canonicalRegistry, isRegistry } from '../format/registry-host.ts';
 
 /** A pattern over image names, as a ClusterImagePolicy writes it. Made only by {@link parseGlob}. */
 export type Glob = string & { readonly __glob: unique symbol };

@@ -1,5 +1,5 @@
 import type { Rejection } from '../activities.ts';
-import type { Reason, ReasonCode } from '../reason.ts';
+import type { Reason, ReasonCode } from '../verdict/reason.ts';
 
 /**
  * From the most telling to the least. A log that lies comes first, then evidence that was revoked. Then a signature that does verify and is for

@@ -7,8 +7,8 @@ import type {
   SignatureSource,
   StaticAnswer,
 } from '../activities.ts';
-import { type ImageName, parseName } from '../name.ts';
-import { loopbackOf, neighboursOf } from '../registry-host.ts';
+import { type ImageName, parseName } from '../format/name.ts';
+import { loopbackOf, neighboursOf } from '../format/registry-host.ts';
 import { type Glob, globMatches, globMatchesTagged, parseGlob } from './glob.ts';
 
 /** The part of a policy that says which images it is about and who may vouch for them. */

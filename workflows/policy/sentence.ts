@@ -7,11 +7,11 @@ import type {
   PolicyResolution,
   SignatureSet,
 } from '../activities.ts';
-import type { Digest } from '../digest.ts';
-import { parseName, repositoryOf } from '../name.ts';
-import { plainTextWithin } from '../plain-text.ts';
-import type { Reason } from '../reason.ts';
-import type { Signer } from '../verdict.ts';
+import type { Digest } from '../format/digest.ts';
+import { parseName, repositoryOf } from '../format/name.ts';
+import { plainTextWithin } from '../format/plain-text.ts';
+import type { Reason } from '../verdict/reason.ts';
+import type { Signer } from '../verdict/verdict.ts';
 import { byTelling, mostTelling } from './rejection.ts';
 
 /** The image a sentence is about. */

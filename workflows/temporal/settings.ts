@@ -1,4 +1,4 @@
-import { type ProxyChoice, type ProxyEnvironment, ProxySettingError, proxyFor } from '../proxy.ts';
+import { type ProxyChoice, type ProxyEnvironment, ProxySettingError, proxyFor } from '../format/proxy.ts';
 
 type UsedProxy = Extract<ProxyChoice, { readonly kind: 'proxy' }>;
 

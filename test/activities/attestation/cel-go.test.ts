@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { answerCondition } from '../../../activities/attestation/condition-answer.ts';
-import { isRecord } from '../../../workflows/record.ts';
+import { isRecord } from '../../../workflows/format/record.ts';
 import { DIFFERENCES } from './cel-go-differences.ts';
 
 /** T true, F false, E error, O another type; the same letters as `cel-go/main.go` writes. */

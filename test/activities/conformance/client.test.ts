@@ -5,7 +5,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import type { ReasonCode } from '../../../workflows/reason.ts';
+import type { ReasonCode } from '../../../workflows/verdict/reason.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { toPem } from '../../support/virtual-sigstore/der.ts';
 import {

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { isRecord } from '../../../workflows/record.ts';
+import { isRecord } from '../../../workflows/format/record.ts';
 
 const COSIGN = fileURLToPath(new URL('../../../infra/tools/go/cosign', import.meta.url));
 

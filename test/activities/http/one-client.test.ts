@@ -6,10 +6,10 @@ import { text } from 'node:stream/consumers';
 import { after, describe, it, type TestContext } from 'node:test';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import * as zlib from 'node:zlib';
+import { readBounded } from '../../../activities/http/bounded-body.ts';
 import type { EndpointTls } from '../../../activities/http/connections.ts';
+import { type HttpRequest, send } from '../../../activities/http/transport.ts';
 import { MAX_REDIRECTS } from '../../../activities/limits.ts';
-import { readBounded } from '../../../activities/registry/bounded-body.ts';
-import { type HttpRequest, send } from '../../../activities/registry/transport.ts';
 import { listenOnLoopback } from '../../support/loopback.ts';
 import { loopbackCertificates, newAuthority } from '../../support/tls-front.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { EvidenceError } from '../../../activities/evidence-error.ts';
-import { httpMirror } from '../../../activities/trust/tuf-mirror.ts';
+import { httpMirror } from '../../../activities/trust/tuf/mirror.ts';
 import { startConnectProxy } from '../../support/connect-proxy.ts';
 import {
   askGoogle,

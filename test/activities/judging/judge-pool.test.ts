@@ -11,11 +11,11 @@ import type { ThreadJudgement } from '../../../activities/judging/judging-messag
 import { JudgingThread } from '../../../activities/judging/judging-thread.ts';
 import { fromRequirementMessage, toRequirementMessage } from '../../../activities/judging/requirement-message.ts';
 import { MAX_LIGHT_EVIDENCE_BYTES } from '../../../activities/limits.ts';
-import { entryQuestion } from '../../../activities/sigstore/entry-question.ts';
-import type { Requirement } from '../../../activities/sigstore/requirement.ts';
+import { signedMaterial } from '../../../activities/sigstore/evidence/signed-material.ts';
+import { entryQuestion } from '../../../activities/sigstore/log/entry-question.ts';
+import type { Requirement } from '../../../activities/sigstore/requirement/requirement.ts';
+import { compilePattern } from '../../../activities/sigstore/requirement/text-pattern.ts';
 import { judge } from '../../../activities/sigstore/signature.ts';
-import { signedMaterial } from '../../../activities/sigstore/signed-material.ts';
-import { compilePattern } from '../../../activities/sigstore/text-pattern.ts';
 import { cosignStatement, createSigningKey, encodeJson, signBundle } from '../../support/signer.ts';
 import { ATTACHED_ROWS } from '../sigstore/negatives/attached.ts';
 import { BASES } from '../sigstore/negatives/bases.ts';

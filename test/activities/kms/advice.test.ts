@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import { azureFailure } from '../../../activities/kms/azure-failure.ts';
+import { azureFailure } from '../../../activities/kms/azure/failure.ts';
 import { kmsFailure } from '../../../activities/kms/failure.ts';
-import { gcpFailure } from '../../../activities/kms/gcp-failure.ts';
-import { unexpectedAnswer } from '../../../activities/kms/vault-failure.ts';
+import { gcpFailure } from '../../../activities/kms/gcp/failure.ts';
+import { unexpectedAnswer } from '../../../activities/kms/vault/failure.ts';
 import { explainedCodes } from '../../../shim/cli/reason-pages.ts';
 
 const call = (service: string) => ({ service, permission: 'a permission', key: 'a key' });

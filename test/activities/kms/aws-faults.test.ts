@@ -3,7 +3,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { EvidenceError } from '../../../activities/evidence-error.ts';
-import { createAwsKeyManager } from '../../../activities/kms/aws.ts';
+import { createAwsKeyManager } from '../../../activities/kms/aws/manager.ts';
 import type { KeyDescription } from '../../../activities/kms/managed-key.ts';
 import { KmsOwner, kmsEnvironment, type OwnedKey } from '../../support/kms/owner.ts';
 import { type FakeKms, type KmsFault, startKms } from '../../support/kms/server.ts';

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, it } from 'node:test';
 import { EvidenceError } from '../../../activities/evidence-error.ts';
-import { createAwsKeyManager } from '../../../activities/kms/aws.ts';
+import { createAwsKeyManager } from '../../../activities/kms/aws/manager.ts';
 import { parseKeyUri } from '../../../activities/kms/key-uri.ts';
 import type { KeyManager, KeyReference } from '../../../activities/kms/managed-key.ts';
-import { holds } from '../../../activities/sigstore/raw-signature.ts';
+import { holds } from '../../../activities/sigstore/evidence/raw-signature.ts';
 import { KmsOwner, kmsEnvironment, type OwnedKey } from '../../support/kms/owner.ts';
 
 export const signal = new AbortController().signal;

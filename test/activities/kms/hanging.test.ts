@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { EvidenceError } from '../../../activities/evidence-error.ts';
-import { createManagedKeys } from '../../../activities/kms/checked-keys.ts';
+import { createManagedKeys } from '../../../activities/kms/checked/checked-keys.ts';
 import type { KeyDescription, KeyManager, KeyReference } from '../../../activities/kms/managed-key.ts';
-import { describeKey } from '../../../activities/sigstore/key.ts';
+import { describeKey } from '../../../activities/sigstore/key/key.ts';
 
 const REFERENCE: KeyReference = { provider: 'awskms', uri: 'awskms:///alias/release' };
 const SECOND = 1_000;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { parseAwsKey } from '../../../activities/kms/aws-key.ts';
+import { parseAwsKey } from '../../../activities/kms/aws/key-uri.ts';
 import { parseKeyUri } from '../../../activities/kms/key-uri.ts';
 import { MAX_KEY_URI_LENGTH } from '../../../activities/limits.ts';
 

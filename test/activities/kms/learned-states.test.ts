@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createManagedKeys } from '../../../activities/kms/checked-keys.ts';
+import { createManagedKeys } from '../../../activities/kms/checked/checked-keys.ts';
 import type { KeyDescription, KeyManager, KeyReference } from '../../../activities/kms/managed-key.ts';
-import { parsePublicKey, type VerificationKey } from '../../../activities/sigstore/key.ts';
-import type { KeyStatement } from '../../../workflows/policy-head.ts';
+import { parsePublicKey, type VerificationKey } from '../../../activities/sigstore/key/key.ts';
+import type { KeyStatement } from '../../../workflows/verdict/policy-head.ts';
 import { createSigningKey } from '../../support/signer.ts';
 
 const MINUTE = 60_000;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { parseAzureKey } from '../../../activities/kms/azure-key.ts';
-import { parseGcpKey } from '../../../activities/kms/gcp-key.ts';
-import { parseVaultKey } from '../../../activities/kms/vault-key.ts';
+import { parseAzureKey } from '../../../activities/kms/azure/key-uri.ts';
+import { parseGcpKey } from '../../../activities/kms/gcp/key-uri.ts';
+import { parseVaultKey } from '../../../activities/kms/vault/key-uri.ts';
 
 const RING = 'gcpkms://projects/p-1/locations/europe-west1/keyRings/r_1/cryptoKeys';
 

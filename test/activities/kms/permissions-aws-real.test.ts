@@ -16,7 +16,7 @@ import {
   VerifyCommand,
 } from '@aws-sdk/client-kms';
 import { EvidenceError } from '../../../activities/evidence-error.ts';
-import { createAwsKeyManager } from '../../../activities/kms/aws.ts';
+import { createAwsKeyManager } from '../../../activities/kms/aws/manager.ts';
 import { type Kms, startKms } from '../../../infra/stack/kms.ts';
 import { obtain } from '../../../infra/tools/obtain.ts';
 import { type AccessKey, createUser } from '../../support/kms/account.ts';

@@ -5,8 +5,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import type { KeyProvider } from '../../../activities/kms/managed-key.ts';
-import { createVaultKeyManager } from '../../../activities/kms/vault.ts';
-import type { Environment } from '../../../activities/kms/vault-settings.ts';
+import { createVaultKeyManager } from '../../../activities/kms/vault/manager.ts';
+import type { Environment } from '../../../activities/kms/vault/settings.ts';
 import { MAX_KEY_VERSIONS, MAX_KMS_ANSWER_BYTES } from '../../../activities/limits.ts';
 import { listenOnLoopback } from '../../support/loopback.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';

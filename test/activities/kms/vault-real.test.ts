@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
-import { createVaultKeyManager } from '../../../activities/kms/vault.ts';
-import { holds } from '../../../activities/sigstore/raw-signature.ts';
+import { createVaultKeyManager } from '../../../activities/kms/vault/manager.ts';
+import { holds } from '../../../activities/sigstore/evidence/raw-signature.ts';
 import { startVault, type Vault } from '../../../infra/stack/vault.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { matches } from '../../../activities/sigstore/text-pattern.ts';
+import { matches } from '../../../activities/sigstore/requirement/text-pattern.ts';
 import { authorityChain } from './material.ts';
 import { authorityOf, KEYLESS, type Parts, policyDocument, publicKeyPem, setOf } from './policy-directory.ts';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, it, type TestContext } from 'node:test';
-import { matches } from '../../../activities/sigstore/text-pattern.ts';
-import { parseName } from '../../../workflows/name.ts';
+import { matches } from '../../../activities/sigstore/requirement/text-pattern.ts';
+import { parseName } from '../../../workflows/format/name.ts';
 import { globMatches, parseGlob } from '../../../workflows/policy/glob.ts';
 import { selectPolicies } from '../../../workflows/policy/selection.ts';
 import { BASES, wants } from '../sigstore/negatives/bases.ts';

@@ -3,8 +3,8 @@ import { chmod, mkdir, readFile, rename, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { loadPolicyDirectory } from '../../../activities/policy/load.ts';
-import { formatProblem } from '../../../activities/policy/policy-problem.ts';
 import type { PolicySet } from '../../../activities/policy/policy-set.ts';
+import { formatProblem } from '../../../activities/yaml/problem.ts';
 import { policyDirectory, policyDocument, policyYaml, publicKeyPem, writeInside } from './policy-directory.ts';
 
 const PEM = publicKeyPem();

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { loadPolicyDirectory } from '../../../activities/policy/load.ts';
-import { formatProblem } from '../../../activities/policy/policy-problem.ts';
 import { createPolicyStore } from '../../../activities/policy/store.ts';
+import { formatProblem } from '../../../activities/yaml/problem.ts';
 import { revokedDigests } from '../../../workflows/revocations.ts';
 import { digestOf } from '../../support/verdicts.ts';
 import { type Parts, policyDirectory, writeInside } from './policy-directory.ts';

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { loadPolicyDirectory } from '../../../activities/policy/load.ts';
-import { formatProblem } from '../../../activities/policy/policy-problem.ts';
 import type { Authority, PolicySet } from '../../../activities/policy/policy-set.ts';
+import { formatProblem } from '../../../activities/yaml/problem.ts';
 
 /** A public key as `cosign public-key` prints it. */
 export function publicKeyPem(): string {

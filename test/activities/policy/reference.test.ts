@@ -2,16 +2,16 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, it, type TestContext } from 'node:test';
 import { PREDICATE_TYPE_ALIASES } from '../../../activities/attestation/predicate-type.ts';
-import type { FieldTable } from '../../../activities/policy/field.ts';
+import { loadPolicyDirectory } from '../../../activities/policy/load.ts';
+import { CLAIM_OIDS } from '../../../activities/sigstore/requirement/claim.ts';
+import { TRUST_ROOT_TABLES } from '../../../activities/trust/document/trust-root-tables.ts';
+import type { FieldTable } from '../../../activities/yaml/field.ts';
 import {
   FIELD_TABLES,
   OFFLINE_USE_TABLES,
   REQUIREMENT_TABLES,
   REVOCATION_TABLES,
-} from '../../../activities/policy/field-tables.ts';
-import { loadPolicyDirectory } from '../../../activities/policy/load.ts';
-import { CLAIM_OIDS } from '../../../activities/sigstore/claim.ts';
-import { TRUST_ROOT_TABLES } from '../../../activities/trust/trust-root-tables.ts';
+} from '../../../activities/yaml/field-tables.ts';
 import { authorityChain, trustedRootFile } from './material.ts';
 import {
   KEYLESS,

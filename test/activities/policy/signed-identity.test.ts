@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { expectedImage } from '../../../activities/expected-image.ts';
+import { expectedImage } from '../../../activities/authority/expected-image.ts';
 import { digestOf } from '../../support/verdicts.ts';
 import { authorityWith, demandFiles, problemsWith } from './demands.ts';
 import { authorityOf, KEYLESS, type Parts, policyDocument, publicKeyPem, setOf } from './policy-directory.ts';

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { anonymous } from '../../../activities/registry/credential.ts';
+import { anonymous } from '../../../activities/registry/credentials/credential.ts';
+import { findSignatures, readSignature } from '../../../activities/registry/evidence/signatures.ts';
 import { createRegistry } from '../../../activities/registry/registry.ts';
-import { findSignatures, readSignature } from '../../../activities/registry/signatures.ts';
-import type { Digest } from '../../../workflows/digest.ts';
+import type { Digest } from '../../../workflows/format/digest.ts';
 import type { FakeRegistry } from '../../support/registry.ts';
 import { startFakeRegistry } from '../../support/registry.ts';
 import {

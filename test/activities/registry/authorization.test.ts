@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Authorizer } from '../../../activities/registry/authorizer.ts';
-import { anonymous, type Credential } from '../../../activities/registry/credential.ts';
+import { Authorizer } from '../../../activities/registry/authorization/authorizer.ts';
+import { anonymous, type Credential } from '../../../activities/registry/credentials/credential.ts';
 import { createRegistry } from '../../../activities/registry/registry.ts';
 import { type FakeRegistry, startFakeRegistry } from '../../support/registry.ts';
 import type { RegistryAuth } from '../../support/registry-auth.ts';

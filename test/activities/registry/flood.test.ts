@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { anonymous } from '../../../activities/registry/credential.ts';
+import { anonymous } from '../../../activities/registry/credentials/credential.ts';
+import { findSignatures } from '../../../activities/registry/evidence/signatures.ts';
+import { inTurns } from '../../../activities/registry/evidence/turns.ts';
 import { createRegistry } from '../../../activities/registry/registry.ts';
-import { findSignatures } from '../../../activities/registry/signatures.ts';
-import { inTurns } from '../../../activities/registry/turns.ts';
-import type { Digest } from '../../../workflows/digest.ts';
+import type { Digest } from '../../../workflows/format/digest.ts';
 import { type FakeRegistry, startFakeRegistry } from '../../support/registry.ts';
 import {
   pushAttestationTag,

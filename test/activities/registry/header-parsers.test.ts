@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { parseChallenges } from '../../../activities/registry/challenge.ts';
-import { parseNextLink } from '../../../activities/registry/link.ts';
-import { parseRetryAfter } from '../../../activities/registry/retry-after.ts';
+import { parseNextLink } from '../../../activities/http/link.ts';
+import { parseRetryAfter } from '../../../activities/http/retry-after.ts';
+import { parseChallenges } from '../../../activities/registry/authorization/challenge.ts';
 
 test('a bearer challenge gives realm and service', () => {
   assert.deepEqual(

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import fc from 'fast-check';
-import { anonymous } from '../../../activities/registry/credential.ts';
+import { anonymous } from '../../../activities/registry/credentials/credential.ts';
+import { searchSignatures } from '../../../activities/registry/evidence/signature-search.ts';
 import { createRegistry } from '../../../activities/registry/registry.ts';
-import { searchSignatures } from '../../../activities/registry/signature-search.ts';
 import { startRegistry } from '../../../infra/stack/registry.ts';
-import type { Digest } from '../../../workflows/digest.ts';
+import type { Digest } from '../../../workflows/format/digest.ts';
 import { allowInternal } from '../../support/loopback.ts';
 import { type FakeRegistry, startFakeRegistry } from '../../support/registry.ts';
 import {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { anonymous } from '../../../activities/registry/credential.ts';
+import { anonymous } from '../../../activities/registry/credentials/credential.ts';
 import { createRegistry } from '../../../activities/registry/registry.ts';
 import { type FakeRegistry, startFakeRegistry } from '../../support/registry.ts';
 import { pushBlob, pushBundle, pushImage } from '../../support/registry-push.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { send } from '../../../activities/http/transport.ts';
 import { createRegistry } from '../../../activities/registry/registry.ts';
-import { send } from '../../../activities/registry/transport.ts';
-import type { Digest } from '../../../workflows/digest.ts';
+import type { Digest } from '../../../workflows/format/digest.ts';
 import { type FakeRegistry, startFakeRegistry } from '../../support/registry.ts';
 import { pushBlob, pushBundle, pushImage } from '../../support/registry-push.ts';
 import { startScriptedServer } from '../../support/scripted-server.ts';

@@ -2,9 +2,13 @@ import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { anonymous, type Credential, type CredentialSource } from '../../../activities/registry/credential.ts';
-import { dockerCredentials } from '../../../activities/registry/docker-credentials.ts';
-import { providerCredentials } from '../../../activities/registry/provider-credentials.ts';
+import {
+  anonymous,
+  type Credential,
+  type CredentialSource,
+} from '../../../activities/registry/credentials/credential.ts';
+import { dockerCredentials } from '../../../activities/registry/credentials/docker-credentials.ts';
+import { providerCredentials } from '../../../activities/registry/credentials/provider-credentials.ts';
 import { createRegistry } from '../../../activities/registry/registry.ts';
 import { startFakeRegistry } from '../../support/registry.ts';
 import type { RegistryAuth } from '../../support/registry-auth.ts';

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { EvidenceCache } from '../../../activities/registry/cache.ts';
-import { anonymous } from '../../../activities/registry/credential.ts';
-import { parseDockerConfig } from '../../../activities/registry/docker-config.ts';
-import { credentialsFrom } from '../../../activities/registry/docker-credentials.ts';
+import { anonymous } from '../../../activities/registry/credentials/credential.ts';
+import { parseDockerConfig } from '../../../activities/registry/credentials/docker-config.ts';
+import { credentialsFrom } from '../../../activities/registry/credentials/docker-credentials.ts';
+import { findSignatures, readSignature } from '../../../activities/registry/evidence/signatures.ts';
 import { createRegistry } from '../../../activities/registry/registry.ts';
-import { findSignatures, readSignature } from '../../../activities/registry/signatures.ts';
-import type { Digest } from '../../../workflows/digest.ts';
+import type { Digest } from '../../../workflows/format/digest.ts';
 import { type FakeRegistry, startFakeRegistry } from '../../support/registry.ts';
 import type { RegistryAuth } from '../../support/registry-auth.ts';
 import {

@@ -3,7 +3,7 @@ import { createServer, type ServerResponse } from 'node:http';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { EvidenceError } from '../../../activities/evidence-error.ts';
-import { anonymous } from '../../../activities/registry/credential.ts';
+import { anonymous } from '../../../activities/registry/credentials/credential.ts';
 import { createRegistry } from '../../../activities/registry/registry.ts';
 import { RequestShare } from '../../../activities/registry/request-share.ts';
 import { listenOnLoopback } from '../../support/loopback.ts';

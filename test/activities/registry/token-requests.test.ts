@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { anonymous, type Credential } from '../../../activities/registry/credential.ts';
-import type { RegistryEndpoint } from '../../../activities/registry/endpoints.ts';
+import { fetchToken } from '../../../activities/registry/authorization/token.ts';
+import { anonymous, type Credential } from '../../../activities/registry/credentials/credential.ts';
+import type { RegistryEndpoint } from '../../../activities/registry/endpoints/endpoints.ts';
 import { createRegistry } from '../../../activities/registry/registry.ts';
-import { fetchToken } from '../../../activities/registry/token.ts';
 import { type FakeRegistry, startFakeRegistry } from '../../support/registry.ts';
 import { sha256 } from '../../support/registry-store.ts';
 import { startScriptedServer as server } from '../../support/scripted-server.ts';

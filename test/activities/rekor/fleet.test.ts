@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { emptyRoot } from '../../../activities/sigstore/merkle.ts';
+import { emptyRoot } from '../../../activities/sigstore/log/merkle.ts';
 import { confirm, openLog, VERSIONS } from './setting.ts';
 
 for (const version of VERSIONS) {

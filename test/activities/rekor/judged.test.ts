@@ -3,14 +3,14 @@ import { describe, it } from 'node:test';
 import { TrustedRoot } from '@sigstore/protobuf-specs';
 import { createLiveLogs } from '../../../activities/rekor/live-logs.ts';
 import type { ProvenEntry } from '../../../activities/sigstore/judgement.ts';
-import type { Requirement } from '../../../activities/sigstore/requirement.ts';
+import type { Requirement } from '../../../activities/sigstore/requirement/requirement.ts';
+import { exactly } from '../../../activities/sigstore/requirement/text-pattern.ts';
 import {
   entryQuestion,
   type JudgeContext,
   judge,
   type SignatureContent,
 } from '../../../activities/sigstore/signature.ts';
-import { exactly } from '../../../activities/sigstore/text-pattern.ts';
 import { type TransparencyLog, type TrustRoot, toTrustRoot } from '../../../activities/trust/trust-root.ts';
 import { cosignPayload, cosignStatement } from '../../support/signer.ts';
 import {

@@ -4,7 +4,7 @@ import { EvidenceError } from '../../../activities/evidence-error.ts';
 import { EvidenceCache } from '../../../activities/registry/cache.ts';
 import { createRegistry } from '../../../activities/registry/registry.ts';
 import { readImageTree } from '../../../activities/revocation/image-tree.ts';
-import type { Digest } from '../../../workflows/digest.ts';
+import type { Digest } from '../../../workflows/format/digest.ts';
 import { type FakeRegistry, startFakeRegistry } from '../../support/registry.ts';
 import { pushImage, pushIndex, pushManifest, type Target } from '../../support/registry-push.ts';
 import { digestOf } from '../../support/verdicts.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { constants, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { describe, it } from 'node:test';
-import type { HashAlgorithm } from '../../../activities/sigstore/key.ts';
+import type { HashAlgorithm } from '../../../activities/sigstore/key/key.ts';
 import {
   cosignPayload,
   cosignStatement,

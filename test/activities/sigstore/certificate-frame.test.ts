@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ASN1Obj } from '@sigstore/core';
-import { readLeaf } from '../../../activities/sigstore/certificate.ts';
+import { readLeaf } from '../../../activities/sigstore/certificate/certificate.ts';
 import { bitString, der, oid, sequence, setOf, TAG } from '../../support/virtual-sigstore/der.ts';
 import { createVirtualSigstore } from '../../support/virtual-sigstore/sigstore.ts';
 

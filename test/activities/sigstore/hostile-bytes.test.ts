@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { decodeBase64 } from '../../../activities/sigstore/base64.ts';
-import { quote } from '../../../activities/sigstore/quote.ts';
+import { decodeBase64 } from '../../../activities/text/base64.ts';
+import { quote } from '../../../activities/text/quote.ts';
 import {
   cosignBundle,
   cosignPayload,

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, it, type TestContext } from 'node:test';
 import { MAX_BUNDLE_BYTES, MAX_EVIDENCE_TOKENS, MAX_MANIFEST_TOKENS } from '../../../activities/limits.ts';
-import { parseArtefact } from '../../../activities/registry/artefact.ts';
+import { parseArtefact } from '../../../activities/registry/evidence/artefact.ts';
 import { parseAnswer } from '../../../activities/rekor/ask.ts';
-import { parseStrictJson } from '../../../activities/sigstore/strict-json.ts';
-import { measureJson } from '../../../workflows/json-effort.ts';
+import { parseStrictJson } from '../../../activities/text/strict-json.ts';
+import { measureJson } from '../../../workflows/format/json-effort.ts';
 import { createSigningKey, encodeJson, signBundle } from '../../support/signer.ts';
 import { goodKey, verdictOf } from './verdict-of.ts';
 

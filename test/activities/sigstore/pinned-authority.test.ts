@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { authorityProblem, PURPOSE } from '../../../activities/sigstore/authority-chain.ts';
-import { parseCertificate } from '../../../activities/sigstore/parse-certificate.ts';
+import { parseCertificate } from '../../../activities/sigstore/certificate/parse.ts';
 import {
   type Certificate,
   caExtensions,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { before, describe, it } from 'node:test';
 import fc from 'fast-check';
-import type { SignatureContent } from '../../../activities/sigstore/content.ts';
+import type { SignatureContent } from '../../../activities/sigstore/evidence/content.ts';
 import { judge } from '../../../activities/sigstore/signature.ts';
 import { type Agreement, agreementOn } from '../../support/independent-judge/agreement.ts';
 import { questionOf } from '../../support/independent-judge/question.ts';

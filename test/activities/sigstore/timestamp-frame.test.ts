@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
-import type { Evidence } from '../../../activities/sigstore/evidence.ts';
-import { parsePublicKey } from '../../../activities/sigstore/key.ts';
-import { bytesAsSigned } from '../../../activities/sigstore/signed.ts';
+import type { Evidence } from '../../../activities/sigstore/evidence/evidence.ts';
+import { bytesAsSigned } from '../../../activities/sigstore/evidence/signed.ts';
+import { parsePublicKey } from '../../../activities/sigstore/key/key.ts';
 import { proveTimestamp } from '../../../activities/sigstore/timestamp.ts';
 import { caExtensions, issue, issueRoot } from '../../support/virtual-sigstore/ca.ts';
 import {

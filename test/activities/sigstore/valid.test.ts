@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { constants, sign } from 'node:crypto';
 import { test } from 'node:test';
-import type { HashAlgorithm } from '../../../activities/sigstore/key.ts';
-import { preAuthEncoding } from '../../../workflows/dsse.ts';
+import type { HashAlgorithm } from '../../../activities/sigstore/key/key.ts';
+import { preAuthEncoding } from '../../../workflows/format/dsse.ts';
 import {
   cosignBundle,
   cosignPayload,

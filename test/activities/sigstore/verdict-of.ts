@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { parsePublicKey, type VerificationKey } from '../../../activities/sigstore/key.ts';
-import type { Requirement } from '../../../activities/sigstore/requirement.ts';
+import { parsePublicKey, type VerificationKey } from '../../../activities/sigstore/key/key.ts';
+import type { Requirement } from '../../../activities/sigstore/requirement/requirement.ts';
 import { type ExpectedImage, judge, type SignatureContent } from '../../../activities/sigstore/signature.ts';
-import { parseDigest } from '../../../workflows/digest.ts';
+import { parseDigest } from '../../../workflows/format/digest.ts';
 import type { SimpleSigning } from '../../support/signer.ts';
 
 const parsed = parseDigest(`sha256:${'a1'.repeat(32)}`);

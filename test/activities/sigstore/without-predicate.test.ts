@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { judgeStatement } from '../../../activities/sigstore/statement.ts';
+import { judgeStatement } from '../../../activities/sigstore/payload/statement.ts';
 import { withoutPredicate } from '../../../activities/sigstore/without-predicate.ts';
 
 const HEX = 'ab'.repeat(32);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { toTrustRoot } from '../../../activities/trust/trust-root.ts';
-import { readWindow } from '../../../activities/trust/validity-window.ts';
+import { readWindow } from '../../../activities/trust/trusted-root/validity-window.ts';
 import { type Issuer, issueIntermediate } from '../../support/virtual-sigstore/ca.ts';
 import { createKeyPair } from '../../support/virtual-sigstore/key-pair.ts';
 import { refusal, SIGSTORE, storeFor, trustedRootBytes } from './setting.ts';

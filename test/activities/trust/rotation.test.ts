@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { toTrustRoot } from '../../../activities/trust/trust-root.ts';
-import { readTrustedRootJson } from '../../../activities/trust/trusted-root-json.ts';
+import { readTrustedRootJson } from '../../../activities/trust/trusted-root/trusted-root-json.ts';
 import type { TrustPlan } from '../../support/virtual-sigstore/trusted-root.ts';
 import { trustedRootJson } from '../../support/virtual-sigstore/trusted-root.ts';
 import { BASES } from '../sigstore/negatives/bases.ts';

@@ -4,7 +4,7 @@ import { EvidenceError } from '../../../activities/evidence-error.ts';
 import type { TrustEvent } from '../../../activities/trust/known-root.ts';
 import { createTrustStore, type ManagedTrustStore, type TrustStoreOptions } from '../../../activities/trust/store.ts';
 import type { TrustRootDocument } from '../../../activities/trust/trust-root-document.ts';
-import { readTrustedRootJson } from '../../../activities/trust/trusted-root-json.ts';
+import { readTrustedRootJson } from '../../../activities/trust/trusted-root/trusted-root-json.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { createVirtualSigstore } from '../../support/virtual-sigstore/sigstore.ts';
 import { type TrustPlan, trustedRootJson } from '../../support/virtual-sigstore/trusted-root.ts';

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { publicGoodSource } from '../../../activities/trust/public-good.ts';
 import { toTrustRoot } from '../../../activities/trust/trust-root.ts';
 import type { TrustRootDocument } from '../../../activities/trust/trust-root-document.ts';
-import { verifyRoots } from '../../../activities/trust/tuf-metadata.ts';
+import { verifyRoots } from '../../../activities/trust/tuf/metadata.ts';
 import { keys, names, refusal, startMirror, storeFor, targetsOf, trustedRootBytes, useAndRefresh } from './setting.ts';
 import { createTufKey, TufRepository } from './tuf-repository.ts';
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { stringify } from 'yaml';
-import { readYaml } from '../../../activities/policy/document.ts';
-import { formatProblem } from '../../../activities/policy/policy-problem.ts';
-import { readTrustRoot } from '../../../activities/trust/read-trust-root.ts';
+import { readTrustRoot } from '../../../activities/trust/document/read-trust-root.ts';
 import type { TrustRootSource } from '../../../activities/trust/trust-root-document.ts';
+import { readYaml } from '../../../activities/yaml/document.ts';
+import { formatProblem } from '../../../activities/yaml/problem.ts';
 import { SIGSTORE, targetsOf } from './setting.ts';
 import { mirrorArchive } from './tar.ts';
 import { TufRepository } from './tuf-repository.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { toTrustRoot } from '../../../activities/trust/trust-root.ts';
-import { readTrustedRootJson } from '../../../activities/trust/trusted-root-json.ts';
+import { readTrustedRootJson } from '../../../activities/trust/trusted-root/trusted-root-json.ts';
 import { trustedRootJson } from '../../support/virtual-sigstore/trusted-root.ts';
 import { keys, SIGSTORE } from './setting.ts';
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { createPublicKey, X509Certificate } from 'node:crypto';
 import { X509Certificate as LibraryCertificate } from '@sigstore/core';
-import { isSelfIssued, readLeaf } from '../../../activities/sigstore/certificate.ts';
-import { extensionText } from '../../../activities/sigstore/certificate-extension.ts';
-import { CLAIM_OIDS } from '../../../activities/sigstore/claim.ts';
-import { readIdentity } from '../../../activities/sigstore/identity.ts';
+import { isSelfIssued, readLeaf } from '../../../activities/sigstore/certificate/certificate.ts';
+import { extensionText } from '../../../activities/sigstore/certificate/extension.ts';
+import { readIdentity } from '../../../activities/sigstore/certificate/identity.ts';
+import { CLAIM_OIDS } from '../../../activities/sigstore/requirement/claim.ts';
 import { corpus } from '../corpus.ts';
 import { assertInert, partOf, refused, type Target } from '../target.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createPublicKey } from 'node:crypto';
-import { countCosignatures, isSignedBy, parseCheckpoint } from '../../../activities/sigstore/checkpoint.ts';
+import { countCosignatures, isSignedBy, parseCheckpoint } from '../../../activities/sigstore/log/checkpoint.ts';
 import { corpus } from '../corpus.ts';
 import { partOf, type Target } from '../target.ts';
 import { trustRoot } from './evidence.ts';

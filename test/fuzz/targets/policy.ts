@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { assemble } from '../../../activities/policy/assemble.ts';
 import { readPolicyFile } from '../../../activities/policy/policy-file.ts';
-import { formatProblem } from '../../../activities/policy/policy-problem.ts';
+import { formatProblem } from '../../../activities/yaml/problem.ts';
 import { corpus } from '../corpus.ts';
 import { assertInert, partOf, type Target } from '../target.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { judgeStatement } from '../../../activities/sigstore/statement.ts';
-import { parseStrictJson } from '../../../activities/sigstore/strict-json.ts';
-import { isRecord } from '../../../workflows/record.ts';
+import { judgeStatement } from '../../../activities/sigstore/payload/statement.ts';
+import { parseStrictJson } from '../../../activities/text/strict-json.ts';
+import { isRecord } from '../../../workflows/format/record.ts';
 import { corpus } from '../corpus.ts';
 import { partOf, refused, type Target } from '../target.ts';
 

@@ -3,7 +3,7 @@ import { createPublicKey } from 'node:crypto';
 import { EvidenceError } from '../../../activities/evidence-error.ts';
 import type { Ask } from '../../../activities/rekor/ask.ts';
 import { createRekorV2 } from '../../../activities/rekor/rekor-v2.ts';
-import { type Checkpoint, parseCheckpoint } from '../../../activities/sigstore/checkpoint.ts';
+import { type Checkpoint, parseCheckpoint } from '../../../activities/sigstore/log/checkpoint.ts';
 import type { TransparencyLog } from '../../../activities/trust/trust-root.ts';
 import { corpus } from '../corpus.ts';
 import type { Input } from '../input.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import type { Evidence } from '../../../activities/sigstore/evidence.ts';
-import { bytesAsSigned } from '../../../activities/sigstore/signed.ts';
+import type { Evidence } from '../../../activities/sigstore/evidence/evidence.ts';
+import { bytesAsSigned } from '../../../activities/sigstore/evidence/signed.ts';
 import { proveTimestamp } from '../../../activities/sigstore/timestamp.ts';
 import { corpus } from '../corpus.ts';
 import { partOf, refused, type Target } from '../target.ts';

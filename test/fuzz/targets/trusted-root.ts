@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { toTrustRoot } from '../../../activities/trust/trust-root.ts';
-import { readTrustedRootJson } from '../../../activities/trust/trusted-root-json.ts';
+import { readTrustedRootJson } from '../../../activities/trust/trusted-root/trusted-root-json.ts';
 import { corpus } from '../corpus.ts';
 import { assertInert, partOf, type Target } from '../target.ts';
 

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { DURABLE_ATTEMPT_MS, SHIM_DEADLINE_MS } from '../../../workflows/deadlines.ts';
+import { DURABLE_ATTEMPT_MS, SHIM_DEADLINE_MS } from '../../../workflows/verdict/deadlines.ts';
 
 const path = fileURLToPath(new URL('../../../infra/systemd/portcullis-shim.service', import.meta.url));
 const unit = readFileSync(path, 'utf8');

@@ -10,7 +10,7 @@ import { CanaryBusy, createCanaries } from '../../../shim/canary/canary.ts';
 import { lentCanaries } from '../../../shim/canary/lent.ts';
 import { startCanaryRegistry } from '../../../shim/canary/registry.ts';
 import { runCanary } from '../../../shim/canary/run.ts';
-import { serveVerifier } from '../../../shim/grpc-server.ts';
+import { serveVerifier } from '../../../shim/grpc/server.ts';
 import { digestOf } from '../../support/verdicts.ts';
 import { asking, fakeClient } from './fake-client.ts';
 

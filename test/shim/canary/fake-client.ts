@@ -1,7 +1,7 @@
 import type { Canaries } from '../../../shim/canary/canary.ts';
 import type { PullClient } from '../../../shim/canary/clients.ts';
-import type { Digest } from '../../../workflows/digest.ts';
-import { REASON_OUTCOME } from '../../../workflows/reason.ts';
+import type { Digest } from '../../../workflows/format/digest.ts';
+import { REASON_OUTCOME } from '../../../workflows/verdict/reason.ts';
 
 /** A containerd as the canary sees it: what it does with a pull whose digest is resolved. `undefined` pulls. */
 export type Behaviour = (image: string, digest: Digest) => string | undefined;

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createCanaries } from '../../../shim/canary/canary.ts';
 import { containerdIdentity } from '../../../shim/canary/identity.ts';
 import { type CanaryState, watchCanary } from '../../../shim/canary/watch.ts';
-import { createLog } from '../../../shim/log.ts';
+import { createLog } from '../../../shim/log/log.ts';
 import { asking, type Behaviour, fakeClient } from './fake-client.ts';
 
 /** A watched node whose containerd can be exchanged. */

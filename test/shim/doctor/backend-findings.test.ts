@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { obtain } from '../../../infra/tools/obtain.ts';
-import { BackendProblem } from '../../../shim/backend.ts';
+import { BackendProblem } from '../../../shim/backend/backend.ts';
 import { backendFindings } from '../../../shim/doctor/backend-findings.ts';
 import { examine } from '../../../shim/doctor/examine.ts';
 import { runningFindings } from '../../../shim/doctor/running-findings.ts';

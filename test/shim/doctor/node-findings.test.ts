@@ -21,9 +21,9 @@ import { daemonFindings } from '../../../shim/doctor/daemon-findings.ts';
 import { FINDING_IDS, type Finding } from '../../../shim/doctor/finding.ts';
 import { LAUNCHER, launcherFindings } from '../../../shim/doctor/launcher-findings.ts';
 import { secretFindings } from '../../../shim/doctor/secret-findings.ts';
-import { serveVerifier } from '../../../shim/grpc-server.ts';
+import { serveVerifier } from '../../../shim/grpc/server.ts';
+import { listenPrivately } from '../../../shim/host/socket.ts';
 import type { PartState } from '../../../shim/metrics.ts';
-import { listenPrivately } from '../../../shim/socket.ts';
 import { digestOf, TEST_FLEET } from '../../support/verdicts.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'portcullis-doctor-'));

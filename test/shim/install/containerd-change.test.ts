@@ -7,6 +7,7 @@ import { type ContainerdVersion, containerdPrograms } from '../../../infra/stack
 import { readEffective } from '../../../shim/containerd/effective.ts';
 import { type ContainerdProgram, dumpConfiguration, versionOf } from '../../../shim/containerd/running.ts';
 import { configurationFindings } from '../../../shim/doctor/configuration-findings.ts';
+import { DROP_IN } from '../../../shim/host/layout.ts';
 import { confirm } from '../../../shim/install/confirm.ts';
 import {
   containerdChanges,
@@ -16,7 +17,6 @@ import {
 } from '../../../shim/install/containerd-change.ts';
 import { lazyPullNotes } from '../../../shim/install/drop-in.ts';
 import { applyAll } from '../../../shim/install/file-change.ts';
-import { DROP_IN } from '../../../shim/install/layout.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const IMAGES = `[plugins."io.containerd.cri.v1.images"]`;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { addStatement, type SignerRevocations } from '../../../shim/memory/signed-revocations.ts';
-import { type Digest, parseDigest } from '../../../workflows/digest.ts';
+import { type Digest, parseDigest } from '../../../workflows/format/digest.ts';
 
 const [OLD, NOW, THIEF] = ['a', 'b', 'c'].map((digit) => digit.repeat(64)) as [string, string, string]; // as many as went in
 

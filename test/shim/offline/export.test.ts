@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Backend, BackendProblem } from '../../../shim/backend.ts';
+import { type Backend, BackendProblem } from '../../../shim/backend/backend.ts';
 import { exportCommand } from '../../../shim/cli/export.ts';
 import { checkOfflineFile } from '../../../shim/offline/check-file.ts';
 import { exportImages } from '../../../shim/offline/export-images.ts';
 import { parseOfflineFile, renderOfflineFile } from '../../../shim/offline/offline-file.ts';
-import { POLICY_HEAD_POLL_MS } from '../../../workflows/deadlines.ts';
-import type { Verdict } from '../../../workflows/verdict.ts';
-import type { VerificationInput } from '../../../workflows/verification-input.ts';
+import { POLICY_HEAD_POLL_MS } from '../../../workflows/verdict/deadlines.ts';
+import type { Verdict } from '../../../workflows/verdict/verdict.ts';
+import type { VerificationInput } from '../../../workflows/verdict/verification-input.ts';
 import { createTestBackend } from '../../support/backend.ts';
 import { aStatement, fromNow, revoking } from '../../support/offline.ts';
 import { anAllow, createTestVerdictKey, digestOf, TEST_FLEET } from '../../support/verdicts.ts';

@@ -1,5 +1,5 @@
 import { writeSync } from 'node:fs';
-import { openVerdictCache } from '../../../shim/verdict-cache/open.ts';
+import { openVerdictCache } from '../../../shim/memory/verdict-cache/open.ts';
 import { anAllow } from '../../support/verdicts.ts';
 
 /** Keeps one verdict after the other until it is killed, and prints the name of each when it is kept. */

@@ -1,4 +1,4 @@
-import type { LayerAnnotations, SignatureContent } from '../../../activities/sigstore/content.ts';
+import type { LayerAnnotations, SignatureContent } from '../../../activities/sigstore/evidence/content.ts';
 import type { BundleDocument, rekorBundle } from '../virtual-sigstore/evidence.ts';
 import type { TlogEntry } from '../virtual-sigstore/tlog-entry.ts';
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import { anonymous } from '../../../activities/registry/credential.ts';
+import { anonymous } from '../../../activities/registry/credentials/credential.ts';
+import { findSignatures, readSignature } from '../../../activities/registry/evidence/signatures.ts';
 import { createRegistry } from '../../../activities/registry/registry.ts';
-import { findSignatures, readSignature } from '../../../activities/registry/signatures.ts';
-import type { LayerAnnotations, SignatureContent } from '../../../activities/sigstore/content.ts';
+import type { LayerAnnotations, SignatureContent } from '../../../activities/sigstore/evidence/content.ts';
 import { judge } from '../../../activities/sigstore/signature.ts';
-import type { Digest } from '../../../workflows/digest.ts';
+import type { Digest } from '../../../workflows/format/digest.ts';
 import { asBundle } from '../independent-judge/as-bundle.ts';
 import { independentJudge } from '../independent-judge/judge.ts';
 import { DSSE_ENVELOPE, pushBundle, pushCosignTag, SIMPLE_SIGNING, type Target } from '../registry-push.ts';

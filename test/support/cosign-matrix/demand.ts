@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { parsePublicKey } from '../../../activities/sigstore/key.ts';
-import type { Requirement, SignerRequirement } from '../../../activities/sigstore/requirement.ts';
-import { compilePattern, exactly, type TextPattern } from '../../../activities/sigstore/text-pattern.ts';
+import { parsePublicKey } from '../../../activities/sigstore/key/key.ts';
+import type { Requirement, SignerRequirement } from '../../../activities/sigstore/requirement/requirement.ts';
+import { compilePattern, exactly, type TextPattern } from '../../../activities/sigstore/requirement/text-pattern.ts';
 import { trustMaterial } from '../virtual-sigstore/trusted-root.ts';
 import type { Generation, Scenario } from './scenario.ts';
 import { ISSUER, PREDICATE_TYPE, SUBJECT } from './signing.ts';

@@ -1,5 +1,5 @@
-import type { SignatureContent } from '../../../activities/sigstore/content.ts';
-import { type Digest, digestHex } from '../../../workflows/digest.ts';
+import type { SignatureContent } from '../../../activities/sigstore/evidence/content.ts';
+import { type Digest, digestHex } from '../../../workflows/format/digest.ts';
 import { rekorBundle } from '../virtual-sigstore/evidence.ts';
 import type { VirtualSigstore } from '../virtual-sigstore/sigstore.ts';
 import type { TlogEntry } from '../virtual-sigstore/tlog-entry.ts';

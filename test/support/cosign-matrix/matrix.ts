@@ -1,6 +1,6 @@
 import { mapParallel } from '../../../activities/registry/parallel.ts';
-import type { SignatureContent } from '../../../activities/sigstore/content.ts';
-import type { Digest } from '../../../workflows/digest.ts';
+import type { SignatureContent } from '../../../activities/sigstore/evidence/content.ts';
+import type { Digest } from '../../../workflows/format/digest.ts';
 import { pushImage } from '../registry-push.ts';
 import { type Answer, cosignSays, publish, weSay } from './cell.ts';
 import { demandOf } from './demand.ts';

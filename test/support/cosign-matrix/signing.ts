@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { anonymous } from '../../../activities/registry/credential.ts';
+import { anonymous } from '../../../activities/registry/credentials/credential.ts';
+import { findSignatures, readSignature } from '../../../activities/registry/evidence/signatures.ts';
 import { createRegistry } from '../../../activities/registry/registry.ts';
-import { findSignatures, readSignature } from '../../../activities/registry/signatures.ts';
-import type { SignatureContent } from '../../../activities/sigstore/content.ts';
-import type { Digest } from '../../../workflows/digest.ts';
+import type { SignatureContent } from '../../../activities/sigstore/evidence/content.ts';
+import type { Digest } from '../../../workflows/format/digest.ts';
 import { pushImage } from '../registry-push.ts';
 import { identityToken } from '../virtual-sigstore/api-fulcio.ts';
 import { nameOf, type Scenario } from './scenario.ts';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { SignatureContent } from '../../../activities/sigstore/content.ts';
+import type { SignatureContent } from '../../../activities/sigstore/evidence/content.ts';
 import type { BundleDocument } from '../virtual-sigstore/evidence.ts';
 import { asBundle } from './as-bundle.ts';
 import { EXCEPTIONS, type Exception } from './exceptions.ts';

@@ -1,6 +1,6 @@
 import { createHash, X509Certificate } from 'node:crypto';
-import type { LayerAnnotations, SignatureContent } from '../../../activities/sigstore/content.ts';
-import { isRecord } from '../../../workflows/record.ts';
+import type { LayerAnnotations, SignatureContent } from '../../../activities/sigstore/evidence/content.ts';
+import { isRecord } from '../../../workflows/format/record.ts';
 
 /** A bundle, and the bytes that it is over when it holds no envelope. */
 export interface AsBundle {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import type { Requirement } from '../../../activities/sigstore/requirement.ts';
-import type { TextPattern } from '../../../activities/sigstore/text-pattern.ts';
+import type { Requirement } from '../../../activities/sigstore/requirement/requirement.ts';
+import type { TextPattern } from '../../../activities/sigstore/requirement/text-pattern.ts';
 import { type TrustPlan, trustedRootJson } from '../virtual-sigstore/trusted-root.ts';
 import type { IndependentQuestion } from './judge.ts';
 

@@ -1,6 +1,6 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AzureSettings } from '../../../activities/kms/azure-api.ts';
+import type { AzureSettings } from '../../../activities/kms/azure/api.ts';
 import { fromDer, toDer } from '../../../activities/kms/ecdsa-encoding.ts';
 import { signByAlgorithm, verifyByAlgorithm } from '../kms/signing.ts';
 import { listenOnLoopback } from '../loopback.ts';

@@ -11,8 +11,8 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
-import type { GcpClientOptions } from '../../../activities/kms/gcp-api.ts';
-import { isRecord } from '../../../workflows/record.ts';
+import type { GcpClientOptions } from '../../../activities/kms/gcp/api.ts';
+import { isRecord } from '../../../workflows/format/record.ts';
 import { signByAlgorithm } from '../kms/signing.ts';
 
 /** A version of a key as its owner sees it; a test changes it while the service runs. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { preAuthEncoding } from '../../../workflows/dsse.ts';
+import { preAuthEncoding } from '../../../workflows/format/dsse.ts';
 import { bytes, Json, json, type Service } from './api.ts';
 import { sha256 } from './key-pair.ts';
 import type { RekorV2 } from './rekor-v2.ts';

@@ -1,4 +1,4 @@
-import { isRecord } from '../../../workflows/record.ts';
+import { isRecord } from '../../../workflows/format/record.ts';
 import type { Answer } from '../registry-fault.ts';
 
 /** A request as the services see it. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { SignatureContent } from '../../../activities/sigstore/content.ts';
+import type { SignatureContent } from '../../../activities/sigstore/evidence/content.ts';
 import { encodeJson } from '../signer.ts';
 import { sha256 } from './key-pair.ts';
 import {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { preAuthEncoding } from '../../../workflows/dsse.ts';
+import { preAuthEncoding } from '../../../workflows/format/dsse.ts';
 import type { KeyKind } from '../signer.ts';
 import type { Certificate } from './ca.ts';
 import { toPem } from './der.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { ReasonCode } from '../../../workflows/reason.ts';
+import type { ReasonCode } from '../../../workflows/verdict/reason.ts';
 import { decide, found, policy, rejected, satisfied } from './evidence.ts';
 
 const names = fc.constantFrom('a', 'b', 'c');

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AuthorityOutcome } from '../../../workflows/activities.ts';
 import type { Evidence } from '../../../workflows/policy/evaluate.ts';
-import type { ReasonCode } from '../../../workflows/reason.ts';
+import type { ReasonCode } from '../../../workflows/verdict/reason.ts';
 import { authority, decide, digest, found, INPUT, log, policy, rejected, satisfied } from './evidence.ts';
 
 test('no policy at all refuses', () => {

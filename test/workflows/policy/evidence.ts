@@ -6,9 +6,9 @@ import type {
   MatchingPolicy,
   SignatureSet,
 } from '../../../workflows/activities.ts';
-import { type Digest, parseDigest } from '../../../workflows/digest.ts';
+import { type Digest, parseDigest } from '../../../workflows/format/digest.ts';
 import { type Evidence, evaluate } from '../../../workflows/policy/evaluate.ts';
-import type { ReasonCode } from '../../../workflows/reason.ts';
+import type { ReasonCode } from '../../../workflows/verdict/reason.ts';
 
 /** The digest whose last digits are `n`. */
 export function digest(n: number): Digest {

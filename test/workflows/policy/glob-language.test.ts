@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { nameWithoutDigest, parseName } from '../../../workflows/name.ts';
+import { nameWithoutDigest, parseName } from '../../../workflows/format/name.ts';
 import { type Glob, globMatches, parseGlob } from '../../../workflows/policy/glob.ts';
 import { canMatch, canonicalGlob, shareRepository } from '../../../workflows/policy/glob-language.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { parseName } from '../../../workflows/name.ts';
+import { parseName } from '../../../workflows/format/name.ts';
 import { globMatches, globMatchesTagged, MAX_GLOB_LENGTH, parseGlob } from '../../../workflows/policy/glob.ts';
 
 function matches(text: string, name: string): boolean {

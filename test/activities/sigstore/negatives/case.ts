@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import type { SignatureContent } from '../../../../activities/sigstore/content.ts';
+import type { SignatureContent } from '../../../../activities/sigstore/evidence/content.ts';
 import type { ExpectedImage } from '../../../../activities/sigstore/judgement.ts';
-import type { Requirement, Wanted } from '../../../../activities/sigstore/requirement.ts';
+import type { Requirement, Wanted } from '../../../../activities/sigstore/requirement/requirement.ts';
+import { exactly } from '../../../../activities/sigstore/requirement/text-pattern.ts';
 import { judge } from '../../../../activities/sigstore/signature.ts';
-import { exactly } from '../../../../activities/sigstore/text-pattern.ts';
-import type { ReasonCode } from '../../../../workflows/reason.ts';
+import type { ReasonCode } from '../../../../workflows/verdict/reason.ts';
 import { cosignPayload, cosignStatement } from '../../../support/signer.ts';
 import type { Certificate } from '../../../support/virtual-sigstore/ca.ts';
 import {

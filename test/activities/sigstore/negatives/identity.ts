@@ -1,5 +1,5 @@
-import { CLAIM_OIDS, type ClaimName } from '../../../../activities/sigstore/claim.ts';
-import { compilePattern, exactly, type TextPattern } from '../../../../activities/sigstore/text-pattern.ts';
+import { CLAIM_OIDS, type ClaimName } from '../../../../activities/sigstore/requirement/claim.ts';
+import { compilePattern, exactly, type TextPattern } from '../../../../activities/sigstore/requirement/text-pattern.ts';
 import { context, der, oid, sequence, utf8String } from '../../../support/virtual-sigstore/der.ts';
 import { bareText, type SubjectName, utf8Text } from '../../../support/virtual-sigstore/fulcio-extensions.ts';
 import { WORKFLOW_CLAIMS, WORKFLOW_ISSUER, WORKFLOW_SUBJECT } from '../../../support/virtual-sigstore/sigstore.ts';

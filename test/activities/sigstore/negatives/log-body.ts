@@ -1,4 +1,4 @@
-import { isRecord } from '../../../../workflows/record.ts';
+import { isRecord } from '../../../../workflows/format/record.ts';
 import { toPem } from '../../../support/virtual-sigstore/der.ts';
 import { createKeyPair } from '../../../support/virtual-sigstore/key-pair.ts';
 import { BASES } from './bases.ts';

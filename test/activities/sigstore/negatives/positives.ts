@@ -1,4 +1,4 @@
-import { exactly } from '../../../../activities/sigstore/text-pattern.ts';
+import { exactly } from '../../../../activities/sigstore/requirement/text-pattern.ts';
 import type { SubjectName } from '../../../support/virtual-sigstore/fulcio-extensions.ts';
 import { envelopeJson, type Signed } from '../../../support/virtual-sigstore/log-body.ts';
 import { WORKFLOW_ISSUER } from '../../../support/virtual-sigstore/sigstore.ts';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { parseArtefact } from '../../../../activities/registry/artefact.ts';
-import { readAnnotations } from '../../../../activities/registry/layer-annotations.ts';
-import type { LayerAnnotations, SignatureContent } from '../../../../activities/sigstore/content.ts';
+import { parseArtefact } from '../../../../activities/registry/evidence/artefact.ts';
+import { readAnnotations } from '../../../../activities/registry/evidence/layer-annotations.ts';
+import type { LayerAnnotations, SignatureContent } from '../../../../activities/sigstore/evidence/content.ts';
 import type { BundleDocument } from '../../../support/virtual-sigstore/evidence.ts';
 
 /** Bytes in a piece of evidence, and the evidence with other bytes there; `undefined` is refused before it is judged. */

@@ -1,7 +1,7 @@
 import { RFC3161Timestamp } from '@sigstore/core';
-import { readBase64 } from '../../../../activities/sigstore/base64.ts';
-import type { SignatureContent } from '../../../../activities/sigstore/content.ts';
-import { isRecord } from '../../../../workflows/record.ts';
+import type { SignatureContent } from '../../../../activities/sigstore/evidence/content.ts';
+import { readBase64 } from '../../../../activities/text/base64.ts';
+import { isRecord } from '../../../../workflows/format/record.ts';
 import { BASES } from '../negatives/bases.ts';
 import type { Base } from '../negatives/case.ts';
 
