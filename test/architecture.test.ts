@@ -28,6 +28,14 @@ const MAX_LINES = 300;
 const MAX_FILES = 20;
 const PRODUCT = ['workflows', 'activities', 'shim', 'infra'] as const;
 
+/** The flat files that Temporal calls. */
+const ACTIVITIES: ReadonlySet<string> = new Set(
+  [
+    ...['check-key', 'check-transparency-log', 'describe-policy', 'fetch-signatures', 'resolve-descriptor'],
+    ...['resolve-policy', 'sign-verdict', 'verify-signature'],
+  ].map((name) => `activities/${name}.ts`),
+);
+
 /** So many files need a README of their own. */
 const FULL_FOLDER = 12;
 
@@ -81,6 +89,20 @@ describe('the rooms', () => {
       clients.map((source) => source.path),
       ['shim/backend/temporal.ts'],
     );
+  });
+
+  it('folders beside each other import each other in one direction at most', () => {
+    const product = sources.filter((source) => PRODUCT.some((room) => room === roomOf(source.path)));
+    const arrows = new Set(product.flatMap((source) => localImports(source).flatMap((to) => arrowOf(source.path, to))));
+    const mutual = [...arrows].filter((arrow) => arrows.has(arrow.split(' ').toReversed().join(' ')));
+    assert.deepEqual(mutual, []);
+  });
+
+  it('no activity imports another activity', () => {
+    const wrong = sources
+      .filter(({ path }) => ACTIVITIES.has(path))
+      .flatMap((source) => localImports(source).filter((to) => ACTIVITIES.has(to)));
+    assert.deepEqual(wrong, []);
   });
 
   it('nothing is imported in a circle', () => {
@@ -148,6 +170,14 @@ function isDescribedAround(folder: string): boolean {
   let above = dirname(folder);
   while (!existsSync(join(root, above, 'README.md'))) above = dirname(above);
   return readFileSync(join(root, above, 'README.md'), 'utf8').includes(`${relative(above, folder)}/`);
+}
+
+/** `a b` for an import from one folder into another that is beside it, or below one beside it. */
+function arrowOf(from: string, to: string): readonly string[] {
+  const [own, other] = [dirname(from).split('/'), dirname(to).split('/')];
+  const shared = own.findIndex((name, depth) => name !== other[depth]);
+  if (shared === -1 || other[shared] === undefined) return [];
+  return [[own, other].map((names) => names.slice(0, shared + 1).join('/')).join(' ')];
 }
 
 function roomOf(path: string): string {

@@ -1,5 +1,5 @@
-import { transportFailure } from '../registry/failure.ts';
 import { viaOf } from './exchange.ts';
+import { transportFailure } from './failure.ts';
 import { discard } from './transport.ts';
 
 /**

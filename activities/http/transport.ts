@@ -1,9 +1,9 @@
 import { MAX_REDIRECTS } from '../limits.ts';
-import { internalAddress, misbehaved, transportFailure } from '../registry/failure.ts';
 import type { InternalKind } from './address-kind.ts';
 import { connections, type EndpointTls } from './connections.ts';
 import { destinations, InternalAddressError, type Referrer, reachOf, refusalOf } from './destinations.ts';
 import { exchange, viaTo } from './exchange.ts';
+import { internalAddress, misbehaved, transportFailure } from './failure.ts';
 import { proxyFailureOf } from './proxy-tunnel.ts';
 
 /** One HTTP request; `what` opens every error message about it and holds neither query nor secret. */

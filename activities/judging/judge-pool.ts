@@ -6,11 +6,11 @@ import {
   MAX_LIGHT_EVIDENCE_BYTES,
   MAX_LIGHT_JUDGING_PROCESSOR_MS,
 } from '../limits.ts';
-import type { EntryQuestion } from '../rekor/live-log.ts';
 import type { SignatureContent } from '../sigstore/evidence/content.ts';
 import type { SignedMaterial } from '../sigstore/evidence/signed-material.ts';
 import type { JudgeContext } from '../sigstore/judge-context.ts';
 import { type ExpectedImage, refuse } from '../sigstore/judgement.ts';
+import type { EntryQuestion } from '../sigstore/log/looked-up-entry.ts';
 import type { Requirement, SignerRequirement } from '../sigstore/requirement/requirement.ts';
 import { FairQueue, type Share } from './fair-queue.ts';
 import type { JudgingAnswer, JudgingQuestion, ThreadJudgement } from './judging-message.ts';

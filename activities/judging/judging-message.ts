@@ -1,8 +1,8 @@
-import type { EntryQuestion } from '../rekor/live-log.ts';
 import type { SignatureContent } from '../sigstore/evidence/content.ts';
 import type { SignedMaterial } from '../sigstore/evidence/signed-material.ts';
 import type { JudgeContext } from '../sigstore/judge-context.ts';
 import type { ExpectedImage, Proof, Refusal, Statement } from '../sigstore/judgement.ts';
+import type { EntryQuestion } from '../sigstore/log/looked-up-entry.ts';
 import type { RequirementMessage, SignerMessage } from './requirement-message.ts';
 
 /** What a thread that reads evidence is asked. */

@@ -2,13 +2,13 @@ import type { AuthorityOutcome, Rejection, SignatureReference, VerdictClaim } fr
 import type { JudgedAuthority } from '../../workflows/policy/evaluate.ts';
 import type { Reason } from '../../workflows/verdict/reason.ts';
 import { findAuthority } from '../authority/applied-policy.ts';
+import { checkLogs } from '../authority/check-logs.ts';
+import { judgeAuthority } from '../authority/judge-authority.ts';
 import { type EvidenceSubject, registryOf, subjectOf } from '../authority/judge-evidence.ts';
-import { checkLogs } from '../check-transparency-log.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { EvidenceError } from '../evidence-error.ts';
 import type { PolicySet } from '../policy/policy-set.ts';
 import { searchEverySignature } from '../registry/evidence/signature-search.ts';
-import { judgeAuthority } from '../verify-signature.ts';
 
 /** What one authority makes of the evidence, and until when its key is good. */
 export interface ProvenAuthority extends JudgedAuthority {

@@ -3,8 +3,8 @@ import { evaluate } from '../../workflows/policy/evaluate.ts';
 import type { ReasonCode } from '../../workflows/verdict/reason.ts';
 import type { Verdict } from '../../workflows/verdict/verdict.ts';
 import { appliedRevision, policySet } from '../authority/applied-policy.ts';
+import { resolutionOf } from '../authority/resolution.ts';
 import type { Dependencies } from '../dependencies.ts';
-import { resolutionOf } from '../resolve-policy.ts';
 import { unproven } from './allow.ts';
 
 /** What the policy alone says, without any evidence. */

@@ -2,12 +2,13 @@ import { createHash } from 'node:crypto';
 import type { Digest } from '../../workflows/format/digest.ts';
 import { EvidenceError } from '../evidence-error.ts';
 import { eachChunk } from '../http/bounded-body.ts';
+import { misbehaved, transportFailure } from '../http/failure.ts';
 import { discard, type HttpRequest } from '../http/transport.ts';
 import { type Party, Slots } from '../judging/slots.ts';
 import { LARGE_READ_BYTES, MAX_LARGE_READS, MAX_LIGHT_EVIDENCE_BYTES, MAX_REGISTRY_REQUEST_MS } from '../limits.ts';
 import type { Ask } from './authorization/ask.ts';
 import { digestFrom } from './content-digest.ts';
-import { misbehaved, transportFailure, unexpectedStatus } from './failure.ts';
+import { unexpectedStatus } from './failure.ts';
 
 /** Bytes, and the digest that they have. */
 export interface Content {

@@ -1,10 +1,11 @@
 import type { Digest } from '../../workflows/format/digest.ts';
 import { EvidenceError } from '../evidence-error.ts';
 import { eachChunk } from '../http/bounded-body.ts';
+import { misbehaved } from '../http/failure.ts';
 import { parseNextLink } from '../http/link.ts';
 import { discard, type HttpResponse } from '../http/transport.ts';
 import type { Ask } from './authorization/ask.ts';
-import { misbehaved, unexpectedStatus } from './failure.ts';
+import { unexpectedStatus } from './failure.ts';
 import { LONG_LISTING_BYTES, MAX_LISTING_BYTES, MAX_REFERRER_PAGES } from './listing-limits.ts';
 import { EVIDENCE_ARTIFACT_TYPES, essence, MANIFEST_ACCEPT, OCI_INDEX } from './media-types.ts';
 import { type ReferrerEntry, type ReferrerList, ReferrerScan } from './referrer-list.ts';

@@ -1,6 +1,7 @@
 import type { Digest } from '../../workflows/format/digest.ts';
 import { parseDigest } from '../../workflows/format/digest.ts';
 import { EvidenceError } from '../evidence-error.ts';
+import { misbehaved } from '../http/failure.ts';
 import { discard } from '../http/transport.ts';
 import {
   DEFAULT_EVIDENCE_BYTES,
@@ -14,7 +15,7 @@ import { EvidenceCache } from './cache.ts';
 import type { CredentialSource } from './credentials/credential.ts';
 import { dockerCredentials } from './credentials/docker-credentials.ts';
 import { originOnly, type RegistryEndpoint, type RegistryEndpoints, urlAt } from './endpoints/endpoints.ts';
-import { misbehaved, unexpectedStatus } from './failure.ts';
+import { unexpectedStatus } from './failure.ts';
 import { MANIFEST_ACCEPT } from './media-types.ts';
 import { getContent, type KeepPlace } from './read-content.ts';
 import { FIRST_LISTING, type Listing, type ListingLimits, listReferrersAt, listTaggedAt } from './referrers.ts';

@@ -1,5 +1,6 @@
 import type { LogStatement } from '../../workflows/verdict/policy-head.ts';
 import type { ProvenEntry } from '../sigstore/judgement.ts';
+import type { EntryQuestion, FoundEntry } from '../sigstore/log/looked-up-entry.ts';
 import type { TransparencyLog } from '../trust/trust-root.ts';
 
 /** What asking a log about an entry found. */
@@ -15,21 +16,6 @@ export type Confirmation =
       readonly code: 'LOG_INCONSISTENT' | 'LOG_ROLLED_BACK' | 'LOG_MEMORY_UNREADABLE';
       readonly sentence: string;
     };
-
-/** An entry that a look-up found: what a bundle's `tlogEntries` would have held, as protobuf JSON. */
-export type FoundEntry = Readonly<Record<string, unknown>>;
-
-/** What a log is asked for: the entry over these bytes by this key or certificate. */
-export interface EntryQuestion {
-  /** SHA-256 of the signed bytes, hex. */
-  readonly artefactHash: string;
-  /** The signature, base64. */
-  readonly signature: string;
-  /** PEM of the certificate or public key. */
-  readonly verifier: string;
-  /** The DSSE envelope as JSON, where the signature is one: logs know those by the envelope and not by the bytes it signs. */
-  readonly envelope?: string;
-}
 
 /**
  * Asks transparency logs over the network, and remembers what they said: the newest checkpoint of each log is kept

@@ -1,10 +1,10 @@
 import type { EntryInclusion } from '../sigstore/judgement.ts';
 import { type Checkpoint, isSignedBy, parseCheckpoint } from '../sigstore/log/checkpoint.ts';
+import type { EntryQuestion, FoundEntry } from '../sigstore/log/looked-up-entry.ts';
 import type { Consistency, TreeHead } from '../sigstore/log/merkle.ts';
 import { quote } from '../text/quote.ts';
 import type { TransparencyLog } from '../trust/trust-root.ts';
 import { misbehaved } from './failure.ts';
-import type { EntryQuestion, FoundEntry } from './live-log.ts';
 
 /** A checkpoint that the log signed, with the note it was read from. */
 export interface SignedCheckpoint {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { isRecord } from '../../workflows/format/record.ts';
-import type { EntryQuestion } from './live-log.ts';
+import type { EntryQuestion } from '../sigstore/log/looked-up-entry.ts';
 
 /**
  * The entries that a signer may have logged for a signature, as Rekor v1 takes them (rekor `pkg/types`). The log makes

@@ -1,11 +1,11 @@
 import { isRecord } from '../../workflows/format/record.ts';
 import type { EntryInclusion } from '../sigstore/judgement.ts';
+import type { FoundEntry } from '../sigstore/log/looked-up-entry.ts';
 import { isIncluded, leafHash } from '../sigstore/log/merkle.ts';
 import { decodeBase64 } from '../text/base64.ts';
 import { parseStrictJson } from '../text/strict-json.ts';
 import type { TransparencyLog } from '../trust/trust-root.ts';
 import { misbehaved } from './failure.ts';
-import type { FoundEntry } from './live-log.ts';
 import { verifiedCheckpoint } from './log-api.ts';
 
 /** An entry as Rekor v1 answers it (`openapi.yaml` LogEntry), well-formed and not judged. */

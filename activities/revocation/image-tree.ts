@@ -1,8 +1,8 @@
 import { type Digest, parseDigest } from '../../workflows/format/digest.ts';
 import { isRecord } from '../../workflows/format/record.ts';
 import { EvidenceError } from '../evidence-error.ts';
+import { misbehaved } from '../http/failure.ts';
 import { MAX_LISTED, MAX_MANIFEST_TOKENS } from '../limits.ts';
-import { misbehaved } from '../registry/failure.ts';
 import { OCI_MANIFEST } from '../registry/media-types.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Repository } from '../registry/repository.ts';

@@ -1,4 +1,4 @@
-import type { FoundEntry } from '../rekor/live-log.ts';
+import type { FoundEntry } from './log/looked-up-entry.ts';
 
 /** What a judgement needs to know beside evidence and requirement. */
 export interface JudgeContext {

@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import { EvidenceError } from '../../evidence-error.ts';
 import type { Referrer } from '../../http/destinations.ts';
+import { transportFailure } from '../../http/failure.ts';
 import type { HttpRequest } from '../../http/transport.ts';
 import { MAX_AUTHORIZATIONS, MAX_REGISTRY_REQUEST_MS, MAX_TOKEN_MS, RENEWAL_PAUSE_MS } from '../../limits.ts';
 import { basicAuthorization, type Credential, type CredentialSource } from '../credentials/credential.ts';
-import { transportFailure } from '../failure.ts';
 import { type Challenge, challengedRepositories, parseChallenges } from './challenge.ts';
 import { askTokenService, type Caller, type Realm } from './token-realm.ts';
 

@@ -1,8 +1,8 @@
 import { EvidenceError } from '../../evidence-error.ts';
 import type { Referrer } from '../../http/destinations.ts';
+import { misbehaved } from '../../http/failure.ts';
 import { elsewhere, type HttpRequest } from '../../http/transport.ts';
 import type { Credential } from '../credentials/credential.ts';
-import { misbehaved } from '../failure.ts';
 import { fetchToken, type Token, type TokenQuestion } from './token.ts';
 
 /** What an authorization is good for: one origin, one repository. */

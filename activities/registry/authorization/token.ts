@@ -1,10 +1,11 @@
 import { EvidenceError } from '../../evidence-error.ts';
 import { readBounded } from '../../http/bounded-body.ts';
 import type { Referrer } from '../../http/destinations.ts';
+import { misbehaved } from '../../http/failure.ts';
 import { discard, type HttpRequest, send } from '../../http/transport.ts';
 import { MAX_AUTH_BYTES, MAX_TOKEN_MS } from '../../limits.ts';
 import { basicAuthorization, type Credential } from '../credentials/credential.ts';
-import { misbehaved, unexpectedStatus } from '../failure.ts';
+import { unexpectedStatus } from '../failure.ts';
 import { parseJsonObject } from '../json.ts';
 
 /** Where to get a token, and for what. */

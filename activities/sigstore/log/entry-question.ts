@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { preAuthEncoding } from '../../../workflows/format/dsse.ts';
-import type { EntryQuestion } from '../../rekor/live-log.ts';
 import type { SignatureContent } from '../evidence/content.ts';
 import { type Evidence, readEvidence } from '../evidence/evidence.ts';
 import type { SignerRequirement } from '../requirement/requirement.ts';
+import type { EntryQuestion } from './looked-up-entry.ts';
 
 /**
  * What to ask a log about evidence that carries no entry; `undefined` for evidence that carries one, and for what can't be

@@ -1,9 +1,9 @@
 import type { TransparencyLogEntry } from '@sigstore/bundle';
 import { TransparencyLogEntry as Format } from '@sigstore/protobuf-specs';
 import { MAX_TLOG_ENTRIES } from '../../limits.ts';
-import type { FoundEntry } from '../../rekor/live-log.ts';
 import { readProto } from '../proto-json.ts';
 import { LOG_ENTRY } from '../proto-messages.ts';
+import type { FoundEntry } from './looked-up-entry.ts';
 
 /** Reads what a look-up found; what is no entry proves nothing, and is left out. */
 export function readFoundEntries(found: readonly FoundEntry[]): readonly TransparencyLogEntry[] {

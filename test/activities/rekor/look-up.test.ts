@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { EvidenceError } from '../../../activities/evidence-error.ts';
-import type { EntryQuestion, FoundEntry } from '../../../activities/rekor/live-log.ts';
 import { describeLookUp } from '../../../activities/rekor/look-up.ts';
+import type { EntryQuestion, FoundEntry } from '../../../activities/sigstore/log/looked-up-entry.ts';
 import { logInV1, signBlob, signEnvelope } from '../../support/virtual-sigstore/evidence.ts';
 import { createKeyPair, sha256 } from '../../support/virtual-sigstore/key-pair.ts';
 import { type EntryKind, envelopeJson, type Signed, verifierPem } from '../../support/virtual-sigstore/log-body.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { MAX_TLOG_ENTRIES } from '../../../activities/limits.ts';
-import type { FoundEntry } from '../../../activities/rekor/live-log.ts';
 import type { JudgeContext } from '../../../activities/sigstore/judge-context.ts';
+import type { FoundEntry } from '../../../activities/sigstore/log/looked-up-entry.ts';
 import type { Requirement } from '../../../activities/sigstore/requirement/requirement.ts';
 import { judge } from '../../../activities/sigstore/signature.ts';
 import { logInV1, logInV2, stampOf } from '../../support/virtual-sigstore/evidence.ts';
