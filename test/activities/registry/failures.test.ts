@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import { after, before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { EvidenceError } from '../../../activities/evidence-error.ts';
+import { DEFAULT_EVIDENCE_BYTES } from '../../../activities/limits.ts';
 import { anonymous } from '../../../activities/registry/credentials/credential.ts';
 import { findSignatures } from '../../../activities/registry/evidence/signatures.ts';
 import { createRegistry } from '../../../activities/registry/registry.ts';
@@ -145,12 +146,13 @@ test('a next page by another protocol, or in a link that can not be read, is not
   }
 });
 
+const TOO_LARGE = DEFAULT_EVIDENCE_BYTES + 1;
 for (const [what, effect] of [
-  ['without a length', { kind: 'oversize', bytes: 64 * 1024 * 1024 }],
-  ['with a length', { kind: 'replace', body: Buffer.alloc(11 * 1024 * 1024) }],
+  ['without a length', { kind: 'oversize', bytes: TOO_LARGE }],
+  ['with a length', { kind: 'replace', body: Buffer.alloc(TOO_LARGE) }],
   [
     'that unfolds',
-    { kind: 'replace', body: gzipSync(Buffer.alloc(64 * 1024 * 1024)), headers: { 'content-encoding': 'gzip' } },
+    { kind: 'replace', body: gzipSync(Buffer.alloc(TOO_LARGE)), headers: { 'content-encoding': 'gzip' } },
   ],
 ] as const) {
   test(`a body ${what} is read to its limit`, async () => {
