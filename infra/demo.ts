@@ -152,11 +152,11 @@ async function play({ house, containerd, sigstore }: Stage): Promise<number> {
   await expect('ctr', unsigned.name, /UNSIGNED: /, byCtr(unsigned.name));
   await expect('CRI', unsigned.name, /UNSIGNED: /, byCri(unsigned.name));
 
-  step("an image that is signed by somebody else's key");
-  const tampered = await push('tampered');
+  step('an image that another key signed');
+  const otherKey = await push('other-key');
   await house.cosign.generateKeyPair('mallory');
-  await house.cosign.sign(`${address}/demo/app@${tampered.digest}`, 'mallory');
-  await expect('ctr', tampered.name, /WRONG_KEY: /, byCtr(tampered.name));
+  await house.cosign.sign(`${address}/demo/app@${otherKey.digest}`, 'mallory');
+  await expect('ctr', otherKey.name, /WRONG_KEY: /, byCtr(otherKey.name));
 
   step('Temporal stopped: a signed image that nobody has judged yet');
   const later = await push('later');
