@@ -189,7 +189,7 @@ describe('import', () => {
     const verdict = anOfflineVerdict(stranger, { name: 'evil\u001b[2J\n\u202eapp' });
     const { code, text } = await (await importingNode(t, key)).import(offlineText(aStatement(key), [verdict]));
     assert.equal(code, 1);
-    assert.match(text, /verdict 1: evil\?\[2J\?\?app@sha256/);
+    assert.match(text, /verdict 1: evil\\u\{1b\}\[2J \\u\{202e\}app@sha256/);
   });
 
   it('does not read a file that is larger than any', async (t) => {
