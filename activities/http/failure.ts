@@ -57,7 +57,8 @@ function refused(what: string, why: string): EvidenceError {
 
 /** The registry broke the protocol: nothing it says in this exchange can be used. */
 export function misbehaved(what: string, found: string, retryable: boolean, cause?: unknown): EvidenceError {
-  return new EvidenceError('REGISTRY_MISBEHAVED', `${what}: ${found}`, { retryable, cause });
+  const fix = found.includes('; ') ? '' : '; check the server and any proxy in front of it';
+  return new EvidenceError('REGISTRY_MISBEHAVED', `${what}: ${found}${fix}`, { retryable, cause });
 }
 
 /** The system's error code, looked for down the chain of causes; messages are left out, they quote URLs. */
