@@ -158,7 +158,7 @@ async function play({ house, containerd, sigstore }: Stage): Promise<number> {
   await house.cosign.sign(`${address}/demo/app@${otherKey.digest}`, 'mallory');
   await expect('ctr', otherKey.name, /WRONG_KEY: /, byCtr(otherKey.name));
 
-  step('Temporal stopped: a signed image that nobody has judged yet');
+  step('Temporal stopped: a signed image that was not judged before');
   const later = await push('later');
   await house.cosign.sign(`${address}/demo/app@${later.digest}`, RELEASE_KEY);
   await house.stopTemporal();

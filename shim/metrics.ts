@@ -145,21 +145,21 @@ function countByKey(registry: Registry, keys: () => VerdictKeys): (keyId: string
   const labelNames = ['key'] as const;
   const verdicts = new Counter({
     ...{ name: VERDICTS_BY_KEY, labelNames, registers },
-    help: 'Believed verdicts by the id of the key that signed them.',
+    help: 'Accepted verdicts by the id of the key that signed them.',
     collect() {
       for (const key of keys().keys()) this.inc({ key }, 0);
     },
   });
   const last = new Gauge({
     ...{ name: KEY_LAST_USED, labelNames, registers },
-    help: 'When a verdict by this key was last believed, Unix time; 0 before the first.',
+    help: 'When a verdict by this key was last accepted, Unix time; 0 before the first.',
     collect() {
       for (const key of keys().keys()) this.inc({ key }, 0);
     },
   });
   new Gauge({
     ...{ name: KEY_NOT_AFTER, labelNames, registers },
-    help: 'Until when this key is believed, Unix time; +Inf without an end.',
+    help: 'Until when this key is valid, Unix time; +Inf without an end.',
     collect() {
       this.reset();
       for (const [key, { window }] of keys()) this.set({ key }, window.notAfter / 1_000);

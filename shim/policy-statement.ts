@@ -71,7 +71,7 @@ function readSigned(carried: Envelope, keys: VerdictKeys, nowMs: number): Accept
   const head = parsePolicyHead(opened.content);
   if (head === undefined) return unknown("can't be read by this version; upgrade the older of shim and worker");
   const belief = believe(opened.signatories, head.statedAt, nowMs);
-  if (!belief.ok) return unknown(`is not believed: ${belief.problem}`);
+  if (!belief.ok) return unknown(`is not accepted: ${belief.problem}`);
   if (Date.parse(head.statedAt) > nowMs + CLOCK_SKEW_MS)
     return unknown(`is from the future (${head.statedAt}); compare the clocks of node and worker`);
   return { head, carried: opened.envelope, keyId: belief.keyId };

@@ -20,7 +20,7 @@ export type ConditionEnd =
   /** Not the condition's doing: this machine started no process, or gave it no time. */
   | { readonly kind: 'not-evaluated'; readonly problem: string };
 
-const ABORTED: ConditionEnd = { kind: 'not-evaluated', problem: 'nobody waits for it any more' };
+const ABORTED: ConditionEnd = { kind: 'not-evaluated', problem: 'its caller has left' };
 
 const STARVED: ConditionEnd = {
   kind: 'not-evaluated',

@@ -25,7 +25,7 @@ Usage: portcullis conformance verify-bundle [--staging] --bundle FILE
 Speaks the suite's protocol (sigstore-conformance docs/cli_protocol.md): exit code 0 when the bundle holds, anything else
 when not; the reason is one line on stderr. FILE_OR_DIGEST is a file, or sha256:HEX where there is no file of that name.
 Without --trusted-root it is the public-good trusted root that the package @sigstore/tuf carries; nothing is fetched.
-A log entry is always asked for, but of a key with a trusted root that names nobody at all.
+A log entry is always asked for, but of a key with an empty trusted root.
 The suite starts one program: let it be a script of the line   exec infra/portcullis conformance "$@"`;
 
 const TRUSTED_ROOT = 'application/vnd.dev.sigstore.trustedroot+json;version=0.1';

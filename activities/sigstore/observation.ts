@@ -30,7 +30,8 @@ export function observe(signing: Signing, requirement: Requirement, context: Jud
   if (refusal !== undefined) return failed(refusal);
   if (times.length > 0 || requirement.signer.kind === 'key') return { ok: true, value: { entries, times } };
   if (asksForNothing(requirement)) return { ok: true, value: { entries, times: [context.now] } };
-  const sentence = 'nobody vouches for the time of signing, which a certificate needs: have it timestamped';
+  const sentence =
+    'the signature has no trusted timestamp, which a certificate signature needs; sign with a timestamp authority or a transparency log';
   return failed(stamps.value.passedOver ?? refuse('TIMESTAMP_MISSING', sentence));
 }
 
@@ -47,6 +48,6 @@ function checkObservers(
   const logs = entries.filter(({ integratedTime }) => integratedTime !== undefined).map(({ logId }) => logId);
   const found = new Set([...proven.map(({ authority }) => authority), ...logs]).size;
   if (found >= expected) return undefined;
-  const sentence = `expected ${expected} to vouch for the time of signing, found ${found}`;
+  const sentence = `expected ${expected} trusted timestamps, found ${found}`;
   return passedOver ?? refuse('TIMESTAMP_MISSING', sentence);
 }

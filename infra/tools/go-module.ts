@@ -41,7 +41,7 @@ export async function buildGoModule(part: Part, source: GoSource, folder: string
   const known = await runCommand('go', ['list', '-m', `${source.module}@v${part.version}`], PROBE);
   if (known.code !== 0) {
     throw new Error(
-      `${part.name} ${part.version} is built from Go module ${source.module}, which could not be had: ` +
+      `${part.name} ${part.version} is built from Go module ${source.module}, which could not be downloaded: ` +
         `${lastLine(known.output) || `no answer within ${PROBE_MS / 1000} s`}; ` +
         `check the network and the settings GOPROXY and HTTPS_PROXY${hint(part)}`,
     );

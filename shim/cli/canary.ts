@@ -23,7 +23,7 @@ Usage: portcullis canary [OPTIONS]
   --refuse IMAGE       an image of yours that has to be denied
   --output text|json   (default text)
 
-The daemon makes both images, of random bytes, serves them on loopback for as long as this runs, and asks nobody about them. The bad
+The daemon makes both images, of random bytes, serves them on loopback for as long as this runs, and asks no backend about them. The bad
 one has to be refused with a word that only the daemon knows. Nothing stays on the node; an image of yours does if it was there before.
 
 Exit code 0: all green. 1: something is red. 3: it could not be found out: no containerd, no daemon, no answer from the backend.`;

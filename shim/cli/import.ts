@@ -20,7 +20,7 @@ within seconds or at its next start, and checks each verdict again when it uses 
 newest policy statement that the node has. A newer file replaces what an older one says about the policy and about revoked digests.
 Needs root.
 
-Exit code 0: imported. 1: something in the file is not believed, or nothing in it can be used. 3: it could not be read or written.`;
+Exit code 0: imported. 1: something in the file is not accepted, or nothing in it can be used. 3: it could not be read or written.`;
 
 export const importCommand = {
   help: HELP,

@@ -97,7 +97,7 @@ function print({ keys, refused, onlyInShim, shim }: Listing, path: string): void
     say(`  window    ${state}: from ${notBefore ?? 'ever'} until ${notAfter ?? 'its file is removed'}`);
     if (use !== undefined) say(`  verdicts  ${typeof use === 'string' ? use : describe(use)}`);
   }
-  if (keys.length === 0) say(`no key in ${path} is believed: every pull is refused`);
+  if (keys.length === 0) say(`no key in ${path} is valid: every pull is refused`);
   for (const { problem } of refused) say(`REFUSED ${problem}`);
   for (const id of onlyInShim)
     say(`the running shim believes key ${id}, which is not in ${path}; it looks again within seconds`);

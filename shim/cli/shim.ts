@@ -24,7 +24,7 @@ Usage: portcullis shim --verdict-keys PATH [OPTIONS]
        portcullis shim --config FILE [OPTIONS]
 
   --verdict-keys PATH  public key of the workers' verdicts, or a directory of *.pub files; NAME.json beside NAME.pub
-                       limits when that key is believed, see "portcullis keys list --help" (required)
+                       limits when that key is valid, see "portcullis keys list --help" (required)
   --socket PATH        the launcher's socket      (default ${DEFAULT_LAUNCHER_SOCKET})
   --grpc-socket PATH   the gRPC service's socket  (default ${DEFAULT_GRPC_SOCKET})
   --task-queue NAME    the workers' task queue    (default ${DEFAULT_TASK_QUEUE})

@@ -48,7 +48,7 @@ function clockFinding(found: string): Finding {
     id: 'clock',
     severity: 'stuck',
     found,
-    why: 'by a wrong clock nobody can tell which verdicts are over: the daemon refuses, as CLOCK_MOVED or POLICY_UNKNOWN',
+    why: 'with a wrong clock, expired verdicts cannot be detected: the daemon refuses, as CLOCK_MOVED or POLICY_UNKNOWN',
     fix: 'timedatectl set-ntp true; timedatectl status',
   };
 }
@@ -72,7 +72,7 @@ function unbelieved(found: string): Finding {
     id: 'policy-unknown',
     severity: 'stuck',
     found,
-    why: 'a verdict under a policy that nobody stated is not believed',
+    why: 'a verdict under a policy that no worker stated is not accepted',
     fix: 'give this node the public key by which its workers sign (portcullis keys list), and compare fleets and clocks',
   };
 }

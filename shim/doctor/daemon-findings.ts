@@ -56,7 +56,7 @@ async function socketFindings(path: string): Promise<readonly Finding[]> {
     return [{ id: 'socket-untrusted', severity: 'stuck', found, why: because, fix }];
   }
   if (await accepts(path)) return [];
-  return [{ id: 'daemon-silent', severity: 'stuck', found: `nobody answers at ${path}`, why, fix: RESTART }];
+  return [{ id: 'daemon-silent', severity: 'stuck', found: `no daemon answers at ${path}`, why, fix: RESTART }];
 }
 
 function accepts(path: string): Promise<boolean> {
@@ -119,7 +119,7 @@ export async function keyFindings(path: string): Promise<readonly Finding[]> {
     id: 'verdict-keys',
     severity: 'stuck',
     found,
-    why: 'verdicts are believed by these keys alone',
+    why: 'verdicts are accepted by these keys alone',
     fix: `give the node the public key of its workers as a file in ${path}; see portcullis keys list ${path}`,
   });
   try {
@@ -129,7 +129,7 @@ export async function keyFindings(path: string): Promise<readonly Finding[]> {
     );
     return [
       ...refused.map(({ file, problem: what }): Finding => ({ ...problem(`${file}: ${what}`), severity: 'weak' })),
-      ...(good.length === 0 ? [problem(`no key in ${path} is believed now`)] : []),
+      ...(good.length === 0 ? [problem(`no key in ${path} is valid now`)] : []),
     ];
   } catch (error) {
     return [problem(String(error))];

@@ -76,7 +76,7 @@ function restartFindings({ config, startedAt }: ContainerdProgram): readonly Fin
       id: 'containerd-not-restarted',
       severity: 'open',
       found: `${changed.path} was changed at ${new Date(changed.at).toISOString()}, after containerd had started`,
-      why: 'the running containerd goes by what it read at its start',
+      why: 'the running containerd uses what it read at its start',
       fix: 'systemctl restart containerd',
     },
   ];

@@ -68,7 +68,7 @@ async function strays(binDir: string, names: readonly string[]): Promise<readonl
     findings.push({
       id: 'stray-entry',
       severity: runs ? 'weak' : 'stuck',
-      found: `${join(binDir, name)} stands beside the launcher`,
+      found: `${join(binDir, name)} is in the folder of the launcher`,
       why: runs
         ? 'containerd runs it for every pull as well, before or after portcullis, in its own time'
         : 'containerd runs every entry, and refuses every pull when one of them can not run',

@@ -25,7 +25,7 @@ function silent(socket: string, error: unknown): Finding {
     id: 'containerd-silent',
     severity: 'stuck',
     found: `containerd does not answer at ${socket}: ${messageOf(error)}`,
-    why: 'nothing can be pulled, and nobody can tell what it has loaded',
+    why: 'nothing can be pulled, and what it has loaded is unknown',
     fix: 'systemctl restart containerd; journalctl -u containerd tells why it does not answer',
   };
 }
@@ -41,7 +41,7 @@ function notLoaded(plugins: readonly LoadedPlugin[]): readonly Finding[] {
   return [
     ...(verifier === undefined
       ? []
-      : [{ id: 'verifier-not-loaded', severity: 'open', found: verifier, why: 'it asks nobody', fix } as const]),
+      : [{ id: 'verifier-not-loaded', severity: 'open', found: verifier, why: 'it asks no verifier', fix } as const]),
     ...(transfer === undefined
       ? []
       : [

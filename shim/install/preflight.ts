@@ -55,7 +55,7 @@ const NO_TEMPORAL = `no TEMPORAL_ADDRESS in ${LAYOUT.environment}: every pull wo
 
 async function withoutKeys(path: string): Promise<readonly string[]> {
   const cure = 'give the public key of the workers with --verdict-keys FILE, as "portcullis keys init" wrote it';
-  if (!existsSync(path)) return [`no verdict key: this node would believe nobody; ${cure}`];
+  if (!existsSync(path)) return [`no verdict key: this node could not verify any verdict; ${cure}`];
   const findings = await keyFindings(path);
   // Files that are no keys say why there is none, and matter to nobody where there is one.
   const isStuck = findings.some(({ severity }) => severity === 'stuck');

@@ -106,13 +106,13 @@ async function readWindow(keyFile: string): Promise<KeyWindow> {
   );
   if (!isThere) return ALWAYS;
   const text = await readText(file).catch((error: unknown) => {
-    throw new Error(`${sentenceOf(error, file)}; ${basename(keyFile)} is not believed without its window`, {
+    throw new Error(`${sentenceOf(error, file)}; ${basename(keyFile)} is not accepted without its window`, {
       cause: error,
     });
   });
   const parsed = parseKeyWindow(text);
   if (parsed.ok) return parsed.window;
-  throw new Error(`${file}: ${parsed.problem}; ${basename(keyFile)} is not believed until that is put right`);
+  throw new Error(`${file}: ${parsed.problem}; ${basename(keyFile)} is not accepted until that is corrected`);
 }
 
 async function readText(path: string): Promise<string> {

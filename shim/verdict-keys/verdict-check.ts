@@ -51,7 +51,7 @@ export function checkVerdict(answer: unknown, expected: Expectation, keys: Verdi
     );
   const belief = believe(opened.signatories, verdict.decidedAt, nowMs);
   if (!belief.ok) {
-    const sentence = `the verdict of ${verdict.decidedAt} is not believed: ${belief.problem}; see "portcullis keys list" on the node, and which key its workers sign with`;
+    const sentence = `the verdict of ${verdict.decidedAt} is not accepted: ${belief.problem}; see "portcullis keys list" on the node, and which key its workers sign with`;
     return { ...refuse('VERDICT_FORGED', sentence), outlived: true };
   }
   return checkContent({ verdict, envelope: opened.envelope, keyId: belief.keyId }, expected, nowMs);
@@ -60,7 +60,7 @@ export function checkVerdict(answer: unknown, expected: Expectation, keys: Verdi
 function strangerOf(envelope: Envelope, keys: VerdictKeys): string {
   const signers = envelope.signatures.map((signature) => signature.keyid.slice(0, 12)).join(', ');
   if (keys.size === 0) {
-    return `this node has no verdict key any more and believes nobody; give it the workers' public key (the verdict names key ${signers})`;
+    return `this node has no verdict key any more and accepts no verdict; install the workers' public key (the verdict names key ${signers})`;
   }
   const known = [...keys.keys()].map((id) => id.slice(0, 12)).join(', ');
   return `the verdict's signature does not hold under any verdict key of this node (${known}), it names key ${signers}`;

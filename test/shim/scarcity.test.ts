@@ -17,7 +17,7 @@ const SHIM = new URL('../../shim/', import.meta.url).pathname;
 const PROGRAM = `
 import { openSync } from 'node:fs';
 import { watchBootstrapList } from '${SHIM}bootstrap/list-watch.ts';
-import { watchVerdictKeys } from '${SHIM}verdict-key-watch.ts';
+import { watchVerdictKeys } from '${SHIM}verdict-keys/key-watch.ts';
 const [lists, keys] = process.argv.slice(2);
 const said = [];
 const log = { info() {}, error() {}, warn: (message) => said.push(message) };

@@ -77,7 +77,7 @@ function base64url(bytes: Uint8Array | undefined): string {
 }
 
 function time(date: Date): string {
-  return Number.isNaN(date.getTime()) ? 'a time that is none' : date.toISOString();
+  return Number.isNaN(date.getTime()) ? 'an invalid time' : date.toISOString();
 }
 
 function unusable(code: 'KEY_DISABLED' | 'KEY_UNSUITABLE', sentence: string): KeyState {

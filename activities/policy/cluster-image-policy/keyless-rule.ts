@@ -62,7 +62,7 @@ function readHalf(
   const pattern = fields.get(patternName);
   if ((exact === undefined) === (pattern === undefined)) {
     const found = exact === undefined ? 'neither' : 'both';
-    const fix = exact === undefined ? 'add one, so that not everybody may sign' : 'remove one';
+    const fix = exact === undefined ? 'add one; without it anyone could sign' : 'remove one';
     return reject(identity, `expected one of ${exactName} and ${patternName}, found ${found}; ${fix}`);
   }
   const fix = EMPTY[exactName];

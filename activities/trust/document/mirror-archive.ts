@@ -82,7 +82,7 @@ function readHeader(header: Buffer): { readonly name: string; readonly type: str
 
 function octal(field: Buffer): number {
   const digits = text(field).trim();
-  if (!/^[0-7]{1,11}$/.test(digits)) throw new BadArchive('expected a tar, found a number that is none; pack it again');
+  if (!/^[0-7]{1,11}$/.test(digits)) throw new BadArchive('expected a tar, found an invalid number; pack it again');
   return Number.parseInt(digits, 8);
 }
 

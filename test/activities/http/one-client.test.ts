@@ -218,7 +218,10 @@ for (const kind of KINDS) {
       assert.equal(place.asked.length, MAX_REDIRECTS + 1);
       assert.ok(place.asked.every(({ headers, body }) => headers.authorization === 'Basic x' && body === '{}'));
       const more = new URL(`${place.origin}/x${MAX_REDIRECTS + 1}`);
-      await assert.rejects(ask(place, { url: more }), { code: 'REGISTRY_MISBEHAVED', message: /redirects; check the server and any proxy in front of it$/ });
+      await assert.rejects(ask(place, { url: more }), {
+        code: 'REGISTRY_MISBEHAVED',
+        message: /redirects; check the server and any proxy in front of it$/,
+      });
       const kept = await ask(place, { url: new URL(`${place.origin}/x1`), redirects: 'none' });
       assert.partialDeepStrictEqual(kept, { status: 307, body: 'moved' });
     });

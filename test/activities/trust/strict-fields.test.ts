@@ -69,7 +69,7 @@ describe('a window of a trusted_root.json', () => {
 
   it('is the same in every time zone of the machine', () => {
     const script = `
-      import { readTrustedRootJson } from './activities/trust/trusted-root-json.ts';
+      import { readTrustedRootJson } from './activities/trust/trusted-root/trusted-root-json.ts';
       import { toTrustRoot } from './activities/trust/trust-root.ts';
       const read = readTrustedRootJson('acme', Buffer.from(process.argv[1], 'base64'), 'refuse');
       console.log(read.ok ? toTrustRoot('acme', read.document.source.root).revision : 'refused');`;

@@ -203,7 +203,7 @@ describe('import', () => {
     await writeFile(join(node.keys, 'one.json'), `{"notAfter": "${fromNow(-3_600_000).slice(0, 19)}Z"}`);
     const { code, text } = await node.import(offlineText(aStatement(key), [good]));
     assert.equal(code, 1);
-    assert.match(text, /is not believed: key [0-9a-f]{12} \(one\.pub\) is known to this node and outside its window/);
+    assert.match(text, /is not accepted: key [0-9a-f]{12} \(one\.pub\) is known to this node and outside its window/);
   });
 
   it('refuses a policy that was replaced since, by an import or by what the daemon heard', async (t) => {

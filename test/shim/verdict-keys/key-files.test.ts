@@ -96,7 +96,7 @@ describe('the verdict keys of a folder', () => {
       await make();
       const { keys, refused } = await read();
       assert.deepEqual([...keys.keys()], [other.keyId]);
-      assert.match(refused[0]?.problem ?? '', /one\.pub is not believed/);
+      assert.match(refused[0]?.problem ?? '', /one\.pub is not accepted/);
     });
   }
 

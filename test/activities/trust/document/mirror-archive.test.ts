@@ -110,7 +110,7 @@ describe('a packed mirror', () => {
         [
           `the size ${size}`,
           () => gzipSync(withSize(tarOf([{ name: 'a', body: BODY }]), size)),
-          /a number that is none/,
+          /an invalid number/,
         ] as const,
     ),
     [
