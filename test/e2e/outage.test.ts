@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, it, type TestContext } from 'node:test';
 import { RELEASE_KEY } from '../../infra/stack/house.ts';
 import { startShim, startWorker } from '../../infra/stack/portcullis.ts';
 import { startBlackHole } from '../support/black-hole.ts';
@@ -26,18 +26,20 @@ async function pushSigned(): Promise<PushedImage> {
   return image;
 }
 
-function restartWorker() {
-  return startWorker({
+/** Servers end with the test that started them, also when it fails: the next test has none of them. */
+async function restartWorker(test: TestContext): Promise<void> {
+  const worker = await startWorker({
     dir: house.dir,
     name: 'worker-again',
     temporal: house.temporal.address,
     policyDirectory: house.policyDirectory,
     verdictKey: house.verdictKey,
   });
+  test.after(() => worker.stop());
 }
 
 /** A shim beside the one of the house, with a socket of its own. */
-function startOtherShim(name: string, temporal: string, verdictKeys = house.verdictPublicKey) {
+async function startOtherShim(test: TestContext, name: string, temporal: string, verdictKeys = house.verdictPublicKey) {
   const launcherSocket = join(house.dir, 'run', `${name}.sock`);
   const options = {
     dir: house.dir,
@@ -47,76 +49,67 @@ function startOtherShim(name: string, temporal: string, verdictKeys = house.verd
     launcherSocket,
     grpcSocket: join(house.dir, 'run', `${name}-grpc.sock`),
   };
-  return startShim(options).then((shim) => ({ ...shim, launcherSocket }));
+  const shim = await startShim(options);
+  test.after(() => shim.stop());
+  return { ...shim, launcherSocket };
 }
 
 describe('a pull is refused, and passes once the cause is gone', () => {
-  it('when the worker is stopped', async () => {
+  it('when the worker is stopped', async (test) => {
     const image = await pushSigned();
     await house.worker.stop();
     assertRefused(await house.pull(image.name, image.digest), 'WORKER_UNAVAILABLE');
-    const worker = await restartWorker();
+    await restartWorker(test);
     assertAllowed(await house.pull(image.name, image.digest));
-    await worker.stop();
   });
 
-  it('when Temporal is stopped', async () => {
+  it('when Temporal is stopped', async (test) => {
     const image = await pushSigned();
     await house.stopTemporal();
     assertRefused(await house.pull(image.name, image.digest), 'TEMPORAL_UNREACHABLE');
     await house.resumeTemporal();
-    const worker = await restartWorker();
+    await restartWorker(test);
     assertAllowed(await house.pull(image.name, image.digest));
-    await worker.stop();
   });
 
-  it('when Temporal accepts and never answers', async () => {
+  it('when Temporal accepts and never answers', async (test) => {
     const image = await pushSigned();
     const hole = await startBlackHole();
-    const shim = await startOtherShim('shim-hole', hole.address);
-    try {
-      assertRefused(await pullThrough(shim.launcherSocket, image.name, image.digest), 'TEMPORAL_UNREACHABLE');
-    } finally {
-      await shim.stop();
-      await hole.stop();
-    }
+    test.after(() => hole.stop());
+    const shim = await startOtherShim(test, 'shim-hole', hole.address);
+    assertRefused(await pullThrough(shim.launcherSocket, image.name, image.digest), 'TEMPORAL_UNREACHABLE');
   });
 
-  it('when the shim is not there, or dies during a call, or hangs', async () => {
+  it('when the shim is not there, or dies during a call, or hangs', async (test) => {
     const image = await pushSigned();
     const absent = join(house.dir, 'run', 'nobody.sock');
     assertRefused(await pullThrough(absent, image.name, image.digest), 'SHIM_ABSENT');
 
     // no worker is running: the shim waits, and is killed while it does
-    const dying = await startOtherShim('shim-dying', house.temporal.address);
+    const dying = await startOtherShim(test, 'shim-dying', house.temporal.address);
     const call = pullThrough(dying.launcherSocket, image.name, image.digest);
     setTimeout(() => process.kill(dying.pid, 'SIGKILL'), 1_000);
     assertRefused(await call, 'SHIM_ABSENT'); // it waited for a successor
-    await dying.stop();
 
-    const hung = await startOtherShim('shim-hung', house.temporal.address);
+    const hung = await startOtherShim(test, 'shim-hung', house.temporal.address);
     hung.suspend();
-    assertRefused(await pullThrough(hung.launcherSocket, image.name, image.digest), 'SHIM_SILENT');
+    const silent = await pullThrough(hung.launcherSocket, image.name, image.digest);
     hung.resume();
-    await hung.stop();
+    assertRefused(silent, 'SHIM_SILENT');
   });
 
-  it('when the node does not know the key of the workers', async () => {
+  it('when the node does not know the key of the workers', async (test) => {
     const image = await pushSigned();
-    const worker = await restartWorker();
+    await restartWorker(test);
     const stranger = await startOtherShim(
+      test,
       'shim-stranger',
       house.temporal.address,
       join(house.dir, 'keys', `${RELEASE_KEY}.pub`),
     );
-    try {
-      const run = await pullThrough(stranger.launcherSocket, image.name, image.digest);
-      assertRefused(run, 'POLICY_UNKNOWN');
-      assert.match(run.stdout, /not signed by a verdict key of this node/);
-      assertAllowed(await house.pull(image.name, image.digest));
-    } finally {
-      await stranger.stop();
-      await worker.stop();
-    }
+    const run = await pullThrough(stranger.launcherSocket, image.name, image.digest);
+    assertRefused(run, 'POLICY_UNKNOWN');
+    assert.match(run.stdout, /not signed by a verdict key of this node/);
+    assertAllowed(await house.pull(image.name, image.digest));
   });
 });
