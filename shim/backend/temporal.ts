@@ -160,12 +160,13 @@ export function connectBackend(taskQueue: string, options: LinkOptions = {}): Ba
     link.use((session) => session.within(deadline, () => call(session)));
   return {
     async verify({ workflowId, input, node }, deadline) {
-      const update = {
-        updateId: VERDICT_UPDATE,
-        startWorkflowOperation: startVerification(workflowId, taskQueue, input, node),
-      };
       try {
-        return await within(deadline, ({ client }) => client.workflow.executeUpdateWithStart(VERDICT_UPDATE, update));
+        return await within(deadline, ({ client }) => {
+          // Made for each attempt: the SDK executes an operation once.
+          const startWorkflowOperation = startVerification(workflowId, taskQueue, input, node);
+          const update = { updateId: VERDICT_UPDATE, startWorkflowOperation };
+          return client.workflow.executeUpdateWithStart(VERDICT_UPDATE, update);
+        });
       } catch (error) {
         if (error instanceof BackendProblem && error.isLate) {
           throw new BackendProblem('STILL_VERIFYING', `${error.message}; pull again`, error);

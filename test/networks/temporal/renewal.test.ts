@@ -12,6 +12,7 @@ import { type DevServer, startDevServer } from '../../support/dev-server.ts';
 import { listenOnLoopback } from '../../support/loopback.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { createTlsAuthority, type PemPair, startTlsRelay, type TlsAuthority } from '../../support/tls-relay.ts';
+import { digestOf } from '../../support/verdicts.ts';
 import { startHangingRelay } from './doubles.ts';
 import {
   type Environment,
@@ -203,6 +204,29 @@ describe('a server or a proxy that hangs', () => {
     t.diagnostic(`the shim had its answer after ${ms} ms`);
     assert.ok(ms < 20_000, programs.logged.join('\n'));
     assert.ok(relay.hanging() > 0);
+  });
+
+  it('is asked again by a verification that began meanwhile', async (t) => {
+    const relay = await startHangingRelay(server.address);
+    t.after(relay.stop);
+    setEnvironment({ TEMPORAL_ADDRESS: relay.address });
+    const shim = connectBackend(`hang-${randomUUID()}`);
+    t.after(() => shim.close());
+    const workflowId = `verify/${randomUUID()}`;
+    assert.equal(await shim.exists(workflowId, Date.now() + 10_000), false);
+    relay.hang();
+    await assert.rejects(shim.exists(workflowId, Date.now() + 6_000), { code: 'TEMPORAL_UNREACHABLE' });
+    const input = {
+      decisionId: 'x',
+      name: 'r.example/app:v1',
+      digest: digestOf('ab'),
+      policyRevision: 'ab'.repeat(32),
+    };
+    const asked = shim.verify({ workflowId, input, node: 'n' }, Date.now() + 15_000);
+    relay.heal();
+    // No worker answers: what counts is that Temporal got the question.
+    await assert.rejects(asked, { code: 'STILL_VERIFYING' });
+    assert.equal(await shim.exists(workflowId, Date.now() + 10_000), true);
   });
 });
 
