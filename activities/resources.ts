@@ -28,6 +28,8 @@ import { formatProblem, inDirectory } from './yaml/problem.ts';
 export interface ResourceOptions {
   /** Directory of policy documents. */
   readonly policy: string;
+  /** Other users may change that directory. */
+  readonly sharedPolicy?: boolean;
   /** The fleet that statements and verdicts are signed for. */
   readonly fleet: string;
   /** Directory for what has to survive a restart; `undefined` keeps it in memory. */
@@ -73,6 +75,7 @@ export async function createResources(options: ResourceOptions, log: Log): Promi
   const trust = createTrustStore({ ...options.trust, ...kept('trust'), onChange: (event) => logTrust(log, event) });
   let reloaded: (() => void) | undefined;
   const policy = await createPolicyStore(options.policy, {
+    shared: options.sharedPolicy === true,
     prepare: (set) => trust.use(set.trustRoots, trustRootNames(set)),
     onReload: (load) => {
       logProblems(log, load, options.policy);

@@ -16,6 +16,8 @@ import { installWithMetrics } from './worker-metrics.ts';
 export interface WorkerOptions {
   /** Directory of policy documents. */
   readonly policy: string;
+  /** Other users may change that directory. */
+  readonly sharedPolicy: boolean;
   /** The verdict signing key: a PEM file, or the URI of a key in a KMS. */
   readonly verdictKey: string;
   /** Directory for what has to survive a restart: trust roots, and the newest checkpoint of each log. */

@@ -16,6 +16,8 @@ const HELP = `Carries out verifications: fetches signatures, checks them by poli
 Usage: portcullis worker --policy DIR --verdict-key KEY [OPTIONS]
 
   --policy DIR            directory of policy documents; changes are picked up by themselves (required)
+  --shared-policy         accept a policy directory that other users may change, such as a volume that another
+                          container (git-sync) fills; without it, such a directory is refused
   --verdict-key KEY       what signs the verdicts: the private key file of "portcullis keys init", or the URI of a key
                           in a KMS of "portcullis keys init --kms", such as awskms:///alias/verdicts (required)
   --state DIR             what has to survive a restart is kept here, in a folder that no other user may change: trust roots as their mirrors last told them, and the
@@ -52,6 +54,7 @@ export const workerCommand = {
       args: [...args],
       options: {
         policy: { type: 'string' },
+        'shared-policy': { type: 'boolean', default: false },
         'verdict-key': { type: 'string' },
         state: { type: 'string' },
         'task-queue': { type: 'string', default: 'portcullis' },
@@ -122,6 +125,7 @@ export const workerCommand = {
     await runWorker(
       {
         policy: values.policy,
+        sharedPolicy: values['shared-policy'],
         verdictKey: values['verdict-key'],
         state: values.state,
         taskQueue: values['task-queue'],

@@ -73,7 +73,7 @@ export async function openToOthers(directory: string, paths: readonly string[]):
   for (const path of ['.', ...paths]) {
     // What can't be looked at can't be read either, which is a problem of its own.
     const message = await distrustOf(join(directory, path)).catch(() => undefined);
-    if (message !== undefined) problems.push(whole(path, message));
+    if (message !== undefined) problems.push(whole(path, `${message}, or start the worker with --shared-policy`));
     if (path === '.' && message !== undefined) break;
   }
   return problems;

@@ -31,6 +31,8 @@ export interface PolicyStoreOptions {
    * is told as such, although the last good set stays in use. Must not throw.
    */
   readonly onReload?: (load: PolicyLoad) => void;
+  /** Other users may change the directory, as in a volume that another container fills. */
+  readonly shared?: boolean;
   /** Ms between two looks at the directory. */
   readonly pollMs?: number;
 }
@@ -40,11 +42,13 @@ const POLL_MS = 2_000;
 
 /**
  * Loads the directory and then looks at its content again and again: notifications of the file system miss what
- * happens behind the links of a Kubernetes mount. What another user may change is a problem. A set is replaced as a whole; a directory with problems keeps the
+ * happens behind the links of a Kubernetes mount. What another user may change is a problem unless the directory
+ * is `shared`. A set is replaced as a whole; a directory with problems keeps the
  * last good set, and before there is one every question is answered with the problems.
  */
 export async function createPolicyStore(directory: string, options: PolicyStoreOptions = {}): Promise<PolicyStore> {
-  let seen = await loadPolicyDirectory(directory, { own: true });
+  const how = { own: options.shared !== true };
+  let seen = await loadPolicyDirectory(directory, how);
   if (seen.ok) await options.prepare?.(seen.set);
   let state: PolicyState = seen;
   let running: Promise<PolicyState> | undefined;
@@ -52,7 +56,7 @@ export async function createPolicyStore(directory: string, options: PolicyStoreO
   let timer: NodeJS.Timeout | undefined;
 
   async function look(): Promise<PolicyState> {
-    const load = await loadPolicyDirectory(directory, { own: true });
+    const load = await loadPolicyDirectory(directory, how);
     if (stopped || fingerprint(load) === fingerprint(seen)) return state;
     if (load.ok) await options.prepare?.(load.set);
     seen = load;

@@ -140,6 +140,22 @@ spec:
     });
   }
 
+  it('is a policy file that others may change where the operator says that they may', async (t) => {
+    await using dir = await temporaryFolder();
+    const folder = join(dir.path, 'volume');
+    mkdirSync(folder);
+    chmodSync(folder, 0o777);
+    writeFileSync(join(folder, 'all.yaml'), POLICY);
+    chownSync(join(folder, 'all.yaml'), NOBODY, NOBODY);
+    const refused = await createPolicyStore(folder);
+    t.after(() => refused.stop());
+    const state = refused.current();
+    assert.match(state.ok ? '' : (state.problems[0]?.message ?? ''), /, or start the worker with --shared-policy$/);
+    const shared = await createPolicyStore(folder, { shared: true });
+    t.after(() => shared.stop());
+    assert.equal(shared.current().ok, true);
+  });
+
   it('may be a key that a policy names, when no other user may change it', async (t) => {
     await using dir = await temporaryFolder();
     mkdirSync(join(dir.path, 'secrets'));
