@@ -31,7 +31,7 @@ function sbom(mib: number): string {
       SPDXID: `SPDXRef-Package-npm-${i}`,
       name: `package-${i}`,
       versionInfo: `1.${i}.0`,
-      downloadLocation: 'https://registry.npmjs.org/x/-/x.tgz',
+      downloadLocation: 'https://packages.example/x/-/x.tgz',
       filesAnalyzed: false,
       licenseDeclared: 'MIT',
       externalRefs: [
