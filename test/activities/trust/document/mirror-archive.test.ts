@@ -55,7 +55,7 @@ describe('a packed mirror', () => {
     ['a file that is larger than all', () => gzipSync(tarOf([{ name: 'a', size: 8 ** 11 - 1 }])), /found a cut/],
     ['a tar that is cut off', () => gzipSync(tarOf([{ name: 'a', body: BODY }]).subarray(0, 700)), /found a cut/],
     ['a tar without an end', () => gzipSync(tarOf([{ name: 'a', body: BODY }]).subarray(0, 1024)), /found a cut/],
-    ['another kind of text', () => gzipSync(Buffer.alloc(2048, 'a')), /found a (?:header|number)/],
+    ['another kind of text', () => gzipSync(Buffer.alloc(2048, 'a')), /found (?:a header|an invalid number)/],
     ['a wrong sum', () => gzipSync(flip(tarOf([{ name: 'a', body: BODY }]), 0)), /a header with a wrong sum/],
     [
       'a symbolic link',
