@@ -28,9 +28,9 @@ export async function judgeAuthority(
   }
   const rules = evidenceRules(subject.rule, dependencies.trust, keys);
   const signers: Signer[] = [];
+  const find = subject.rule.newestAttestation ? newestThatHolds : firstThatHolds;
   for (const rule of rules) {
-    const find = subject.rule.newestAttestation ? newestThatHolds : firstThatHolds;
-    const signer = await find(dependencies, subject, rule, references, rejected, signal);
+    const signer = await find({ dependencies, subject, references, rejected, signal }, rule);
     if (signer !== undefined) signers.push(signer);
   }
   const satisfied = rules.length > 0 && signers.length === rules.length;
@@ -39,14 +39,20 @@ export async function judgeAuthority(
   return { satisfied: false, rejected, ...(partial.length === 0 ? {} : { partial }) };
 }
 
+/** Evidence in which one rule after the other is looked for. */
+interface Search {
+  readonly dependencies: Dependencies;
+  readonly subject: EvidenceSubject;
+  readonly references: readonly SignatureReference[];
+  /** Gets what does not meet a rule, with the reason. */
+  readonly rejected: Rejection[];
+  readonly signal: AbortSignal;
+}
+
 /** What can't be read hides nothing that holds; where nothing does, it may have been the one. */
 async function firstThatHolds(
-  dependencies: Dependencies,
-  subject: EvidenceSubject,
+  { dependencies, subject, references, rejected, signal }: Search,
   rule: EvidenceRule,
-  references: readonly SignatureReference[],
-  rejected: Rejection[],
-  signal: AbortSignal,
 ): Promise<Signer | undefined> {
   let unread: EvidenceError | undefined;
   for (const reference of references) {
@@ -68,12 +74,8 @@ async function firstThatHolds(
  * are of the same time all of them have to. What is older counts neither way.
  */
 async function newestThatHolds(
-  dependencies: Dependencies,
-  subject: EvidenceSubject,
+  { dependencies, subject, references, rejected, signal }: Search,
   rule: EvidenceRule,
-  references: readonly SignatureReference[],
-  rejected: Rejection[],
-  signal: AbortSignal,
 ): Promise<Signer | undefined> {
   const proven: Proven[] = [];
   const reject = ({ blob }: SignatureReference, { code, sentence }: Refusal) => rejected.push({ blob, code, sentence });
