@@ -10,7 +10,7 @@ export function countedEvidence(
   return inPlaces(rule, references).filter((reference) => whyPassedOver(rule, reference) === undefined);
 }
 
-/** What lies in those places and does not count, so that nobody takes it for absent. */
+/** What lies in those places and does not count, so that it is not taken for absent. */
 export function passedOverEvidence(rule: Authority, references: readonly SignatureReference[]): readonly Rejection[] {
   return inPlaces(rule, references).flatMap((reference) => {
     const sentence = whyPassedOver(rule, reference);

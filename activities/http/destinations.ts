@@ -58,7 +58,7 @@ export class InternalAddressError extends Error {
 
 /**
  * Reads a list of hosts (`minio.corp:9000`), addresses (`10.0.0.5`, `[::1]:5000`) and ranges (`10.0.0.0/8`). An entry without a port is for every
- * port; one with a port is compared with URLs as they are written. Answers the first entry that is none of these.
+ * port; one with a port is compared with URLs as they are written. Answers the first entry of another form.
  */
 export function parseDestinations(entries: readonly string[]): ListedDestinations | { readonly unknown: string } {
   const hosts = new Set<string>();

@@ -29,7 +29,7 @@ interface Pace {
  * make a slow registry slower, until it answers none in time. As in TCP, a request without an answer halves the number
  * of those that ask the same, once for all that were under way together, and each answer adds one. An abandoned request
  * counts for as long again as it was waited for. Other questions about the same repository are not held back: a list that
- * somebody made long must not hide the evidence of other images.
+ * a user made long must not hide the evidence of other images.
  */
 export class RequestShare {
   readonly #slots: Slots;

@@ -6,6 +6,6 @@ export interface JudgeContext {
   readonly now: Date;
   /** Log entries that a look-up found for this evidence; they count as if they were in it. */
   readonly foundEntries?: readonly FoundEntry[];
-  /** `unread` where nobody wants to know what an attestation says, only that it is there; read without it. */
+  /** `unread` where only the presence of an attestation counts and not what it says; read without it. */
   readonly predicate?: 'read' | 'unread';
 }

@@ -22,7 +22,7 @@ type SignResponse = protos.google.cloud.kms.v1.IAsymmetricSignResponse;
  * throws the KMS_ codes.
  */
 export interface GcpApi {
-  /** The version that is meant: the one that is named, else the newest that is enabled, else the newest. `undefined`: there is none. */
+  /** The version that is meant: the one that is named, else the newest that is enabled, else the newest. `undefined` when the key has no version. */
   version(key: GcpKey, signal: AbortSignal): Promise<Version | undefined>;
   publicKey(version: string, signal: AbortSignal): Promise<PublicKey>;
   sign(version: string, request: Omit<SignRequest, 'name'>, signal: AbortSignal): Promise<SignResponse>;
@@ -95,7 +95,7 @@ export function createGcpApi(options: GcpClientOptions = {}): GcpApi {
   };
 }
 
-/** Where the service is, without options: Google's client goes by the same variable. */
+/** Where the service is, without options: Google's client reads the same variable. */
 function serviceHost(): string {
   return `cloudkms.${process.env['GOOGLE_CLOUD_UNIVERSE_DOMAIN'] || 'googleapis.com'}`;
 }

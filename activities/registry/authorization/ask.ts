@@ -8,7 +8,7 @@ export type Ask = (request: Omit<HttpRequest, 'authorization'>, signal: AbortSig
 
 /**
  * Asks as whom the endpoint wants to see: answers its challenge once, and knows the answer from then on. An answer that was known and is
- * denied is renewed once. Where the endpoint sends us elsewhere we are nobody in particular, and a challenge there is answered so.
+ * denied is renewed once. Where the endpoint sends us elsewhere, no credential is shown, and a challenge there is answered anonymously.
  */
 export function askAt(authorizer: Authorizer, endpoint: RegistryEndpoint, name: Repository): Ask {
   const realm = { origin: endpoint.url, repository: name.repository, registry: endpoint, endpoint };
